@@ -1,0 +1,496 @@
+#!/usr/bin/env python3
+"""The one door: ``python3 kit.py WORD …`` sets up what is missing, then hands all words to ``helix``.
+
+Standard library only, and nothing newer than Python 3.8, so that an old interpreter answers with a sentence
+instead of a SyntaxError. The set-up lives in ``.venv``. Its marker ``helix.json`` is written last: while it is
+absent or outdated, every call sets up again and goes on from where the last one stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import errno
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+MARKER = "helix.json"  # what is installed; `helix about` shows it, so it holds no path
+PLAN = "helix-plan.json"  # what was asked for, and where this environment belongs; survives an interruption
+CPU_INDEX = "https://download.pytorch.org/whl/cpu"
+GIGABYTES = {"core": 1.8, "cuda": 6.0, "engineering": 1.7, "trust": 0.8, "generative": 0.3, "deployment": 0.3}
+USAGE = """usage: python3 kit.py WORD …
+
+  lab        open JupyterLab on the start page (the first call sets everything up)
+  map        list the chapters
+  test       run every test
+  setup      only set up [--group NAME …] [--all-groups] [--torch cpu|cuda]
+  help       all words
+"""
+
+
+class Stop(Exception):
+    """The call ends here; the message is the sentence that says what to do."""
+
+
+class PipFailed(Exception):
+    """pip ended with an error; the message is its reason, `tail` its last lines."""
+
+    def __init__(self, reason: str, tail: str) -> None:
+        super().__init__(reason)
+        self.tail = tail
+
+
+def say(text: str, end: str = "\n") -> None:
+    """Print on stderr: stdout belongs to the word that follows."""
+    print(text, end=end, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def step(label: str) -> Iterator[None]:
+    """Show one line for what happens inside, with its seconds."""
+    started = time.monotonic()
+    say(f"{label} … ", end="")
+    try:
+        yield
+    except BaseException:
+        say("stopped.")
+        raise
+    live = f"\r\033[K{label} … " if sys.stderr.isatty() else ""
+    say(f"{live}{time.monotonic() - started:.0f} s")
+
+
+def ask(question: str) -> bool:
+    """Ask on a terminal; without one the answer is no."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    say(f"{question} [y/N] ", end="")
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def read_lock(text: str) -> tuple[list[str], dict[str, list[str]]]:
+    """Return the Python versions that the lock allows and, by group, all the requirement lines it needs."""
+    pythons: list[str] = []
+    groups: dict[str, list[str]] = {}
+    shared: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if line.startswith("# python: "):
+            pythons = line[len("# python: ") :].split(", ")
+        elif line.startswith("# group: "):
+            groups[line[len("# group: ") :]] = []
+        elif line.startswith("# also: "):
+            shared[list(groups)[-1]] = line[len("# also: ") :].split()
+        elif line and not line.startswith("#"):
+            groups[list(groups)[-1]].append(line)
+    every = [line for lines in groups.values() for line in lines]
+    for group, names in shared.items():
+        groups[group] = groups[group] + [line for line in every if line.split("==")[0] in names]
+    return pythons, groups
+
+
+def further_groups(sections: dict[str, list[str]]) -> list[str]:
+    """Return the groups that only some chapters need."""
+    return [group for group in sections if group not in ("core", "cuda")]
+
+
+def stamp() -> str:
+    """Return the hash of what decides the set-up: the lock, and pyproject.toml above its tool settings."""
+    project = (ROOT / "pyproject.toml").read_text("utf-8").split("\n[tool.")[0]
+    return hashlib.sha256(((ROOT / "requirements.lock").read_text("utf-8") + project).encode()).hexdigest()
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Return the JSON file's content; an absent or half-written one is empty."""
+    try:
+        return dict(json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def save(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file in one stroke."""
+    path.with_suffix(".tmp").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    os.replace(path.with_suffix(".tmp"), path)
+
+
+def written_chapters(python: Path) -> dict[str, list[str]]:
+    """Return, by group, the chapters of the catalogue that exist."""
+    catalogue = ROOT / "source" / "course.toml"
+    try:
+        import tomllib
+
+        data = tomllib.loads(catalogue.read_text("utf-8"))
+    except ImportError:  # this interpreter is older than 3.11, the environment's is not
+        code = "import json, sys, tomllib; print(json.dumps(tomllib.load(open(sys.argv[1], 'rb'))))"
+        data = json.loads(subprocess.check_output([str(python), "-c", code, str(catalogue)]))
+    found: dict[str, list[str]] = {}
+    for chapter in data["chapter"]:
+        name = f"{chapter['number']:02d}_{chapter['topic']}"
+        if (ROOT / "source" / "notebooks" / f"{name}.py").exists():
+            found.setdefault(chapter["group"], []).append(name)
+    return found
+
+
+def version_of(python: str) -> str:
+    """Return the X.Y of an interpreter, or "" where it does not start (as pyenv's stand-ins do)."""
+    status, output = run([python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"])
+    return "" if status else output.strip()
+
+
+def clean() -> dict[str, str]:
+    """Return the environment without what makes pip install, or look, elsewhere; its indexes stay."""
+    astray = "PIP_TARGET PIP_PREFIX PIP_ROOT PIP_CONSTRAINT PIP_REQUIRE_HASHES PYTHONPATH PYTHONHOME".split()
+    return {**{key: value for key, value in os.environ.items() if key not in astray}, "PIP_USER": "0"}
+
+
+def find_python(allowed: list[str]) -> str:
+    """Return an interpreter of an allowed version: this one, one on the PATH, or one that uv provides."""
+    if ".".join(platform.python_version_tuple()[:2]) in allowed:
+        return str(getattr(sys, "_base_executable", sys.executable))  # not that of a .venv about to be remade
+    for version in allowed:
+        path = shutil.which(f"python{version}")
+        if path and version_of(path) == version:
+            return path
+    uv = shutil.which("uv")
+    for command in (["find", "--system"], ["install"], ["find", "--system"]) if uv else ():
+        answer = subprocess.run([str(uv), "python", *command, allowed[0]], capture_output=True, text=True)
+        if command[0] == "find" and version_of(answer.stdout.strip()) == allowed[0]:
+            return answer.stdout.strip()
+    raise Stop(
+        f"The course needs Python {' or '.join(allowed)}; this is {platform.python_version()}, and none was found. "
+        f"Install Python {allowed[0]} and call again, or use conda: conda env create -f environment.yml && "
+        "conda activate double-helix && python kit.py lab"
+    )
+
+
+def in_conda() -> bool:
+    """Say whether this interpreter is that of an active conda environment with this course installed."""
+    if os.environ.get("CONDA_PREFIX") != sys.prefix:
+        return False
+    helix = importlib.util.find_spec("helix")
+    return helix is not None and ROOT in Path(helix.origin or "/").resolve().parents
+
+
+def site(home: Path) -> Path:
+    """Return the folder of the installed packages."""
+    return next(iter(sorted(home.glob("lib/python3*/site-packages"))), home / "lib")
+
+
+def broken(packages: Path) -> list[Path]:
+    """Return the ``.dist-info`` folders of the packages whose installation was cut short."""
+    found = []
+    for info in sorted(packages.glob("*.dist-info")):
+        try:
+            with open(info / "RECORD", newline="", encoding="utf-8") as file:
+                rows = list(csv.reader(file))
+            # The wheel's own RECORD is unpacked too; pip's, written after everything else, names the INSTALLER.
+            whole = any(row[0].endswith(".dist-info/INSTALLER") for row in rows)
+            whole = whole and all(os.path.getsize(packages / row[0]) == int(row[2]) for row in rows if row[2])
+        except (OSError, IndexError, ValueError):
+            whole = False
+        if not whole:
+            found.append(info)
+    return found
+
+
+def mend(home: Path) -> None:
+    """Make pip forget the packages that are not whole, so that the next install brings them back."""
+    remains = broken(site(home)) + sorted(site(home).glob("~*"))  # pip renames to ~ what it is removing
+    for path in remains:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    if remains:
+        say(f"Mending {len(remains)} packages whose installation had been cut short.")
+
+
+def prepare(home: Path, allowed: list[str], plan: dict[str, Any]) -> None:
+    """Make `home` a working environment that belongs to this folder, or keep it if it is one."""
+    python = str(home / "bin" / "python")
+    home.mkdir(exist_ok=True)
+    pip_whole = not any(info.name.startswith("pip-") for info in broken(site(home)))
+    works = pip_whole and version_of(python) in allowed and run([python, "-m", "pip", "--version"])[0] == 0
+    if not works or plan.get("root") != str(ROOT):  # scripts inside name the folder: one that moved is remade
+        base = find_python(allowed)
+        with step("Making .venv"):
+            for path in home.iterdir():
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+            save(home / PLAN, {**plan, "root": str(ROOT)})
+            status, output = run([base, "-m", "venv", str(home)])
+        if status:
+            raise Stop(venv_failed(output, version_of(base)))
+    save(home / PLAN, {**plan, "root": str(ROOT), "executable": os.path.realpath(python)})
+
+
+def venv_failed(output: str, version: str) -> str:
+    """Return the sentence for a failed ``python -m venv``."""
+    if "ensurepip" in output or "No module named venv" in output:
+        return f"Python's venv module is incomplete. On Debian and Ubuntu: sudo apt install python{version}-venv"
+    return f"The environment .venv could not be made: {reason(output.splitlines())}"
+
+
+def run(command: list[str]) -> tuple[int, str]:
+    """Run a command in the clean environment; return its exit status and all it printed."""
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=clean())
+    except OSError as error:
+        return 127, str(error)
+    return done.returncode, done.stdout
+
+
+def reason(lines: list[str]) -> str:
+    """Return in one line why a command failed."""
+    text = "\n".join(lines)
+    if os.strerror(errno.ENOSPC) in text:
+        raise Stop("The disk is full. Free some space and call again: the set-up goes on from here.")
+    errors = [line[len("ERROR: ") :] for line in lines if line.startswith("ERROR: ")] or lines or ["it said nothing"]
+    offline = re.search("NewConnectionError|NameResolution|unreachable|Connection refused|ConnectTimeout", text)
+    return errors[-1] + (" A package index could not be reached: is there a network?" if offline else "")
+
+
+def pip(home: Path, guard: int, *arguments: str) -> None:
+    """Run pip in `home`, and show what it does on a terminal; it keeps the folder's `guard` if we are killed."""
+    command = [str(home / "bin" / "python"), "-m", "pip", *arguments, "--no-input", "--disable-pip-version-check"]
+    lines: deque[str] = deque(maxlen=400)
+    count = 0
+    options: dict[str, Any] = {"env": clean(), "pass_fds": (guard,), "cwd": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            count += line.startswith(("Collecting", "Requirement already"))
+            if sys.stderr.isatty():
+                say(f"\r\033[K{count:4} {line.strip()[:90]}", end="")
+    if process.returncode:
+        raise PipFailed(reason(list(lines)), "\n".join(list(lines)[-8:]))
+
+
+def has_gpu() -> bool:
+    """Say whether a working NVIDIA GPU is here (WSL2 has only the command)."""
+    return Path("/proc/driver/nvidia/version").exists() or run(["nvidia-smi"])[0] == 0
+
+
+def torch_here(home: Path) -> tuple[str, str]:
+    """Return version and build (cpu, cuda) of the installed torch, or two empty strings.
+
+    A CPU build calls itself ``+cpu``; one that does not is told by asking for no CUDA package. The wheels for macOS
+    list CUDA packages for Linux, and have none.
+    """
+    for info in site(home).glob("torch-*.dist-info"):
+        text = (info / "METADATA").read_text("utf-8")
+        version = text.split("\nVersion: ")[1].split("\n")[0]
+        cuda = re.search(r"^Requires-Dist: (nvidia|cuda|triton)", text, re.M) and sys.platform != "darwin"
+        return version.split("+")[0], "cuda" if cuda and not version.endswith("+cpu") else "cpu"
+    return "", ""
+
+
+def choose_torch(plan: dict[str, Any]) -> str:
+    """Return the build to install: the one asked for, now or before; else cpu, unless a GPU's owner says cuda."""
+    if sys.platform == "darwin":
+        return "cpu"
+    if plan["torch"]:
+        return str(plan["torch"])
+    if has_gpu():
+        if ask("An NVIDIA GPU is here. Fetch PyTorch's CUDA build (several GB) instead of the CPU build?"):
+            return "cuda"
+        say("An NVIDIA GPU is here; taking the CPU build. `python3 kit.py setup --torch cuda` takes the CUDA build.")
+    return "cpu"
+
+
+def install_torch(home: Path, guard: int, build: str, pin: str, cuda: list[str]) -> str:
+    """Install torch alone, in the build asked for, and return the build. A CUDA build never comes by accident."""
+    here = torch_here(home)
+    if here[1] == "cuda" and build == "cpu":
+        pip(home, guard, "uninstall", "--yes", "torch", *(line.split("==")[0] for line in cuda))
+    elif here == (pin, build):
+        return build
+    install = ("install", "--no-deps", "--force-reinstall")
+    if build == "cpu":
+        linux = sys.platform != "darwin"
+        for source in ((), ("--index-url", CPU_INDEX)) if linux else ((),):
+            try:
+                pip(home, guard, *install, *source, f"torch=={pin}{'+cpu' if linux else ''}")
+                return build
+            except PipFailed as failure:
+                why = failure
+        if not linux:
+            raise why
+        if not ask("PyTorch's CPU build was not found. Fetch the CUDA build (several GB)?"):
+            raise Stop(
+                f"PyTorch's CPU build was found neither by pip nor at {CPU_INDEX}. Call again where one of them "
+                "can be reached, or take the CUDA build (several GB): python3 kit.py setup --torch cuda\n"
+                f"pip said: {why}"
+            )
+    pip(home, guard, *install, f"torch==={pin}")  # three signs: 2.13.0 itself, not 2.13.0+cpu
+    pip(home, guard, "install", "--no-deps", *cuda)
+    return "cuda"
+
+
+def check_space(home: Path, groups: list[str]) -> None:
+    """Stop before the disk is full: compare the free space with what is still to come, by our own measurements."""
+    missing = sum(GIGABYTES.get(group, 0) for group in groups) - size(home) / 1e9
+    free = shutil.disk_usage(ROOT).free / 1e9
+    if missing > free:
+        raise Stop(f"The set-up needs {missing:.1f} GB more and {free:.1f} GB are free. Free some and call again.")
+
+
+def size(folder: Path) -> int:
+    """Return the bytes of all files in a folder."""
+    files = (os.path.join(top, name) for top, _, names in os.walk(folder) for name in names)
+    return sum(os.lstat(file).st_size for file in files)
+
+
+def install_further(
+    home: Path, guard: int, groups: dict[str, list[str]], chapters: dict[str, list[str]]
+) -> dict[str, str]:
+    """Install `groups`, and return why each one that fails does; the next has its turn all the same."""
+    failed = {}
+    for group, lines in groups.items():
+        try:
+            with step(f"Installing {group} ({len(lines)} packages)"):
+                pip(home, guard, "install", "--no-deps", *lines)
+        except PipFailed as failure:
+            failed[group] = str(failure)
+            closed = ", ".join(chapters.get(group, [])) or "no chapter that is written yet"
+            say(f"The group {group} could not be installed: {failure}")
+            say(f"That closes: {closed}. Everything else works; `python3 kit.py setup` tries again.")
+    return failed
+
+
+def set_up(home: Path, guard: int, options: argparse.Namespace) -> int:
+    """Install what the lock says and write the marker; return the exit status."""
+    started = time.monotonic()
+    allowed, sections = read_lock((ROOT / "requirements.lock").read_text("utf-8"))
+    old = load(home / PLAN)
+    further = further_groups(sections)
+    asked = set(further if options.all_groups else options.group) | set(old.get("asked", []))
+    plan = {**old, "asked": sorted(asked), "torch": options.torch or old.get("torch")}
+    (home / MARKER).unlink(missing_ok=True)
+    if home == VENV:
+        prepare(home, allowed, plan)
+        mend(home)
+    chapters = written_chapters(home / "bin" / "python")
+    wanted = [group for group in further if group in asked or group in chapters]
+    build = choose_torch(plan)
+    check_space(home, ["core", *wanted, *(["cuda"] if build == "cuda" else [])])
+    pin = next(line.split("==")[1] for line in sections["core"] if line.startswith("torch=="))
+    try:
+        with step("Installing PyTorch"):
+            build = install_torch(home, guard, build, pin, sections["cuda"])
+        save(home / PLAN, {**load(home / PLAN), "torch": build})
+        core = [line for line in sections["core"] if not line.startswith("torch==")]
+        with step(f"Installing core ({len(core)} packages)"):
+            pip(home, guard, "install", "--no-deps", *core)
+        with step("Installing the course itself"):
+            pip(home, guard, "install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+    except PipFailed as failure:
+        raise Stop(f"{failure.tail}\nThe core of the course could not be installed: {failure}") from None
+    failed = install_further(home, guard, {group: sections[group] for group in wanted}, chapters)
+    if torch_here(home) != (pin, build):
+        raise Stop(f"PyTorch should be {pin} ({build}), and is {' '.join(torch_here(home))}: setup --torch {build}")
+    marker = {
+        "stamp": stamp(),
+        "python": version_of(str(home / "bin" / "python")),
+        "torch": build,
+        "groups": ["core", *(group for group in wanted if group not in failed)],
+        "failed": failed,
+        "seconds": round(time.monotonic() - started),
+        "bytes": size(home),
+    }
+    save(home / MARKER, marker)
+    say(f"Ready: {size(home) / 1e9:.2f} GB in {time.monotonic() - started:.0f} s.")
+    return 1 if set(options.group) & set(failed) else 0
+
+
+def complete(home: Path) -> bool:
+    """Say in milliseconds whether the set-up is what the lock, the project and the chapters ask for."""
+    marker, plan, python = load(home / MARKER), load(home / PLAN), home / "bin" / "python"
+    if marker.get("stamp") != stamp() or plan.get("root") != str(ROOT) or not os.access(python, os.X_OK):
+        return False
+    there = {*marker["groups"], *marker["failed"]}
+    return plan.get("executable") == os.path.realpath(python) and there >= set(written_chapters(python))
+
+
+@contextmanager
+def alone() -> Iterator[int]:
+    """Hold this folder's set-up lock (it vanishes with the processes that hold it)."""
+    import fcntl
+
+    guard = os.open(ROOT, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("Another call is setting up; waiting for it.")
+            fcntl.flock(guard, fcntl.LOCK_EX)
+        yield guard
+    finally:
+        os.close(guard)
+
+
+def options_of(words: list[str]) -> argparse.Namespace:
+    """Read the words after ``setup``."""
+    further = further_groups(read_lock((ROOT / "requirements.lock").read_text("utf-8"))[1])
+    parser = argparse.ArgumentParser(prog="kit.py setup", description="Set up; what is there is kept.")
+    parser.add_argument("--group", nargs="+", action="extend", default=[], choices=further, metavar="NAME")
+    parser.add_argument("--all-groups", action="store_true", help=", ".join(further))
+    parser.add_argument("--torch", choices=("cpu", "cuda"), help="PyTorch's build")
+    return parser.parse_args(words)
+
+
+def main(words: list[str]) -> None:
+    """Set up if needed, then become the ``helix`` command."""
+    if os.name != "posix":
+        raise Stop("On Windows the course runs inside WSL2: https://learn.microsoft.com/windows/wsl/install")
+    if sys.platform == "darwin" and platform.machine() == "x86_64":
+        raise Stop("PyTorch has no build for Intel Macs, nor for an Intel Python on an Apple one.")
+    if not words or words[0] in ("-h", "--help"):
+        print(USAGE, end="")
+        return
+    home = Path(sys.prefix) if in_conda() else VENV
+    if words[0] == "setup":
+        options = options_of(words[1:])
+        with alone() as guard:
+            sys.exit(set_up(home, guard, options))
+    if home == VENV and not complete(home):
+        with alone() as guard:
+            if not complete(home):  # the call that we waited for may have done it
+                set_up(home, guard, options_of([]))
+    os.environ["PATH"] = os.pathsep.join([str(home / "bin"), os.environ.get("PATH", os.defpath)])
+    python = str(home / "bin" / "python")
+    os.execv(python, [python, "-m", "helix.course.cli", *words])
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except Stop as sentence:
+        sys.exit(f"kit.py: {sentence}")
+    except KeyboardInterrupt:
+        say("\nInterrupted. The next call goes on from here.")
+        sys.exit(130)
+    except OSError as error:
+        hint = {
+            errno.ENOSPC: " Free some space and call again.",
+            errno.EACCES: " Make this folder writable, or copy the course to one that is.",
+            errno.EROFS: " Copy the course to a folder that can be written to.",
+        }
+        sys.exit(f"kit.py: {error.strerror}: {error.filename or ROOT}.{hint.get(error.errno or 0, '')}")

@@ -1,0 +1,423 @@
+"""The yardstick itself is measured: against published values, known counts and simulated coverage."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from helix import measure
+from helix.measure import Interval
+from scipy.stats import binomtest
+
+# Intervals -----------------------------------------------------------------------------------------------
+
+
+def test_interval_reads_well():
+    interval = Interval(0.1234, 0.1014, 0.1466)
+    assert str(interval) == "0.123 [0.101, 0.147]"
+    assert f"{interval:.1%}" == "12.3% [10.1%, 14.7%]"
+    assert 0.1014 in interval
+    assert 0.1013 not in interval
+    assert interval.width == pytest.approx(0.0452)
+
+
+# R. G. Newcombe (1998), Statistics in Medicine 17, 857-872, table I, method 3.
+@pytest.mark.parametrize(
+    ("successes", "n", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0000, 0.1611), (1, 29, 0.0061, 0.1718)],
+)
+def test_wilson_published(successes, n, low, high):
+    interval = measure.wilson(successes, n)
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=5e-5)
+    assert interval.value in interval
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+@pytest.mark.parametrize(("successes", "n"), [(0, 1), (1, 1), (3, 7), (500, 1000), (1000, 1000)])
+def test_wilson_as_scipy(successes, n, level):
+    reference = binomtest(successes, n).proportion_ci(level, method="wilson")
+    interval = measure.wilson(successes, n, level)
+    assert (interval.low, interval.high) == pytest.approx(tuple(reference), abs=1e-12)
+    assert interval.level == level
+
+
+# R. G. Newcombe (1998), Statistics in Medicine 17, 873-890, table II, method 10.
+@pytest.mark.parametrize(
+    ("counts", "low", "high"),
+    [
+        ((56, 70, 48, 80), 0.0524, 0.3339),
+        ((9, 10, 3, 10), 0.1705, 0.8090),
+        ((6, 7, 2, 7), 0.0582, 0.8062),
+        ((5, 56, 0, 29), -0.0381, 0.1926),
+        ((0, 10, 0, 20), -0.1611, 0.2775),
+        ((0, 10, 0, 10), -0.2775, 0.2775),
+        ((10, 10, 0, 20), 0.6791, 1.0000),
+        ((10, 10, 0, 10), 0.6075, 1.0000),
+    ],
+)
+def test_newcombe_published(counts, low, high):
+    interval = measure.difference_of_proportions(*counts)
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize("bad", [(1, 0), (-1, 5), (6, 5), (float("nan"), 5)])
+def test_impossible_proportions(bad):
+    with pytest.raises(ValueError, match="0 <= successes <= n"):
+        measure.wilson(*bad)
+
+
+@pytest.mark.parametrize("level", [0, 1, 95])
+def test_impossible_levels(level):
+    for call in (lambda: measure.wilson(1, 2, level), lambda: measure.bootstrap([1, 2], level=level)):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            call()
+
+
+def covered(interval_of, truth, trials=300):
+    rng = np.random.default_rng(0)
+    return np.mean([truth in interval_of(rng) for _ in range(trials)])
+
+
+def test_bootstrap_covers_what_it_promises():
+    # 300 trials of a true 95 % (90 %) interval fall in these ranges with a chance beyond 0.999.
+    mean = covered(lambda r: measure.bootstrap(r.normal(3, 2, 60), resamples=300), 3)
+    assert 0.89 < mean < 0.99
+    median = covered(lambda r: measure.bootstrap(r.normal(3, 2, 61), np.median, level=0.9, resamples=300), 3)
+    assert 0.83 < median < 0.96
+
+
+def test_bootstrap_difference_covers_and_pairing_narrows():
+    def pair(r):
+        person = r.normal(0, 5, 50)
+        return person + r.normal(1, 1, 50), person + r.normal(0, 1, 50)
+
+    for paired in (False, True):
+        share = covered(
+            lambda r, paired=paired: measure.bootstrap_difference(*pair(r), paired=paired, resamples=300), 1
+        )
+        assert share > 0.89
+        assert share < 0.99 or not paired  # unpaired intervals of paired data are far too wide
+    a, b = pair(np.random.default_rng(1))
+    together = measure.bootstrap_difference(a, b, paired=True)
+    apart = measure.bootstrap_difference(a, b)
+    assert together.width < apart.width / 3
+    assert together == measure.bootstrap(a - b) or together.low == pytest.approx(measure.bootstrap(a - b).low)
+
+
+def test_bootstrap_keeps_rows_together_and_repeats_itself():
+    x = np.arange(30.0)
+    rows = np.column_stack([x, 2 * x])
+    interval = measure.bootstrap(rows, lambda sample: np.corrcoef(sample.T)[0, 1])
+    assert (interval.low, interval.high) == pytest.approx((1, 1))
+    assert measure.bootstrap(x, seed=1) == measure.bootstrap(x, seed=1) != measure.bootstrap(x, seed=2)
+    state = np.random.get_state()[1].copy()  # noqa: NPY002  the learner's own generator stays untouched
+    measure.bootstrap(x)
+    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
+
+
+def test_bootstrap_refuses_bad_samples():
+    with pytest.raises(ValueError, match="at least two values"):
+        measure.bootstrap([1.0])
+    with pytest.raises(ValueError, match="contains NaN"):
+        measure.bootstrap([1.0, np.nan])
+    with pytest.raises(ValueError, match="same length; got 3 and 2"):
+        measure.bootstrap_difference([1, 2, 3], [1, 2], paired=True)
+
+
+def test_order_statistics_of_the_median():
+    # Published coverages of [k-th smallest, k-th largest], for example W. J. Conover, Practical Nonparametric
+    # Statistics, from the binomial with p = 1/2: n = 7, k = 1: 126/128; n = 20, k = 6: 0.9586.
+    seven = measure._median([5, 1, 4, 2, 3, 7, 6])
+    assert (seven.value, seven.low, seven.high) == (4, 1, 7)
+    assert seven.level == pytest.approx(126 / 128)
+    twenty = measure._median(range(1, 21))
+    assert (twenty.value, twenty.low, twenty.high) == (10.5, 6, 15)
+    assert twenty.level == pytest.approx(0.9586, abs=5e-5)
+    assert measure._median([1, 2, 3]).level == pytest.approx(0.75)  # all that three values can give
+    assert 0.94 < covered(lambda r: measure._median(r.exponential(1, 20)), np.log(2), 2000) < 0.975
+
+
+# Time ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ticking(monkeypatch):
+    """A clock that only moves when told to."""
+    clock = {"now": 0.0}
+    monkeypatch.setitem(measure.CLOCKS, "cpu", lambda: clock["now"])
+
+    def work(seconds):
+        clock["now"] += seconds
+
+    return work
+
+
+def test_compare_interleaves_and_warms_up(ticking):
+    order = []
+    functions = {name: (lambda name=name: (order.append(name), ticking(1))) for name in "abc"}
+    timing = measure.compare(functions, repeats=4, warmup=2)
+    assert "".join(order) == "abc" * 6
+    assert timing.seconds == {name: (1.0,) * 4 for name in "abc"}
+
+
+def test_ratio_is_taken_round_by_round(ticking):
+    weather = itertools.chain([99], [1, 10, 1, 5, 1, 1, 7])  # warm-up, then a machine with moods
+    mood = {}
+
+    def slow():
+        mood["now"] = next(weather)
+        ticking(4 * mood["now"])
+
+    timing = measure.compare({"slow": slow, "fast": lambda: ticking(mood["now"])})
+    ratio = timing.ratio("fast", over="slow")
+    assert (ratio.value, ratio.low, ratio.high) == pytest.approx((0.25, 0.25, 0.25))
+    assert ratio.level == pytest.approx(126 / 128)
+    assert timing.ratio("slow", over="fast").value == pytest.approx(4)
+    assert (timing.median("slow").value, timing.median("slow").high) == pytest.approx((4, 40))
+    table = timing.table()
+    assert list(table.index) == ["slow", "fast"]
+    assert table.loc["fast", "median_ms"] == pytest.approx(1000)
+    assert table.loc["fast", "ratio to slow"] == pytest.approx(0.25)
+    assert "0.250" in str(timing)
+    assert str(timing).startswith(
+        "Milliseconds of CPU time a call, median of 7 interleaved rounds, one thread."
+    )
+
+
+def test_clocks_differ():
+    sleep = {"sleep": lambda: time.sleep(0.02)}
+    assert measure.compare(sleep, repeats=3, clock="wall").median("sleep").value >= 0.02
+    assert measure.compare(sleep, repeats=3).median("sleep").value < 0.01
+
+
+def test_no_time_at_all_still_gives_a_ratio(ticking):
+    assert measure.compare({"a": lambda: None, "b": lambda: None}).ratio("a", over="b").value == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (({},), "nothing to time"),
+        (({"a": int}, 2), "at least 3 repeats"),
+        (({"a": int}, 3, -1), "no negative warmup"),
+        (({"a": int}, 3, 1, "moon"), "'cpu' or 'wall'; got 'moon'"),
+    ],
+)
+def test_compare_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        measure.compare(*arguments)
+
+
+def test_ratio_names_what_it_knows():
+    timing = measure.compare({"plain": int, "fused": int}, repeats=3)
+    with pytest.raises(ValueError, match="'fast' was not timed; the names are 'plain', 'fused'"):
+        timing.ratio("fast", over="plain")
+
+
+def test_threads_are_one_inside_and_restored_even_after_an_error():
+    torch = pytest.importorskip("torch")
+    before, inside = torch.get_num_threads(), []
+    torch.set_num_threads(2)
+    try:
+        measure.compare({"a": lambda: inside.append(torch.get_num_threads())}, repeats=3)
+        with pytest.raises(ZeroDivisionError):
+            measure.compare({"a": lambda: 1 / 0})
+        assert set(inside) == {1}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_timing_and_hardware_do_not_import_torch():
+    code = (
+        "import sys; from helix import measure; measure.compare({'a': int}); measure.hardware(); "
+        "measure.peak_memory(int); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+# Memory --------------------------------------------------------------------------------------------------
+
+MIB = 2**20
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="peak memory is measured in a forked process")
+
+
+@needs_fork
+def test_peak_memory_sees_the_peak_and_not_only_what_remains():
+    assert measure.peak_memory(lambda: None).extra < 4 * MIB
+    kept = measure.peak_memory(lambda: np.ones(8 * MIB)).extra
+    passing = measure.peak_memory(lambda: float(np.ones(8 * MIB)[0])).extra
+    for extra in (kept, passing):
+        assert 64 * MIB <= extra < 80 * MIB
+    assert measure.peak_memory(lambda: np.empty(8 * MIB)).extra < 4 * MIB  # asked for, but never touched
+
+
+@needs_fork
+def test_peak_memory_is_not_hidden_by_the_past():
+    past = [bytes(2000) for _ in range(40_000)]
+    del past
+    np.ones(32 * MIB)
+    assert measure.peak_memory(lambda: [bytes(2000) for _ in range(40_000)]).extra > 60 * MIB
+
+
+@needs_fork
+def test_peak_memory_leaves_no_trace_and_says_what_went_wrong():
+    seen = []
+    measure.peak_memory(lambda: seen.append(1))
+    assert seen == []
+    with pytest.raises(RuntimeError, match="The measured call raised ZeroDivisionError: division by zero"):
+        measure.peak_memory(lambda: 1 / 0)
+    with pytest.raises(RuntimeError, match="SystemExit"):
+        measure.peak_memory(lambda: sys.exit(3))
+    with pytest.raises(RuntimeError, match=r"ended early \(SIGKILL\)"):
+        measure.peak_memory(lambda: os.kill(os.getpid(), 9))
+    with pytest.raises(RuntimeError, match=r"ended early \(exit status 4\)"):
+        measure.peak_memory(lambda: os._exit(4))
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)  # no zombie remains
+
+
+def test_peak_memory_without_fork(monkeypatch):
+    monkeypatch.delattr(os, "fork", raising=False)
+    with pytest.raises(RuntimeError, match="WSL2"):
+        measure.peak_memory(int)
+
+
+@needs_fork
+def test_peak_memory_of_torch_after_threads_ran():
+    torch = pytest.importorskip("torch")
+    x = torch.ones(600, 600)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        _ = x @ x  # the pool of threads exists now, and is lost in a fork
+        extra = measure.peak_memory(lambda: torch.ones(16 * MIB) * 2).extra
+    finally:
+        torch.set_num_threads(before)
+    assert 128 * MIB <= extra < 170 * MIB
+
+
+def test_memory_reads_well():
+    assert str(measure.MemoryUse(extra=3 * MIB // 2, baseline=20 * MIB)) == "1.5 MiB on top of 20.0 MiB"
+
+
+# Size and operations -------------------------------------------------------------------------------------
+
+
+def test_size_on_disk(tmp_path):
+    (tmp_path / "folder" / "deep").mkdir(parents=True)
+    (tmp_path / "folder" / "a").write_bytes(b"12345")
+    (tmp_path / "folder" / "deep" / "b").write_bytes(b"123")
+    (tmp_path / "folder" / "link").symlink_to(tmp_path / "folder" / "a")
+    assert measure.size_on_disk(tmp_path / "folder" / "a") == 5
+    assert measure.size_on_disk(tmp_path / "folder") == 8
+    with pytest.raises(FileNotFoundError, match="run the cell that writes it first"):
+        measure.size_on_disk(tmp_path / "nothing")
+
+
+def test_counts_of_a_module():
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+    net = nn.Sequential(nn.Linear(10, 20), nn.BatchNorm1d(20), nn.Linear(20, 20, bias=False))
+    assert measure.parameter_count(net) == 10 * 20 + 20 + 2 * 20 + 400
+    # batch norm keeps two float vectors and one int64 counter as well
+    assert measure.state_size(net) == 4 * (660 + 2 * 20) + 8
+    net[0].weight.requires_grad_(False)
+    assert measure.parameter_count(net, trainable=True) == 460
+    assert measure.state_size(net.half()) == 2 * 700 + 8
+
+    tied = nn.Module()
+    tied.first = tied.second = nn.Linear(5, 5)
+    tied.third = nn.Linear(5, 5, bias=False)
+    tied.third.weight = tied.first.weight
+    assert measure.parameter_count(tied) == 30
+    assert measure.state_size(tied) == 120
+    assert measure.state_size(nn.Linear(5, 5, device="meta")) == 120
+
+
+def test_state_size_is_what_safetensors_writes(tmp_path):
+    torch = pytest.importorskip("torch")
+    from safetensors.torch import save_file
+
+    net = torch.nn.Conv2d(3, 16, 3)
+    save_file(net.state_dict(), tmp_path / "net.safetensors")
+    header = int.from_bytes((tmp_path / "net.safetensors").read_bytes()[:8], "little")
+    assert measure.size_on_disk(tmp_path / "net.safetensors") == measure.state_size(net) + header + 8
+
+
+def test_state_size_finds_packed_tensors():
+    torch = pytest.importorskip("torch")
+
+    class Packed(torch.nn.Module):
+        """Keeps its weights as torch's int8 layers do: in a tuple of the state, not as parameters."""
+
+        def get_extra_state(self):
+            return (torch.zeros(100, dtype=torch.int8), torch.zeros(5)), "linear"
+
+    assert measure.parameter_count(Packed()) == 0
+    assert measure.state_size(Packed()) == 120
+
+
+def test_flops_follow_the_hand_formula():
+    torch = pytest.importorskip("torch")
+    b, m, n = 4, 10, 20
+    assert measure.flops(torch.nn.Linear(m, n), torch.randn(b, m)) == 2 * b * m * n
+    conv = torch.nn.Conv2d(3, 16, kernel_size=5, padding=2)
+    assert measure.flops(conv, torch.randn(b, 3, 32, 28)) == 2 * b * 16 * 32 * 28 * 3 * 5 * 5
+    x = torch.randn(m, n, requires_grad=True)
+    forward = 2 * m * n * m
+    assert measure.flops(lambda a: a @ a.T, x) == forward
+    assert measure.flops(lambda a: (a @ a.T).sum().backward(), x) == 3 * forward
+
+
+# The machine ---------------------------------------------------------------------------------------------
+
+
+def test_hardware_describes_the_machine_and_nobody():
+    import platform
+
+    facts = measure.hardware()
+    assert facts["cores"] == os.cpu_count()
+    assert facts["numpy"] == np.__version__
+    assert facts["python"] == platform.python_version()
+    assert set(facts["instructions"]) <= set(measure._INSTRUCTIONS)
+    text = json.dumps(facts)
+    assert platform.node() not in facts.values()
+    assert os.path.expanduser("~") not in text
+    assert "/" not in text
+
+
+def test_hardware_on_a_mac(monkeypatch):
+    answers = {
+        "machdep.cpu.brand_string": "Intel(R) Core(TM) i7",
+        "machdep.cpu.leaf7_features": "AVX2 AVX512F AVX512VNNI",
+    }
+    real = measure.Path.read_text
+
+    def read_text(path, *args, **kwargs):
+        if str(path).startswith("/proc"):
+            raise FileNotFoundError(path)
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(measure.Path, "read_text", read_text)
+    monkeypatch.setattr(measure, "_sysctl", lambda name: answers.get(name, ""))
+    facts = measure.hardware()
+    assert facts["cpu"] == "Intel(R) Core(TM) i7"
+    assert facts["instructions"] == ["avx2", "avx512f", "avx512_vnni"]
+
+    monkeypatch.setattr(measure, "_sysctl", lambda name: "")
+    monkeypatch.setattr(measure.platform, "processor", lambda: "")
+    assert measure.hardware()["cpu"] == "unknown"
+    assert measure.hardware()["instructions"] == []
+
+
+def test_sysctl_that_is_missing(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    assert measure._sysctl("machdep.cpu.brand_string") == ""

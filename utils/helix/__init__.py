@@ -1,0 +1,1 @@
+"""Double Helix: the shared helper package of the course."""

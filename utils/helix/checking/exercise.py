@@ -1,0 +1,268 @@
+"""An exercise: the cases that are asked, and how an answer is judged, recorded and shown."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+import helix
+from helix.checking import card, isolation
+from helix.checking.expectations import Unmet, shorten
+from helix.checking.verdict import Outcome, Verdict
+from helix.record import progress
+
+CaseFunction = Callable[[Any, np.random.Generator], Mapping[str, Any] | None]
+
+_REGISTRY: dict[str, dict[str, Exercise]] = {}
+_OURS = str(Path(str(helix.__file__)).parent)
+_INSTALLED = (sys.prefix, sys.base_prefix, "<frozen")
+_ANY_EXERCISE = {
+    r"name '(?:pd|np|plt|torch|math)' is not defined": "Run the cells above this one first: one of them imports it.",
+    r"name '\w+' is not defined": "Is the name spelled as it is where it was made? If a cell above makes it, run that first.",
+    r"takes \d+ positional arguments? but": "Keep the function's first line as the lab gave it: the check calls it with "
+    "those arguments.",
+    r"assignment destination is read-only|modif\w+ .*read-only": "Work on a copy: `.copy()`.",
+}
+
+
+class NotCorrect(AssertionError):
+    """With ``HELIX_GRADING=1``: an answer was not correct."""
+
+
+class Exercise:
+    """One exercise of a lab. Calling it with an answer checks the answer and shows the card.
+
+    Made by the decorator `exercise`; see there for the parameters.
+    """
+
+    def __init__(
+        self,
+        cases: CaseFunction,
+        *,
+        lab: str,
+        title: str,
+        core: bool,
+        minutes: int,
+        difficulty: int,
+        hints: Sequence[str],
+        errors: Mapping[str, str],
+        repeats: int,
+        seconds: float,
+        memory: int,
+        on_correct: Callable[[Verdict], None] | None = None,
+    ) -> None:
+        self.name = getattr(cases, "__name__", "exercise")
+        self.__doc__ = cases.__doc__
+        self.lab, self.title, self.core = lab, title, core
+        self.minutes, self.difficulty = minutes, difficulty
+        self.hints, self.errors = tuple(hints), {**errors, **_ANY_EXERCISE}
+        self.repeats, self.seconds, self.memory = repeats, seconds, memory
+        self._cases, self._on_correct = cases, on_correct
+        _REGISTRY.setdefault(lab, {})[self.name] = self
+
+    def __repr__(self) -> str:
+        return f"check.{self.name}: {self.title} ({self.minutes} minutes, difficulty {self.difficulty} of 5)"
+
+    def __call__(self, answer: Any) -> None:
+        """Check an answer, record the attempt, show the card.
+
+        Raises
+        ------
+        NotCorrect
+            Only with ``HELIX_GRADING=1``, if the outcome is any but correct.
+        """
+        seed = int(os.environ.get("HELIX_SEED") or int.from_bytes(os.urandom(4), "big"))
+        verdict = self.verdict(answer, seed)
+        before = progress.standing(self.lab)
+        failed_before = before.failures.get(self.name, 0)
+        unsaved = ""
+        try:
+            progress.attempted(self.lab, self.name, str(verdict.outcome), verdict.message, seed)
+            if verdict.outcome is Outcome.CORRECT and self._on_correct:
+                self._on_correct(verdict)
+        except OSError as error:
+            unsaved = f"This result could not be saved: {error.strerror}. Free some space, then run the cell again."
+        correct = before.correct | ({self.name} if verdict.outcome is Outcome.CORRECT else set())
+        core = [other.name for other in _REGISTRY[self.lab].values() if other.core]
+        card.show(
+            card.Card(
+                title=self.title,
+                verdict=verdict,
+                hints=() if verdict.outcome is Outcome.CORRECT else self.hints[: failed_before + 1],
+                help=self._help(verdict),
+                count=f"{len(correct & set(core))} of {len(core)} core exercises of this lab are correct.",
+                warning=unsaved,
+            )
+        )
+        if os.environ.get("HELIX_GRADING") == "1" and verdict.outcome is not Outcome.CORRECT:
+            raise NotCorrect(f"{self.lab}.{self.name}: {verdict.outcome}. {verdict.message}")
+
+    def hint(self, number: int = 1) -> None:
+        """Print a hint; the first is the gentlest."""
+        if not 1 <= number <= len(self.hints):
+            raise ValueError(f"This exercise has {len(self.hints)} hints, numbered from 1.")
+        print(f"Hint {number} of {len(self.hints)}: {self.hints[number - 1]}")
+
+    def verdict(self, answer: Any, seed: int = 0) -> Verdict:
+        """Judge an answer on cases drawn from a seed; record and show nothing.
+
+        Parameters
+        ----------
+        answer : callable
+            The learner's function.
+        seed : int
+            The same seed gives the same cases.
+        """
+        if answer is None or answer is Ellipsis:
+            return Verdict(Outcome.NOT_ATTEMPTED, "There is no answer yet.")
+        if not callable(answer):
+            return Verdict(
+                Outcome.INCORRECT,
+                f"Give the check your function itself, `check.{self.name}({self.name})`, and not what it returns.",
+                got=shorten(answer),
+            )
+        ran = isolation.run(lambda: self._judge(answer, seed).as_plain(), self.seconds, self.memory)
+        if ran.value is not None:
+            return Verdict.from_plain(ran.value | {"printed": ran.printed})
+        message = {
+            "time": f"It was stopped after {self.seconds:g} seconds. Is there a loop that does not end, or one far too long?",
+            "memory": f"It asked for more than {self.memory // isolation.MEGABYTE:,} MB of memory and was stopped. "
+            "Does an array grow in a loop, or get a shape you did not mean?",
+            "crash": "It ended the process it ran in. Your notebook is unharmed.",
+        }[ran.stopped]
+        return Verdict(Outcome.RAISED, message, printed=ran.printed)
+
+    def _judge(self, answer: Callable[..., Any], seed: int) -> Verdict:
+        unmet: list[Unmet] = []
+        details: Mapping[str, Any] = {}
+        for index in range(self.repeats):
+            try:
+                details = self._cases(answer, np.random.default_rng([seed, index])) or details
+            except Unmet as failure:
+                unmet.append(failure)
+            except MemoryError:
+                raise
+            except BaseException as error:
+                return _raised(error, answer, self.name)
+        if not unmet:
+            return Verdict(Outcome.CORRECT, details.get("message") or _passed(self.repeats), details=details)
+        first = unmet[0]
+        # A misconception is named only if it explains every case that failed: one coincidence proves nothing.
+        explaining = [message for message in first.explains if all(message in failure.explains for failure in unmet)]
+        return Verdict(Outcome.INCORRECT, explaining[0] if explaining else first.because, first.given, first.got)
+
+    def _help(self, verdict: Verdict) -> str:
+        if verdict.outcome is not Outcome.RAISED:
+            return ""
+        return next((text for pattern, text in self.errors.items() if re.search(pattern, verdict.message)), "")
+
+
+def exercise(
+    *,
+    lab: str,
+    title: str,
+    minutes: int,
+    core: bool = True,
+    difficulty: int = 2,
+    hints: Sequence[str] = (),
+    errors: Mapping[str, str] | None = None,
+    repeats: int = 5,
+    seconds: float = 10.0,
+    memory: int = 2048 * isolation.MEGABYTE,
+) -> Callable[[CaseFunction], Exercise]:
+    """Make an exercise of a function that draws one case and states what is expected.
+
+    The function takes the learner's answer and a random generator. It is called `repeats` times, each with a generator of
+    its own; the first expectation that is not met ends that case, and a misconception is named if it explains all the
+    cases that failed.
+
+    Parameters
+    ----------
+    lab : str
+        The topic, such as ``pruning``: also the name of the checks module.
+    title : str
+        What the exercise asks for, in a few words.
+    minutes, difficulty : int
+        The time to plan for, and 1 (a line) to 5 (an evening).
+    core : bool
+        Whether the lab counts as finished only with it.
+    hints : sequence of str
+        From gentle to nearly there. After each failed attempt the card offers one more.
+    errors : mapping of str to str
+        Help for errors that are met often: a regular expression for ``Type: message``, and what to do.
+    repeats : int
+        How many cases are drawn.
+    seconds, memory : float, int
+        The limits of one check: wall-clock seconds and extra bytes.
+    """
+
+    def decorate(cases: CaseFunction) -> Exercise:
+        return Exercise(
+            cases,
+            lab=lab,
+            title=title,
+            core=core,
+            minutes=minutes,
+            difficulty=difficulty,
+            hints=hints,
+            errors=errors or {},
+            repeats=repeats,
+            seconds=seconds,
+            memory=memory,
+        )
+
+    return decorate
+
+
+def exercises_of(lab: str) -> dict[str, Exercise]:
+    """Return the exercises of a lab, in the order in which its checks module defines them."""
+    importlib.import_module(f"helix.checks.{lab}")
+    return dict(_REGISTRY.get(lab, {}))
+
+
+def _passed(repeats: int) -> str:
+    return "Your answer holds on the case it was asked." if repeats == 1 else f"Your answer holds on {repeats} fresh cases."
+
+
+def _raised(error: BaseException, answer: Callable[..., Any], name: str) -> Verdict:
+    """Say what an exception means: a blank, the learner's error, or a value the check could not use."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not frame.filename.startswith((_OURS, *_INSTALLED))]
+    if type(error) is NotImplementedError and theirs and theirs[-1] is frames[-1]:
+        if _code_of(answer) not in (None, _last_code(error)):
+            return Verdict(Outcome.NOT_ATTEMPTED, f"`{theirs[-1].name}`, which this exercise uses, is still blank.")
+        return Verdict(Outcome.NOT_ATTEMPTED, f"`{name}` is still blank. Write its body, run its cell, then this one.")
+    text = f"{type(error).__name__}: {shorten_text(error)}"
+    if not theirs and f"{getattr(answer, '__name__', name)}()" not in text:
+        return Verdict(Outcome.INCORRECT, f"The check cannot use what your function returned ({text}).")
+    where = "\n".join(f"line {frame.lineno}, in {frame.name}: {frame.line}" for frame in theirs[-3:])
+    return Verdict(Outcome.RAISED, text, where=where)
+
+
+def _code_of(answer: Callable[..., Any]) -> CodeType | None:
+    return getattr(answer, "__code__", None)
+
+
+def _last_code(error: BaseException) -> CodeType | None:
+    step = error.__traceback__
+    while step and step.tb_next:
+        step = step.tb_next
+    return step.tb_frame.f_code if step else None
+
+
+def shorten_text(error: BaseException) -> str:
+    """Return the message of any exception, whatever its own ``__str__`` does."""
+    try:
+        return builtins.str(error)[:600]
+    except Exception:
+        return "(its message cannot be shown)"

@@ -1,0 +1,184 @@
+"""What a check expects of an answer. A check function calls these; the first one that is not met ends its case."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+_NOTHING = object()
+
+
+class any_of(tuple):  # noqa: N801  (reads as a word: `if_equals={"…": any_of(a, b)}`)
+    """Several values that one misconception can give: ``any_of(a - b, b - a)``."""
+
+    __slots__ = ()
+
+    def __new__(cls, *values: Any) -> any_of:
+        return super().__new__(cls, values)
+
+
+class Unmet(Exception):
+    """An expectation was not met.
+
+    Parameters
+    ----------
+    because : str
+        The reason that stands if no misconception explains the answer.
+    given, got : str
+        The case, and what the answer returned.
+    explains : tuple of str
+        The misconceptions that would give just this answer on this case, the likeliest first.
+    """
+
+    def __init__(self, because: str, given: str = "", got: str = "", explains: tuple[str, ...] = ()) -> None:
+        super().__init__(because)
+        self.because, self.given, self.got, self.explains = because, given, got, explains
+
+
+def expect(
+    value: Any,
+    *,
+    equal_to: Any = _NOTHING,
+    close_to: Any = _NOTHING,
+    rtol: float = 1e-6,
+    atol: float = 1e-9,
+    because: str,
+    given: str = "",
+    if_equals: Mapping[str, Any] | None = None,
+) -> None:
+    """Expect a value, exactly or within a tolerance.
+
+    Parameters
+    ----------
+    value : object
+        What the answer returned: a number, string, array, tensor, table, or a mapping or sequence of these.
+    equal_to, close_to : object
+        What it should be; one of the two.
+    rtol, atol : float
+        Relative and absolute tolerance of `close_to`.
+    because : str
+        The reason to show if it is not met.
+    given : str, optional
+        The case in words.
+    if_equals : mapping of str to object, optional
+        Misconceptions, the likeliest first: the message for each, and the value (or `any_of` several) that whoever has it
+        returns on this case.
+
+    Raises
+    ------
+    Unmet
+        If the value is another one.
+    """
+    exact = close_to is _NOTHING
+    wanted = equal_to if exact else close_to
+    if wanted is _NOTHING:
+        raise TypeError("expect() needs equal_to=… or close_to=….")
+    tolerance = (0.0, 0.0) if exact else (rtol, atol)
+    if matches(value, wanted, *tolerance):
+        return
+    explains = tuple(
+        message
+        for message, mistaken in (if_equals or {}).items()
+        if any(matches(value, one, *tolerance) for one in (mistaken if isinstance(mistaken, any_of) else (mistaken,)))
+    )
+    raise Unmet(_of_type(value, wanted) or because, given, shorten(value), explains)
+
+
+def expect_that(condition: object, *, because: str, given: str = "", got: Any = _NOTHING) -> None:
+    """Expect a condition that no single value expresses."""
+    if not bool(condition):
+        raise Unmet(because, given, "" if got is _NOTHING else shorten(got))
+
+
+def expect_raises(error: type[Exception], call: Callable[[], Any], *, because: str, given: str = "") -> None:
+    """Expect that a call refuses its input with this error."""
+    try:
+        value = call()
+    except error as raised:
+        if type(raised) is NotImplementedError:
+            raise
+        return
+    raise Unmet(because, given, shorten(value))
+
+
+def matches(value: Any, wanted: Any, rtol: float = 0.0, atol: float = 0.0) -> bool:
+    """Whether two values are the same in kind and, within the tolerance, in value. Never raises."""
+    try:
+        return _matches(_plain(value), _plain(wanted), rtol, atol)
+    except Exception:
+        # A learner's object can raise from any method; it is then simply not the value we wanted.
+        return False
+
+
+def _matches(value: Any, wanted: Any, rtol: float, atol: float) -> bool:
+    if isinstance(wanted, bool) or isinstance(value, bool):
+        return isinstance(wanted, bool) and isinstance(value, bool) and value is wanted
+    if isinstance(wanted, numbers.Number):
+        return isinstance(value, numbers.Number) and bool(
+            np.isclose(value, wanted, rtol=rtol, atol=atol, equal_nan=True)  # type: ignore[call-overload]
+        )
+    if isinstance(wanted, np.ndarray):
+        if not isinstance(value, np.ndarray) or value.shape != wanted.shape:
+            return False
+        if wanted.dtype.kind in "fciu" and value.dtype.kind in "fciu":
+            return bool(np.allclose(value, wanted, rtol=rtol, atol=atol, equal_nan=True))
+        return bool(value.dtype.kind == wanted.dtype.kind and np.array_equal(value, wanted))
+    if isinstance(wanted, Mapping):
+        return (
+            isinstance(value, Mapping)
+            and set(value) == set(wanted)
+            and all(_matches(_plain(value[key]), _plain(wanted[key]), rtol, atol) for key in wanted)
+        )
+    if isinstance(wanted, Sequence) and not isinstance(wanted, str | bytes):
+        return (
+            isinstance(value, Sequence)
+            and not isinstance(value, str | bytes)
+            and len(value) == len(wanted)
+            and all(_matches(_plain(a), _plain(b), rtol, atol) for a, b in zip(value, wanted, strict=True))
+        )
+    return type(value) is type(wanted) and bool(value == wanted)
+
+
+def _plain(value: Any) -> Any:
+    """Turn tensors, tables and NumPy scalars into arrays, mappings and Python numbers."""
+    kind = type(value).__module__.partition(".")[0]
+    if kind == "torch" and hasattr(value, "detach"):
+        value = value.detach().to("cpu").numpy()
+    elif kind == "pandas" and hasattr(value, "to_dict"):
+        return value.to_dict()
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
+        return value.item()
+    return value
+
+
+def _of_type(value: Any, wanted: Any) -> str:
+    """Return a sentence if the value is of the wrong kind altogether, else nothing."""
+    if value is None and wanted is not None:
+        return "Your function returned nothing (`None`). Is the `return` missing?"
+    value, wanted = _plain(value), _plain(wanted)
+    if isinstance(wanted, bool) and not isinstance(value, bool):
+        return f"Your function returned a `{type(value).__name__}`; `True` or `False` is expected."
+    if isinstance(wanted, numbers.Number) and not isinstance(value, numbers.Number):
+        return f"Your function returned a `{type(value).__name__}`; a single number is expected."
+    if isinstance(wanted, np.ndarray) and isinstance(value, np.ndarray) and value.shape != wanted.shape:
+        return f"Your array has the shape {value.shape}; {wanted.shape} is expected."
+    if isinstance(wanted, Mapping) and not isinstance(value, Mapping):
+        return f"Your function returned a `{type(value).__name__}`; a value for each key is expected (a `dict` will do)."
+    return ""
+
+
+def shorten(value: Any, at_most: int = 240) -> str:
+    """Return a short text of any value, whatever its own ``__repr__`` does."""
+    try:
+        if isinstance(value, float) and math.isfinite(value):
+            return f"{value:.6g}"
+        plain = _plain(value)
+        with np.printoptions(precision=4, threshold=20, edgeitems=3, suppress=True):
+            text = repr(plain if isinstance(plain, Mapping) else value)
+    except Exception:
+        text = f"<{type(value).__name__}>"
+    return text if len(text) <= at_most else text[: at_most - 1] + "…"

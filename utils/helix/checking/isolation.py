@@ -1,0 +1,178 @@
+"""Run a learner's code so that it can hang, eat memory or crash and the notebook stays usable.
+
+On Linux the code runs in a forked child: it sees all that the notebook has computed, changes nothing of it, and can be
+stopped whatever it does. Elsewhere (forking is unsafe on macOS once its system libraries run) it runs in this process
+under an alarm, which stops a loop but neither a long call into C nor a memory hog.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+MEGABYTE = 2**20
+_PRINTED_AT_MOST = 4000
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What became of a run: `value` if it ended by itself, else why it did not (``time``, ``memory``, ``crash``)."""
+
+    value: dict[str, Any] | None
+    stopped: str = ""
+    printed: str = ""
+
+
+class _TimeUp(BaseException):
+    """The alarm rang; no ``except Exception`` of the learner's catches it."""
+
+
+def run(function: Callable[[], dict[str, Any]], seconds: float, memory: int) -> Ran:
+    """Run a function that returns JSON-serialisable data, within limits.
+
+    Parameters
+    ----------
+    function : callable
+        Takes nothing and returns a dictionary.
+    seconds : float
+        Wall-clock limit.
+    memory : int
+        How many bytes it may take on top of what the process holds already.
+
+    Returns
+    -------
+    Ran
+        The value, or why there is none.
+    """
+    if sys.platform == "linux":
+        return _forked(function, seconds, memory)
+    return _alarmed(function, seconds)
+
+
+def _forked(function: Callable[[], dict[str, Any]], seconds: float, memory: int) -> Ran:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    out, into = os.pipe()
+    with warnings.catch_warnings():
+        # Python 3.12 warns of forking beside other threads; the child only computes and leaves by _exit.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child = os.fork()
+    if child == 0:
+        os.close(out)
+        _serve(function, into, memory)
+    os.close(into)
+    try:
+        answer = _receive(out, seconds)
+    finally:
+        os.close(out)
+        # The child leads a group of its own, so that whatever it started goes with it.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    if answer is None:
+        return Ran(None, "time")
+    try:
+        data = json.loads(answer)
+    except ValueError:
+        return Ran(None, "crash")
+    return Ran(data["value"], data["stopped"], data["printed"])
+
+
+def _serve(function: Callable[[], dict[str, Any]], into: int, memory: int) -> None:
+    """Be the child: run, answer with one line of JSON, leave without any of the parent's cleaning up."""
+    try:
+        os.setsid()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        _limit_memory(memory)
+        if "torch" in sys.modules:
+            # A pool of OpenMP threads does not survive a fork; one thread needs no pool.
+            sys.modules["torch"].set_num_threads(1)
+        printed = _Printed()
+        sys.stdout = sys.stderr = printed
+        value: dict[str, Any] | None
+        try:
+            value, stopped = function(), ""
+        except MemoryError:
+            value, stopped = None, "memory"
+        answer = json.dumps({"value": value, "stopped": stopped, "printed": printed.getvalue()})
+        data = memoryview(answer.encode() + b"\n")
+        while data:
+            data = data[os.write(into, data) :]
+    finally:
+        os._exit(0)
+
+
+def _receive(out: int, seconds: float) -> bytes | None:
+    """Read one line within the time; None if it does not come. A child that died leaves less than a line."""
+    end, received = time.monotonic() + seconds, b""
+    while not received.endswith(b"\n"):
+        ready, _, _ = select.select([out], [], [], max(0.0, end - time.monotonic()))
+        if not ready:
+            return None
+        piece = os.read(out, 1 << 16)
+        if not piece:
+            return b""
+        received += piece
+    return received
+
+
+def _limit_memory(memory: int) -> None:
+    with open("/proc/self/statm") as file:
+        held = int(file.read().split()[0]) * resource.getpagesize()
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    limit = held + memory if hard == resource.RLIM_INFINITY else min(held + memory, hard)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+
+
+class _Printed(io.StringIO):
+    """Keeps the first few thousand characters; a loop that prints for ever fills no memory."""
+
+    def write(self, text: str) -> int:
+        room = _PRINTED_AT_MOST - self.tell()
+        if room > 0:
+            super().write(text[:room])
+        return len(text)
+
+
+def _alarmed(function: Callable[[], dict[str, Any]], seconds: float) -> Ran:
+    printed = _Printed()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        try:
+            with _alarm(seconds):
+                return Ran(function(), "", printed.getvalue())
+        except _TimeUp:
+            return Ran(None, "time", printed.getvalue())
+        except MemoryError:
+            return Ran(None, "memory", printed.getvalue())
+
+
+@contextlib.contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        raise _TimeUp
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,1 @@
+"""One module a lab: what is asked, the cases, the misconceptions, the hints. Imported without torch."""

@@ -1,0 +1,210 @@
+"""``helix build``: sources in, executed notebooks out, only what changed, two at a time."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+
+from helix import paths
+from helix.course import catalogue, environment, notebooks
+from helix.course.notebooks import SourceError, Target
+
+CELL_SECONDS = 120
+BUDGET_SECONDS = {"chapter": 60, "solution": 30, "lab": 1}
+_UNSTABLE = {
+    r"0x[0-9a-f]{6,}": "a memory address",
+    r"<Figure size|<Axes|<matplotlib\.": "a figure's repr: end the line with a semicolon, or use helix.plots.show",
+    r"(?<![\w.])/(?:tmp|home|root|Users|var/folders)/\S+": "a path of this machine",
+}
+
+
+class BuildError(Exception):
+    """A notebook could not be built; the message points to the line of its source."""
+
+
+def is_current(target: Target) -> bool:
+    """Whether the stored notebook is what the source, its modules, data and the lock give."""
+    if not target.path.exists():
+        return False
+    stored, made = notebooks.read(target.path), notebooks.make(target)
+    same = [_identity(cell) for cell in stored.cells] == [_identity(cell) for cell in made.cells]
+    if not same or not target.executed:
+        return same and stored == made
+    return bool(stored.metadata.get("helix", {}).get("inputs") == notebooks.fingerprint(target))
+
+
+def build(target: Target) -> float:
+    """Build one notebook and return the seconds it ran; the old file stands until the new one is complete.
+
+    Raises
+    ------
+    BuildError
+        If a cell fails, does not run, or leaves an output that would differ elsewhere.
+    """
+    notebook = notebooks.make(target)
+    start = time.perf_counter()
+    if target.executed:
+        notebook.metadata["helix"]["inputs"] = notebooks.fingerprint(target)
+        _execute(target, notebook)
+    draft = target.path.with_suffix(".ipynb.part")
+    draft.parent.mkdir(exist_ok=True)
+    draft.write_text(notebooks.serialise(notebook))
+    draft.replace(target.path)
+    return time.perf_counter() - start
+
+
+def _identity(cell: NotebookNode) -> tuple[Any, ...]:
+    return cell.id, cell.cell_type, cell.source, dict(cell.metadata)
+
+
+def _execute(target: Target, notebook: NotebookNode) -> None:
+    with tempfile.TemporaryDirectory(prefix="helix-") as work:
+        client = NotebookClient(
+            notebook,
+            timeout=CELL_SECONDS,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(target.path.parent)}},
+            coalesce_streams=True,
+            record_timing=False,
+            extra_arguments=["--IPKernelApp.log_level=40"],  # its warning about loopback TCP is no news here
+        )
+        try:
+            client.execute(env=environment.for_build(work, grading=target.kind == "solution"))
+        except CellExecutionError as error:
+            index = next(i for i, cell in enumerate(notebook.cells) if _errors(cell))
+            line = _last_line(str(error.traceback))
+            raise BuildError(f"{_where(target, notebook, index, line)}: {error.ename}: {error.evalue}") from None
+        except (CellTimeoutError, DeadKernelError) as error:
+            index = next((i for i, cell in enumerate(notebook.cells) if _unrun(cell)), 0)
+            raise BuildError(f"{_where(target, notebook, index)}: {str(error).strip().splitlines()[0]}") from None
+    counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    if counts != list(range(1, len(counts) + 1)):
+        raise BuildError(f"{paths.display(target.source)}: not every cell ran: {counts}. Build it again.")
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type == "code":
+            cell.metadata.pop("execution", None)
+            if complaint := unstable(cell):
+                raise BuildError(f"{_where(target, notebook, index)}: {complaint}")
+    notebook.metadata["language_info"] = {"name": "python"}
+
+
+def unstable(cell: NotebookNode) -> str:
+    """Return what in a cell's outputs would differ on another machine or run, or nothing."""
+    for output in cell.outputs:
+        if output.output_type == "stream" and output.name == "stderr" and "stderr-ok" not in cell.metadata.get("tags", []):
+            return f"the cell wrote to stderr: {output.text.strip()[:200]!r}. Mend the cause of the warning."
+        data = output.get("data", {})
+        text = output.get("text", "") + "".join(data.get(kind, "") for kind in ("text/plain", "text/html"))
+        for pattern, what in _UNSTABLE.items():
+            if found := re.search(pattern, text):
+                return f"the output holds {what} ({found[0][:60]!r})."
+    return ""
+
+
+def _errors(cell: NotebookNode) -> bool:
+    return any(output.output_type == "error" for output in cell.get("outputs", []))
+
+
+def _unrun(cell: NotebookNode) -> bool:
+    return cell.cell_type == "code" and bool(cell.source.strip()) and not cell.execution_count
+
+
+def _last_line(traceback: str) -> int:
+    """Return the line in the cell at which its traceback points, 1 if it does not say."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", traceback)
+    numbers = re.findall(r"Cell In\[\d+\], line (\d+)", plain)
+    return int(numbers[0]) if numbers else 1
+
+
+def _where(target: Target, notebook: NotebookNode, index: int, line: int = 1) -> str:
+    """Return ``source/…, line N`` of a cell's line, found by looking the cells up in the source one after the other."""
+    text = target.source.read_text().splitlines()
+    position = 0
+    for number, cell in enumerate(notebook.cells[: index + 1]):
+        first = next((part for part in cell.source.splitlines() if part.strip()), None)
+        if cell.cell_type != "code" or first is None:
+            continue
+        while position < len(text) and text[position] != first:
+            position += 1
+        if number == index:
+            # In a built solution the marks are gone, so that lines after one stand further down in the source.
+            for _ in range(line - 1):
+                position += 1
+                while position < len(text) and text[position].strip() in (notebooks.BEGIN, notebooks.END):
+                    position += 1
+        else:
+            position += 1
+    return f"{paths.display(target.source)}, line {min(position + 1, len(text))}"
+
+
+# ---------------------------------------------------------------------- the command
+
+
+def select(keys: Iterable[str]) -> list[Target]:
+    """Return the targets of the named lessons, or all."""
+    wanted = {catalogue.load().chapter(key).name for key in keys}
+    return [target for target in notebooks.targets() if not wanted or target.name in wanted]
+
+
+def run(chosen: list[Target], *, force: bool, say: Callable[[str], None] = print) -> int:
+    """Build what is not current, two at a time; return how many failed."""
+    todo = [target for target in chosen if force or not is_current(target)]
+    if not todo:
+        say(f"All {len(chosen)} notebooks are current.")
+    failed = 0
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        jobs = {pool.submit(build, target): target for target in todo}
+        for number, job in enumerate(as_completed(jobs), 1):
+            target = jobs[job]
+            label = f"[{number}/{len(todo)}] {paths.display(target.path)}"
+            try:
+                seconds = job.result()
+            except (BuildError, SourceError) as error:
+                failed += 1
+                say(f"{label}  failed\n  {error}")
+                continue
+            over = "" if seconds <= BUDGET_SECONDS[target.kind] else f"  over its {BUDGET_SECONDS[target.kind]} s"
+            say(f"{label}  {seconds:.1f} s{over}")
+    orphans = sorted(
+        path
+        for folder in set(notebooks.FOLDER.values())
+        for path in (paths.root() / folder).glob("[0-9][0-9]_*.ipynb")
+        if path not in {target.path for target in notebooks.targets()}
+    )
+    for path in orphans:
+        say(f"{paths.display(path)} has no source. Remove it: git rm {paths.display(path)}")
+    return failed
+
+
+def main(words: list[str]) -> int:
+    """``helix build [NN …] [--force] [--watch]``."""
+    parser = argparse.ArgumentParser(prog="helix build", description="Build the notebooks whose sources changed.")
+    parser.add_argument("lesson", nargs="*", help="number, topic or name; all if none is given")
+    parser.add_argument("--force", action="store_true", help="build even what is current")
+    parser.add_argument("--watch", action="store_true", help="go on building whenever a file changes; Ctrl-C ends it")
+    options = parser.parse_args(words)
+    failed = run(select(options.lesson), force=options.force)
+    while options.watch:
+        stamp = _stamp()
+        while _stamp() == stamp:
+            time.sleep(0.5)
+        failed = run(select(options.lesson), force=False)
+    return 1 if failed else 0
+
+
+def _stamp() -> float:
+    """Return the newest change among the files that a build reads."""
+    files: list[Path] = [
+        file for folder in ("source", "utils/helix", "data", "results") for file in (paths.root() / folder).rglob("*.*")
+    ]
+    return max((file.stat().st_mtime for file in files if file.is_file()), default=0.0)

@@ -1,0 +1,161 @@
+"""The catalogue of the course, read from ``source/course.toml``.
+
+The README's map, the start page, the command line and the tests all read it here.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from helix import paths
+
+
+class UnknownLesson(ValueError):
+    """No lesson has that number, topic or name."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim that a chapter tests: its id, the sentence, and where the sentence comes from."""
+
+    id: str
+    statement: str
+    origin: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the parts of the course."""
+
+    id: str
+    numeral: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter and its lab, as the catalogue describes them; `minutes` and `lab_minutes` are reading times."""
+
+    number: int
+    topic: str
+    title: str
+    promise: str
+    part: str
+    strand: str
+    minutes: int
+    lab_minutes: int
+    prerequisites: tuple[str, ...]
+    group: str
+    claims: tuple[Claim, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """``NN_topic``: the name of this lesson in every folder."""
+        return f"{self.number:02d}_{self.topic}"
+
+    @property
+    def source(self) -> Path:
+        """The chapter's py:percent source."""
+        return paths.root() / "source" / "notebooks" / f"{self.name}.py"
+
+    @property
+    def lab_source(self) -> Path:
+        """The lab's py:percent source, with its solutions."""
+        return paths.root() / "source" / "labs" / f"{self.name}.py"
+
+    @property
+    def written(self) -> bool:
+        """Whether the chapter exists; until then it is planned."""
+        return self.source.exists()
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All parts and chapters, in order."""
+
+    title: str
+    parts: tuple[Part, ...]
+    chapters: tuple[Chapter, ...]
+
+    @cached_property
+    def _by_key(self) -> dict[str, Chapter]:
+        found = {}
+        for chapter in self.chapters:
+            for key in (str(chapter.number), f"{chapter.number:02d}", chapter.topic, chapter.name):
+                found[key] = chapter
+        return found
+
+    def chapter(self, key: str) -> Chapter:
+        """Return the chapter with this number (``3``, ``03``), topic (``pruning``) or name (``03_pruning``).
+
+        Raises
+        ------
+        UnknownLesson
+            If there is none.
+        """
+        try:
+            return self._by_key[str(key)]
+        except KeyError:
+            last = self.chapters[-1].name
+            raise UnknownLesson(
+                f"There is no lesson {str(key)!r}. Lessons are named by number, topic or both, "
+                f"from {self.chapters[0].name} to {last}; `helix map` lists them."
+            ) from None
+
+    def written(self) -> list[Chapter]:
+        """Return the chapters that exist."""
+        return [chapter for chapter in self.chapters if chapter.written]
+
+    def part(self, id: str) -> Part:
+        """Return the part with this id."""
+        return next(part for part in self.parts if part.id == id)
+
+
+def _build(kind: type, table: dict[str, Any], where: str) -> Any:
+    """Make one dataclass from one TOML table, naming what is missing or unknown."""
+    known = {field.name for field in fields(kind)}
+    if unknown := set(table) - known:
+        raise ValueError(f"{where}: unknown key {', '.join(sorted(unknown))} in source/course.toml.")
+    try:
+        return kind(**table)
+    except TypeError as error:
+        raise ValueError(f"{where} in source/course.toml is incomplete: {error}.") from None
+
+
+def load(path: Path | None = None) -> Catalogue:
+    """Read the catalogue and check that it holds together.
+
+    Raises
+    ------
+    ValueError
+        If a key is missing or unknown, a number or topic stands twice, or a prerequisite or part does not exist
+        or does not come before.
+    """
+    with open(path or paths.root() / "source" / "course.toml", "rb") as file:
+        data = tomllib.load(file)
+    parts = tuple(_build(Part, table, f"Part {table.get('id')}") for table in data["part"])
+    chapters = []
+    for table in data["chapter"]:
+        where = f"Chapter {table.get('number')}"
+        claims = tuple(_build(Claim, claim, f"{where}, claim {claim.get('id')}") for claim in table.pop("claim", []))
+        table["prerequisites"] = tuple(table.get("prerequisites", ()))
+        chapters.append(_build(Chapter, table | {"claims": claims}, where))
+    seen: set[str] = set()
+    for expected, chapter in enumerate(chapters):
+        if chapter.number != expected:
+            raise ValueError(f"Chapter {chapter.number} stands where {expected} belongs in source/course.toml.")
+        if missing := set(chapter.prerequisites) - seen:
+            raise ValueError(f"{chapter.name}: the prerequisite {', '.join(sorted(missing))} does not come before it.")
+        if chapter.part not in {part.id for part in parts}:
+            raise ValueError(f"{chapter.name}: there is no part {chapter.part!r}.")
+        if chapter.topic in seen:
+            raise ValueError(f"The topic {chapter.topic} stands twice in source/course.toml.")
+        seen.add(chapter.topic)
+    ids = [claim.id for chapter in chapters for claim in chapter.claims]
+    if twice := {id for id in ids if ids.count(id) > 1}:
+        raise ValueError(f"A claim id stands twice in source/course.toml: {', '.join(sorted(twice))}.")
+    return Catalogue(data["title"], parts, tuple(chapters))

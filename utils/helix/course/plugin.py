@@ -1,0 +1,40 @@
+"""What pytest has to know of this course: each notebook gets a work folder of its own, a skip can be made to count."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from helix.course import environment
+
+_folders: dict[Path, tempfile.TemporaryDirectory[str]] = {}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--require-all``."""
+    parser.addoption("--require-all", action="store_true", help="a skipped test fails: nothing may be missing here")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give a notebook, before its kernel starts, an empty work folder and the settings it was built with."""
+    if item.path.suffix == ".ipynb" and item.path not in _folders:
+        _folders[item.path] = tempfile.TemporaryDirectory(prefix="helix-notebook-")
+        settings = environment.lesson_settings(_folders[item.path].name, grading=item.path.parent.name == "solutions")
+        os.environ.update(settings)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[None]:
+    """Turn a skip into a failure where everything is required."""
+    report = yield
+    # A test that is expected to fail is no skip; nbval's cells tagged to be skipped are not used here.
+    if item.config.getoption("--require-all") and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"Skipped, though everything is required here: {report.longrepr}"
+    return report  # type: ignore[return-value]

@@ -1,0 +1,169 @@
+"""The learner's side: copies of labs in ``work/``, progress, the portable record, and JupyterLab."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from helix import measure, paths
+from helix.course import catalogue, environment
+from helix.course.catalogue import Chapter
+from helix.plots import Rung, Status
+from helix.record import decisions, export, progress
+
+START = "00_start_here"
+
+
+def start(key: str, *, fresh: bool = False) -> Path:
+    """Copy a lab to the learner's folder, unless it is there; return the copy.
+
+    Parameters
+    ----------
+    key : str
+        The lesson's number, topic or name.
+    fresh : bool
+        Begin anew: the copy that is there is kept under a new name.
+
+    Raises
+    ------
+    SystemExit
+        If the lab is not written yet, or the copy cannot be made.
+    """
+    chapter = catalogue.load().chapter(key)
+    blank = paths.root() / "labs" / f"{chapter.name}.ipynb"
+    if not blank.exists():
+        raise SystemExit(f"The lab {chapter.name} is planned, but not written yet. `helix map` shows which are open.")
+    copy = paths.work() / blank.name
+    if copy.exists() and not fresh:
+        return copy
+    try:
+        if copy.exists():
+            copy.rename(export.free(copy.with_name(f"{copy.stem}-kept.ipynb")))
+        draft = copy.with_suffix(".part")
+        shutil.copyfile(blank, draft)
+        draft.rename(copy)
+    except OSError as error:
+        raise SystemExit(f"{paths.display(copy)} could not be made: {error.strerror}. Nothing was lost.") from None
+    return copy
+
+
+def status(chapter: Chapter, standings: dict[str, progress.Standing] | None = None) -> Status:
+    """Return ``planned``, ``open``, or ``done``: all core exercises of its lab were correct once."""
+    if not chapter.written:
+        return "planned"
+    core = [one.name for one in _exercises(chapter) if one.core]
+    standing = (progress.standings() if standings is None else standings).get(chapter.topic, progress.Standing())
+    return "done" if core and standing.finished(core) else "open"
+
+
+def progress_table() -> str:
+    """Return the learner's progress as text: a line for each lab that is written."""
+    standings = progress.standings()
+    rows = []
+    for chapter in catalogue.load().written():
+        exercises = _exercises(chapter)
+        standing = standings.get(chapter.topic, progress.Standing())
+        marks = " ".join(
+            ("✓" if one.name in standing.correct else "✗" if one.name in standing.tried else "○") + f" {one.name}"
+            for one in exercises
+        )
+        done = sum(one.name in standing.correct for one in exercises)
+        rows.append(f"{chapter.name:24} {done}/{len(exercises)}  {marks}")
+    register = decisions.registered()
+    rows.append(f"Decisions in your register: {len(register)}" + (f" ({', '.join(sorted(register))})" if register else ""))
+    return "\n".join(rows)
+
+
+def map_table() -> str:
+    """Return the map of the course as text."""
+    found = catalogue.load()
+    standings = progress.standings()
+    rows = []
+    for part in found.parts:
+        rows.append(f"\n{part.numeral} {part.title}")
+        rows += [
+            f"  {chapter.number:02d} {chapter.topic:24} {status(chapter, standings):8} {chapter.minutes:3d} + "
+            f"{chapter.lab_minutes:3d} min  {chapter.promise}"
+            for chapter in found.chapters
+            if chapter.part == part.id
+        ]
+    return "\n".join(rows).lstrip()
+
+
+def rungs() -> list[Rung]:
+    """Return the chapters as the rungs of the map, with the learner's status of each."""
+    found = catalogue.load()
+    standings = progress.standings()
+    return [
+        Rung(one.number, one.title, f"{found.part(one.part).numeral} {found.part(one.part).title}", status(one, standings))
+        for one in found.chapters
+    ]
+
+
+def lab(words: list[str]) -> int:
+    """``helix lab``: open JupyterLab on the start page; what follows goes to JupyterLab."""
+    start(START)
+    os.environ.update(environment.for_learner())
+    os.chdir(paths.root())
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        # Neither news nor a look for updates: nothing leaves the machine.
+        "--LabApp.news_url=",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.extension_manager=readonly",
+        f"--ServerApp.root_dir={paths.root()}",
+        f"--LabApp.default_url=/lab/tree/notebooks/{START}.ipynb",
+        *words,
+    ]
+    os.execv(command[0], command)
+
+
+def about() -> str:
+    """Return what a bug report needs, as JSON: machine, versions, what is installed. No names, no paths."""
+    marker = Path(sys.prefix) / "helix.json"
+    state = json.loads(marker.read_text()) if marker.exists() else {}
+    versions = {name: importlib.metadata.version(name) for name in ("jupyterlab", "ipykernel", "pandas", "matplotlib")}
+    return json.dumps({"hardware": measure.hardware(), "versions": versions, "environment": state}, indent=1)
+
+
+def _exercises(chapter: Chapter) -> list:  # type: ignore[type-arg]
+    from helix.checking import exercises_of
+
+    return list(exercises_of(chapter.topic).values()) if chapter.lab_source.exists() else []
+
+
+def start_main(words: list[str]) -> int:
+    """``helix start NN [--fresh]``."""
+    parser = argparse.ArgumentParser(prog="helix start", description="Copy a lab to work/, unless it is there.")
+    parser.add_argument("lesson")
+    parser.add_argument("--fresh", action="store_true", help="begin anew; the old copy is kept under a new name")
+    options = parser.parse_args(words)
+    chapter = catalogue.load().chapter(options.lesson)
+    there = (paths.work() / f"{chapter.name}.ipynb").exists()
+    copy = start(options.lesson, fresh=options.fresh)
+    print(f"{paths.display(copy)} " + ("was there already; --fresh begins anew." if there and not options.fresh else "is ready."))
+    return 0
+
+
+def export_main(words: list[str]) -> int:
+    """``helix export [FILE]``."""
+    parser = argparse.ArgumentParser(prog="helix export", description="Write progress and decisions to one file.")
+    parser.add_argument("file", nargs="?", type=Path)
+    print(f"Written: {paths.display(export.export(parser.parse_args(words).file))}")
+    return 0
+
+
+def import_main(words: list[str]) -> int:
+    """``helix import FILE``."""
+    parser = argparse.ArgumentParser(prog="helix import", description="Take in a file that `helix export` wrote.")
+    parser.add_argument("file", type=Path)
+    attempts, made = export.bring_in(parser.parse_args(words).file)
+    print(f"Taken in: {attempts} attempts and {made} decisions that were not here yet.")
+    return 0

@@ -1,0 +1,446 @@
+"""The house style of every figure: readable in colour, in grey, in a dark notebook, and by ear.
+
+Nothing here changes matplotlib's global settings or needs pyplot: a learner's own style survives, and a
+figure that is never shown is simply forgotten.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import itertools
+import math
+import os
+import sys
+import textwrap
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from helix.measure import Interval
+
+# The colours of Okabe and Ito as printed in B. Wong (2011), Nature Methods 8, 441, doi:10.1038/nmeth.1618,
+# without the yellow, which is hardly visible on white. Neighbours here differ in lightness, so in grey too.
+COLOURS = {
+    "blue": "#0072B2",
+    "orange": "#E69F00",
+    "green": "#009E73",
+    "sky": "#56B4E9",
+    "vermillion": "#D55E00",
+    "black": "#000000",
+    "purple": "#CC79A7",
+}
+CYCLE = tuple(COLOURS.values())
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 1)))
+HATCHES = ("", "///", "...", "\\\\\\", "xxx", "ooo", "---")
+WIDTH = 6.5  # inches, about the text width of a notebook
+_DPI = 130
+_INK, _SOFT, _GRID = "#222222", "#666666", "#dddddd"
+
+
+def figure(
+    width: float = WIDTH,
+    height: float | None = None,
+    columns: int = 1,
+    rows: int = 1,
+    **subplots: Any,
+) -> tuple[Figure, Any]:
+    """Make a figure in the house style.
+
+    Parameters
+    ----------
+    width, height : float
+        Inches. Without a height, every row gets 3.2 inches.
+    columns, rows : int
+        Grid of axes.
+    **subplots
+        Passed to `Figure.subplots`, such as ``sharey=True`` or ``width_ratios=[2, 1]``.
+
+    Returns
+    -------
+    figure, axes
+        As `matplotlib.pyplot.subplots` gives them: one Axes, or an array of them. Lines cycle through colour,
+        marker and dashes together; for bars use `HATCHES` beside the colours.
+    """
+    from cycler import cycler
+    from matplotlib.figure import Figure
+
+    with _style():
+        fig = Figure(figsize=(width, height or 3.2 * rows), layout="constrained", facecolor="white")
+        axes = fig.subplots(rows, columns, **subplots)
+    for ax in fig.axes:  # what matplotlib looks up only when something is drawn is fixed on the axes
+        ax.set_prop_cycle(
+            cycler(color=CYCLE, marker=MARKERS, linestyle=LINES)
+            * cycler(linewidth=[1.8], markersize=[5], markevery=[0.08])
+        )
+        ax.spines[["top", "right"]].set_visible(False)
+        ax.tick_params(labelsize=9, color=_SOFT, labelcolor=_INK)
+        ax.grid(axis="y", color=_GRID, linewidth=0.7)
+        ax.set_axisbelow(True)
+    return fig, axes
+
+
+def show(fig: Figure, alt: str) -> None:
+    """Display a figure with a line of text that says the same.
+
+    In a notebook: a PNG whose plain-text form is `alt`, with `alt` in small print under it. Elsewhere only
+    `alt` is printed.
+
+    Parameters
+    ----------
+    fig : Figure
+        Displayed once and closed.
+    alt : str
+        What a reader who cannot see the figure needs to know: what is drawn, and what it shows.
+
+    Raises
+    ------
+    ValueError
+        If `alt` is empty, or axes that hold data lack an x or y label and are not switched off. A label that
+        is shared with a neighbour, or stands for the whole figure, counts.
+    """
+    if not alt.strip():
+        raise ValueError("Say in one sentence what the figure shows: plots.show(fig, alt='…').")
+    _require_labels(fig)
+    png = _png(fig)
+    if (pyplot := sys.modules.get("matplotlib.pyplot")) is not None:
+        pyplot.close(fig)  # or the notebook draws a pyplot figure a second time
+    from IPython import get_ipython
+
+    if get_ipython() is None:
+        print(alt)
+        return
+    from IPython.display import display
+
+    size = {"width": round(fig.get_figwidth() * 96), "height": round(fig.get_figheight() * 96)}
+    display(
+        {"image/png": base64.b64encode(png).decode(), "text/plain": alt},
+        metadata={"image/png": {"alt": alt, **size}},
+        raw=True,
+    )
+    display({"text/html": f"<small>{html.escape(alt)}</small>", "text/plain": alt}, raw=True)
+
+
+def save_svg(fig: Figure, path: str | os.PathLike[str], alt: str) -> None:
+    """Write a figure as SVG that has the same bytes every time: no date, no version, no random ids.
+
+    Parameters
+    ----------
+    fig : Figure
+        What to write.
+    path : path
+        Where to.
+    alt : str
+        The line of text that says the same; it becomes the title inside the file.
+    """
+    with _style({"svg.hashsalt": "helix"}):
+        fig.savefig(path, format="svg", metadata={"Date": None, "Creator": None, "Title": alt})
+
+
+def _png(fig: Figure) -> bytes:
+    from PIL import Image
+
+    target = io.BytesIO()
+    with _style():
+        fig.draw_without_rendering()  # the layout of square cells settles at the second drawing
+        fig.savefig(target, format="png", dpi=_DPI, metadata={"Software": None})  # else: matplotlib's version
+    if any(image.get_size()[0] * image.get_size()[1] > 4096 for ax in fig.axes for image in ax.images):
+        return (
+            target.getvalue()
+        )  # photographs keep their colours; for lines and letters 256 colours are enough
+    small = io.BytesIO()
+    Image.open(target).convert("RGB").quantize(256).save(small, "png", optimize=True)
+    return small.getvalue()
+
+
+def _style(extra: dict[str, Any] | None = None) -> AbstractContextManager[None]:
+    """Set the house style for the length of a `with` block, whatever the learner's own settings are."""
+    from matplotlib import style
+
+    house = {"axes.titlesize": 11, "axes.labelsize": 10, "axes.edgecolor": _SOFT}
+    return style.context(["default", house | (extra or {})])
+
+
+def _require_labels(fig: Figure) -> None:
+    for number, ax in enumerate(fig.axes, start=1):
+        if not (ax.has_data() and ax.axison and ax.get_visible()) or ax.get_label() == "<colorbar>":
+            continue
+        shared = {"x": ax.get_shared_x_axes(), "y": ax.get_shared_y_axes()}
+        whole = {"x": fig.get_supxlabel(), "y": fig.get_supylabel()}
+        for axis in ("x", "y"):
+            labels = [getattr(a, f"get_{axis}label")() for a in shared[axis].get_siblings(ax)]
+            if not any(labels) and not whole[axis]:
+                title = f" ({ax.get_title()})" if ax.get_title() else ""
+                raise ValueError(
+                    f"Axes {number}{title} has no {axis} label. Say what is drawn and in which unit: "
+                    f"ax.set_{axis}label('time (ms)'); or switch the axes off with ax.set_axis_off()."
+                )
+
+
+def bars(
+    ax: Axes,
+    labels: Sequence[str],
+    intervals: Sequence[Interval],
+    *,
+    xlabel: str,
+    ylabel: str,
+    reference: float | None = None,
+) -> None:
+    """Draw one horizontal line a label: the interval as a bar, the value as a point; the first one on top.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    labels, intervals
+        Names and their `helix.measure.Interval`.
+    xlabel, ylabel : str
+        What is measured, with its unit, and what the names are.
+    reference : float, optional
+        A value to compare with, such as 0 or a threshold, drawn as a dashed line.
+
+    Raises
+    ------
+    ValueError
+        If there are not as many labels as intervals.
+    """
+    if len(labels) != len(intervals):
+        raise ValueError(f"Every interval needs a label; got {len(labels)} and {len(intervals)}.")
+    places = np.arange(len(labels))
+    if reference is not None:
+        ax.axvline(reference, color=_SOFT, linestyle="--", linewidth=1)
+    ax.hlines(
+        places, [i.low for i in intervals], [i.high for i in intervals], CYCLE[0], linewidth=3, alpha=0.45
+    )
+    ax.plot([i.value for i in intervals], places, "o", color=CYCLE[0], markersize=7)
+    ax.set_yticks(places, labels)
+    ax.set_ylim(len(labels) - 0.5, -0.5)
+    ax.grid(axis="y", visible=False)
+    ax.grid(axis="x", color=_GRID, linewidth=0.7)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+
+
+def matrix(
+    ax: Axes,
+    array: Any,
+    title: str = "",
+    fmt: str = ".2g",
+    *,
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = (),
+    limits: tuple[float, float] | None = None,
+) -> None:
+    """Draw a matrix as coloured cells with their values written in them.
+
+    Without names for rows and columns the axes are switched off, and `show` asks for no labels. With names,
+    add ``ax.set(xlabel=…, ylabel=…)``.
+
+    Parameters
+    ----------
+    ax : Axes
+        Where to draw.
+    array : array, shape (m, n)
+        Values; NaN is left white and empty. A matrix with negative values gets blue for minus, orange for
+        plus and white for 0; the sign is also in the printed value.
+    title, fmt : str
+        Title, and format of a value (``".2g"``, ``"d"``, ``".0%"``).
+    rows, columns : sequences of str
+        Names of the m rows and n columns.
+    limits : (low, high), optional
+        Values at the ends of the colour scale; give the same to matrices that are compared.
+
+    Raises
+    ------
+    ValueError
+        If the array is not a matrix, or the names do not fit its shape.
+    """
+    from matplotlib.colors import LinearSegmentedColormap
+
+    values = np.asarray(array)
+    if values.ndim != 2 or values.size == 0:
+        raise ValueError(
+            f"A matrix has two dimensions and at least one cell; this array has shape {values.shape}."
+        )
+    if (rows and len(rows) != values.shape[0]) or (columns and len(columns) != values.shape[1]):
+        raise ValueError(f"The names do not fit a matrix of shape {values.shape}.")
+    numbers = values.astype(float)
+    largest = float(np.nanmax(np.abs(numbers), initial=0)) or 1.0
+    signed = bool((numbers < 0).any())
+    low, high = limits or (-largest if signed else 0.0, largest)
+    ends = [CYCLE[0], "#ffffff", CYCLE[1]] if low < 0 < high else ["#ffffff", CYCLE[0]]
+    shades = LinearSegmentedColormap.from_list("helix", ends)
+    drawn = ax.imshow(numbers, cmap=shades, vmin=low, vmax=high, aspect="equal")
+    for (i, j), number in np.ndenumerate(numbers):
+        if not math.isnan(number):
+            red, green, blue, _ = drawn.to_rgba(number)
+            light = 0.299 * red + 0.587 * green + 0.114 * blue  # ITU-R BT.601 luma
+            text = format(values[i, j].item(), fmt)
+            text = text if text.strip("-0.%") else text.lstrip("-")  # no minus before a rounded 0
+            ax.text(j, i, text, ha="center", va="center", fontsize=9, color=_INK if light > 0.5 else "white")
+    ax.grid(visible=False)
+    ax.set_title(title)
+    if not rows and not columns:
+        ax.set_axis_off()
+        return
+    ax.set_xticks(range(len(columns)), columns)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+
+
+# The map of the course -----------------------------------------------------------------------------------
+
+Status = Literal["done", "open", "planned"]
+STATUS_NAMES: dict[Status, str] = {"done": "done", "open": "open", "planned": "planned"}
+STRANDS = {"engineering": COLOURS["blue"], "ethics": COLOURS["orange"]}
+_RUNGS = 6  # at most between two crossings
+_PITCH, _HEADING, _BREAK = 0.25, 0.46, 0.05  # inches for a rung, a heading, a crossing inside a part
+_RADIUS, _LEAD = 0.4, 0.3  # inches of the helix, and of its open ends
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One chapter on the map: its number, short title, the title of its part, and its status."""
+
+    number: int
+    title: str
+    part: str
+    status: Status
+
+
+def double_helix(rungs: Sequence[Rung]) -> Figure:
+    """Draw the map of the course: two strands, engineering and ethics, tied by one rung a chapter.
+
+    Parameters
+    ----------
+    rungs : sequence of Rung
+        In reading order; the chapters of a part stand together. A map of more than 20 has two columns.
+
+    Returns
+    -------
+    Figure
+        Without labelled axes; for `show` or `save_svg`.
+
+    Raises
+    ------
+    ValueError
+        If there is no rung, or a status is unknown.
+    """
+    if not rungs or {rung.status for rung in rungs} - set(STATUS_NAMES):
+        raise ValueError("The map needs at least one rung, each 'done', 'open' or 'planned'.")
+    parts = [list(group) for _, group in itertools.groupby(rungs, key=lambda rung: rung.part)]
+    columns = _columns(parts) if len(rungs) > 20 else [parts]
+    height = 1.3 + 2 * _LEAD + max(map(_length, columns))
+    width = 3.65 * len(columns)
+    fig, ax = figure(width, height)
+    fig.set_layout_engine("none")
+    ax.set_position((0, 0, 1, 1))
+    ax.set(xlim=(0, width), ylim=(height, 0))
+    ax.set_axis_off()
+    for number, column in enumerate(columns):
+        _draw_column(ax, column, left=0.16 + 3.4 * number, top=0.5, bottom=height - 0.57)
+    for number, (status, name) in enumerate(STATUS_NAMES.items()):
+        x = width / 2 + 1.1 * (number - 1.3)
+        _mark(ax, x, height - 0.25, status)
+        ax.text(x + 0.14, height - 0.25, name, va="center_baseline", fontsize=9.5, color=_INK)
+    return fig
+
+
+def _columns(parts: list[list[Rung]]) -> list[list[list[Rung]]]:
+    """Cut the parts in two, where the longer column is shortest."""
+    cuts = [(parts[:k], parts[k:]) for k in range(1, len(parts))] or [(parts, [])]
+    return [column for column in min(cuts, key=lambda cut: max(map(_length, cut))) if column]
+
+
+def _length(parts: list[list[Rung]]) -> float:
+    return sum(_HEADING + _PITCH * len(part) + _BREAK * ((len(part) - 1) // _RUNGS) for part in parts)
+
+
+def _draw_column(ax: Axes, parts: list[list[Rung]], left: float, top: float, bottom: float) -> None:
+    """Draw one helix and its list. The strands cross at headings and at most every six rungs, between two."""
+    from scipy.interpolate import PchipInterpolator
+
+    middle, words, y = left + 0.68, left + 1.26, top + _LEAD / 2
+    crossings, places = [], []
+    for part in parts:
+        heading = "\n".join(textwrap.wrap(part[0].part, 32))
+        ax.text(words, y + _HEADING * 0.55, heading, va="center", fontsize=9.5, weight="bold", color=_INK)
+        crossings.append(y + _HEADING / 2)
+        y += _HEADING
+        for chunk in np.array_split(np.arange(len(part)), math.ceil(len(part) / _RUNGS)):
+            if chunk[0]:
+                y += _BREAK
+                crossings.append(y - _BREAK / 2)
+            places += [(y + _PITCH * (k + 0.5), part[i]) for k, i in enumerate(chunk)]
+            y += _PITCH * len(chunk)
+    crossings.append(y + _HEADING / 2)
+    # The angle grows by π from crossing to crossing, and half of that outside: the ends are wide open.
+    knots = [top, *crossings, bottom]
+    phase = PchipInterpolator(knots, np.pi * np.array([-0.5, *range(len(crossings)), len(crossings) - 0.5]))
+    _draw_strands(ax, middle, np.linspace(knots[0], knots[-1], 30 * len(knots)), phase)
+    for y, rung in places:
+        reach = _RADIUS * float(np.sin(phase(y)))
+        _draw_rung(ax, middle, y, reach, rung.status)
+        _line(
+            ax, [middle + abs(reach) + 0.08, words - 0.06], [y, y], color="#c4c4c4", lw=0.7, ls=":", zorder=0
+        )
+        _mark(ax, words + 0.03, y, rung.status)
+        colour = "#595959" if rung.status == "planned" else _INK
+        ax.text(words + 0.17, y, f"{rung.number:02d}", va="center_baseline", fontsize=9, color=_SOFT)
+        ax.text(words + 0.43, y, rung.title, va="center_baseline", fontsize=9.5, color=colour)
+
+
+def _draw_strands(ax: Axes, middle: float, y: Any, phase: Any) -> None:
+    turn = phase(y)
+    for side, (name, colour) in zip((1, -1), STRANDS.items(), strict=True):
+        points = np.column_stack([middle + side * _RADIUS * np.sin(turn), y])
+        depth = np.round(side * np.cos(turn) * 8) / 8  # 1 is nearest to the reader, -1 farthest
+        ends = [0, *(np.flatnonzero(np.diff(depth)) + 1), len(depth) - 1]
+        for start, end in itertools.pairwise(ends):
+            x, d, near = points[start : end + 1], depth[start], depth[start] > 0
+            if d > 0.9:  # a white edge, where this strand passes over the other
+                _line(ax, *x.T, color="white", lw=8.5, zorder=3)
+            look = {"color": _tint(colour, 0.74 + 0.26 * d), "lw": 4.6 + 1.2 * d, "zorder": 4 if near else 1}
+            _line(ax, *x.T, solid_capstyle="round", **look)
+        edge, align = (middle + 0.12, "right") if side == 1 else (middle + 0.24, "left")
+        ax.text(edge, y[0] - 0.2, name, ha=align, fontsize=9.5, weight="bold", color=_tint(colour, 1, 0.68))
+
+
+def _draw_rung(ax: Axes, middle: float, y: float, reach: float, status: Status) -> None:
+    """Draw a base pair: thick when done, thin when open, dotted when planned."""
+    look: dict[Status, dict[str, Any]] = {
+        "done": {"lw": 4.2},
+        "open": {"lw": 1.6},
+        "planned": {"lw": 1.3, "ls": (0, (1, 1.4)), "color": "#999999"},
+    }
+    for side, colour in zip((1, -1), STRANDS.values(), strict=True):
+        _line(ax, [middle, middle + side * reach], [y, y], **{"color": colour, "zorder": 2} | look[status])
+
+
+def _mark(ax: Axes, x: float, y: float, status: Status) -> None:
+    fill, size = {"done": (_INK, 6.5), "open": ("white", 6.5), "planned": (_SOFT, 2.5)}[status]
+    edge = _SOFT if status == "planned" else _INK
+    _line(ax, [x], [y], marker="o", ms=size, mfc=fill, mec=edge, mew=1.1, zorder=5)
+
+
+def _line(ax: Axes, x: Any, y: Any, **look: Any) -> None:
+    """Add a line past the axes' cycle of colours and markers."""
+    from matplotlib.lines import Line2D
+
+    ax.add_line(Line2D(x, y, **{"solid_capstyle": "butt"} | look))
+
+
+def _tint(colour: str, strength: float, shade: float = 1.0) -> tuple[float, ...]:
+    """Mix a colour with white (strength below 1) and with black (shade below 1)."""
+    from matplotlib.colors import to_rgb
+
+    return tuple(shade * (1 - (1 - x) * strength) for x in to_rgb(colour))

@@ -1,0 +1,7 @@
+"""What is kept: progress, decisions, evidence, claims, results of experiments."""
+
+from helix.record.claims import claim
+from helix.record.decisions import Decision
+from helix.record.evidence import evidence
+
+__all__ = ["Decision", "claim", "evidence"]

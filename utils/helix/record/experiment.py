@@ -1,0 +1,185 @@
+"""The frame of an experiment: a grid of seeded runs that can be interrupted, resumed, recorded and compared.
+
+An experiment is a script ``experiments/NN_topic.py``::
+
+    experiment = Experiment(__file__)
+
+    @experiment.runs(size=(100, 1000), seed=range(200))
+    def audit(size: int, seed: int) -> dict[str, float]:
+        ...
+
+    @experiment.conclude
+    def conclude(runs: dict[str, pd.DataFrame]) -> dict[str, Any]:
+        experiment.claim("small_audit_suffices", measured="…", verdict="does not hold")
+        return {...}                                  # the figures that the chapter reads
+
+    if __name__ == "__main__":
+        experiment.main()
+
+``helix experiment NN`` reruns the first point of every grid and shows it beside the record; ``--measure`` runs what is
+not done yet and writes ``results/NN_topic.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm.auto import tqdm
+
+from helix import measure, paths
+from helix.record import journal, results
+from helix.record.claims import Measured, _find
+
+Run = Callable[..., Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Grid:
+    run: Run
+    points: tuple[dict[str, Any], ...]
+    timing: bool
+
+
+class Experiment:
+    """One experiment: its grids of runs, its conclusion, its record.
+
+    Parameters
+    ----------
+    script : str
+        ``__file__`` of the script in ``experiments/``.
+    """
+
+    def __init__(self, script: str) -> None:
+        self.script = Path(script).resolve()
+        self.name = self.script.stem
+        self._grids: dict[str, _Grid] = {}
+        self._conclude: Callable[[dict[str, pd.DataFrame]], Mapping[str, Any]] | None = None
+        self._claims: dict[str, dict[str, str]] = {}
+
+    def runs(self, *, timing: bool = False, **grid: Iterable[Any]) -> Callable[[Run], Run]:
+        """Register a function to be run once for each point of the grid.
+
+        Parameters
+        ----------
+        timing : bool
+            Whether it measures time, so that a rerun is not expected to give the same values.
+        **grid : iterable
+            The values of each keyword argument, JSON-serialisable; the seed is one of them.
+        """
+        points = tuple(dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values()))
+        if not points:
+            raise ValueError("The grid is empty: give every argument at least one value.")
+
+        def register(run: Run) -> Run:
+            self._grids[run.__name__] = _Grid(run, points, timing)
+            return run
+
+        return register
+
+    def conclude(self, function: Callable[[dict[str, pd.DataFrame]], Mapping[str, Any]]) -> Any:
+        """Register the function that turns the runs, a table for each grid, into the figures of the record."""
+        self._conclude = function
+        return function
+
+    def claim(self, id: str, measured: str, verdict: str, conditions: str = "") -> None:
+        """Set the reference of a claim of the catalogue; see `helix.record.claims.claim`."""
+        _find(id)
+        self._claims[id] = Measured(measured, verdict, conditions).as_record()
+
+    # ------------------------------------------------------------------ running
+
+    @property
+    def _partial(self) -> Path:
+        return paths.work() / "experiments" / f"{self.name}.jsonl"
+
+    def _key(self, grid: str, point: Mapping[str, Any]) -> str:
+        text = json.dumps([results.script_hash(self.script), grid, point], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+    def measure(self) -> Path:
+        """Run what has not been run with this version of the script, conclude, and write the record."""
+        if self._conclude is None:
+            raise ValueError(f"{self.script.name} has no function under @experiment.conclude.")
+        done = {entry["key"]: entry for entry in journal.read(self._partial) if "key" in entry}
+        tables: dict[str, list[dict[str, Any]]] = {}
+        seconds = 0.0
+        for name, grid in self._grids.items():
+            for point in tqdm(grid.points, desc=name, unit="run"):
+                key = self._key(name, point)
+                if key not in done:
+                    start = time.perf_counter()
+                    values = json.loads(json.dumps(dict(grid.run(**point))))
+                    done[key] = {"key": key, "values": values, "seconds": round(time.perf_counter() - start, 4)}
+                    journal.append(self._partial, done[key])
+                tables.setdefault(name, []).append({**point, **done[key]["values"]})
+                seconds += done[key]["seconds"]
+        self._claims = {}
+        figures = dict(self._conclude({name: pd.DataFrame(rows) for name, rows in tables.items()}))
+        record = {
+            "experiment": self.name,
+            "script_sha256": results.script_hash(self.script),
+            **_commit(),
+            "date": date.today().isoformat(),
+            "seconds": round(seconds, 1),
+            "hardware": measure.hardware(),
+            "claims": self._claims,
+            "figures": figures,
+            "runs": {name: pd.DataFrame(rows).to_dict(orient="list") for name, rows in tables.items()},
+        }
+        return results.save(self.name, record)
+
+    def slice(self) -> pd.DataFrame:
+        """Rerun the first point of every grid; return its values beside the recorded ones, one row a value."""
+        record = results.load(self.name)
+        rows = []
+        for name, grid in self._grids.items():
+            point = grid.points[0]
+            recorded = pd.DataFrame(record["runs"][name])
+            match = recorded[(recorded[list(point)] == pd.Series(point)).all(axis=1)].iloc[0]
+            for value, now in json.loads(json.dumps(dict(grid.run(**point)))).items():
+                rows.append(
+                    {
+                        "run": f"{name}({', '.join(f'{key}={item}' for key, item in point.items())})",
+                        "value": value,
+                        "recorded": match[value],
+                        "now": now,
+                        "same": "timing" if grid.timing else bool(match[value] == now),
+                    }
+                )
+        return pd.DataFrame(rows)
+
+    def main(self, words: list[str] | None = None) -> None:
+        """Answer the command line: a slice, or with ``--measure`` the whole experiment and its record."""
+        parser = argparse.ArgumentParser(prog=f"helix experiment {self.name[:2]}", description=sys.modules["__main__"].__doc__)
+        parser.add_argument("--measure", action="store_true", help="run everything and write the record")
+        if parser.parse_args(words).measure:
+            print(f"Written: {paths.display(self.measure())}")
+            return
+        table = self.slice()
+        print(table.to_string(index=False))
+        if (table["same"] == False).any():  # noqa: E712  (the column also holds the word "timing")
+            raise SystemExit("A value differs from its record, though the script is seeded.")
+
+
+def _commit() -> dict[str, Any]:
+    """Return the commit the repository stands at, and whether files were changed since."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], cwd=paths.root(), capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "clean": not git("status", "--porcelain", "--untracked-files=no")}
+    except (OSError, subprocess.CalledProcessError):
+        return {"commit": "unknown", "clean": False}

@@ -1,0 +1,55 @@
+"""A learner's record as one portable file, and its way back in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import date
+from pathlib import Path
+
+from helix import paths
+from helix.record import decisions, journal, progress
+
+_FORMAT = "double-helix-record-1"
+
+
+def export(target: Path | None = None) -> Path:
+    """Write progress and decisions to one JSON file and return it; an existing file is never overwritten."""
+    content = {"progress": journal.read(progress.path()), "decisions": journal.read(decisions.path())}
+    text = json.dumps(content, ensure_ascii=False, sort_keys=True)
+    document = {"format": _FORMAT, "sha256": hashlib.sha256(text.encode()).hexdigest(), **content}
+    target = target or free(paths.work() / f"record-{date.today().isoformat()}.json")
+    try:
+        with open(target, "x") as file:
+            json.dump(document, file, ensure_ascii=False, indent=1)
+    except FileExistsError:
+        raise SystemExit(f"{target} exists already. Name another file; nothing was written.") from None
+    except OSError as error:
+        raise SystemExit(f"{target} could not be written ({error.strerror}). Name another file.") from None
+    return target
+
+
+def bring_in(source: Path) -> tuple[int, int]:
+    """Merge an exported record into this learner's; return how many attempts and decisions were new."""
+    try:
+        document = json.loads(source.read_text())
+        content = {key: document[key] for key in ("progress", "decisions")}
+        text = json.dumps(content, ensure_ascii=False, sort_keys=True)
+        intact = document["format"] == _FORMAT and document["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+    except (OSError, ValueError, KeyError, TypeError):
+        intact = False
+    if not intact:
+        raise SystemExit(f"{source} is no record that `helix export` wrote, or it was changed. Nothing was taken in.")
+    return (
+        journal.merge(progress.path(), content["progress"]),
+        journal.merge(decisions.path(), content["decisions"]),
+    )
+
+
+def free(path: Path) -> Path:
+    """Return `path`, or the first of its numbered names (``name-2.json``, …) that is not taken."""
+    number, candidate = 1, path
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return candidate
