@@ -2,8 +2,8 @@
 """The one door: ``python3 kit.py WORD …`` sets up what is missing, then hands all words to ``helix``.
 
 Standard library only, and nothing newer than Python 3.8, so that an old interpreter answers with a sentence
-instead of a SyntaxError. The set-up lives in ``.venv``. Its marker ``helix.json`` is written last: while it is
-absent or outdated, every call sets up again and goes on from where the last one stopped.
+instead of a SyntaxError. The set-up lives in ``.venv``. Its marker ``helix.json`` is written last: while it
+is absent or outdated, every call sets up again and goes on from where the last one stopped.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ VENV = ROOT / ".venv"
 MARKER = "helix.json"  # what is installed; `helix about` shows it, so it holds no path
 PLAN = "helix-plan.json"  # what was asked for, and where this environment belongs; survives an interruption
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-GIGABYTES = {"core": 1.8, "cuda": 6.0, "engineering": 1.7, "trust": 0.8, "generative": 0.3, "deployment": 0.3}
+BOTH: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+ASTRAY = ["PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_CONSTRAINT"]
+# What each group takes when it comes alone, measured on Linux and rounded up; cuda is an estimate.
+GIGABYTES = {"core": 2.0, "cuda": 6.0, "engineering": 1.2, "trust": 0.5, "generative": 0.6, "deployment": 1.0}
 USAGE = """usage: python3 kit.py WORD …
 
   lab        open JupyterLab on the start page (the first call sets everything up)
@@ -153,8 +156,8 @@ def version_of(python: str) -> str:
 
 def clean() -> dict[str, str]:
     """Return the environment without what makes pip install, or look, elsewhere; its indexes stay."""
-    astray = "PIP_TARGET PIP_PREFIX PIP_ROOT PIP_CONSTRAINT PIP_REQUIRE_HASHES PYTHONPATH PYTHONHOME".split()
-    return {**{key: value for key, value in os.environ.items() if key not in astray}, "PIP_USER": "0"}
+    kept = {key: value for key, value in os.environ.items() if key not in ASTRAY}
+    return {**kept, "PIP_USER": "0", "PYTHONUNBUFFERED": "1"}
 
 
 def find_python(allowed: list[str]) -> str:
@@ -171,9 +174,9 @@ def find_python(allowed: list[str]) -> str:
         if command[0] == "find" and version_of(answer.stdout.strip()) == allowed[0]:
             return answer.stdout.strip()
     raise Stop(
-        f"The course needs Python {' or '.join(allowed)}; this is {platform.python_version()}, and none was found. "
-        f"Install Python {allowed[0]} and call again, or use conda: conda env create -f environment.yml && "
-        "conda activate double-helix && python kit.py lab"
+        f"The course needs Python {' or '.join(allowed)}; this is {platform.python_version()}, and no other "
+        f"was found. Install Python {allowed[0]} and call again, or use conda: "
+        "conda env create -f environment.yml && conda activate double-helix && python kit.py lab"
     )
 
 
@@ -197,7 +200,7 @@ def broken(packages: Path) -> list[Path]:
         try:
             with open(info / "RECORD", newline="", encoding="utf-8") as file:
                 rows = list(csv.reader(file))
-            # The wheel's own RECORD is unpacked too; pip's, written after everything else, names the INSTALLER.
+            # The wheel's own RECORD is unpacked first; pip's, written last, names the INSTALLER.
             whole = any(row[0].endswith(".dist-info/INSTALLER") for row in rows)
             whole = whole and all(os.path.getsize(packages / row[0]) == int(row[2]) for row in rows if row[2])
         except (OSError, IndexError, ValueError):
@@ -209,7 +212,7 @@ def broken(packages: Path) -> list[Path]:
 
 def mend(home: Path) -> None:
     """Make pip forget the packages that are not whole, so that the next install brings them back."""
-    remains = broken(site(home)) + sorted(site(home).glob("~*"))  # pip renames to ~ what it is removing
+    remains = {*broken(site(home)), *site(home).glob("~*")}  # pip renames to ~ what it is removing
     for path in remains:
         if path.is_dir():
             shutil.rmtree(path)
@@ -220,12 +223,13 @@ def mend(home: Path) -> None:
 
 
 def prepare(home: Path, allowed: list[str], plan: dict[str, Any]) -> None:
-    """Make `home` a working environment that belongs to this folder, or keep it if it is one."""
+    """Make `home` a working environment, or keep it if it is one and did not move."""
     python = str(home / "bin" / "python")
     home.mkdir(exist_ok=True)
     pip_whole = not any(info.name.startswith("pip-") for info in broken(site(home)))
     works = pip_whole and version_of(python) in allowed and run([python, "-m", "pip", "--version"])[0] == 0
-    if not works or plan.get("root") != str(ROOT):  # scripts inside name the folder: one that moved is remade
+    moved = plan.get("root", str(ROOT)) != str(ROOT)  # its scripts name the old folder
+    if not works or moved:
         base = find_python(allowed)
         with step("Making .venv"):
             for path in home.iterdir():
@@ -243,14 +247,14 @@ def prepare(home: Path, allowed: list[str], plan: dict[str, Any]) -> None:
 def venv_failed(output: str, version: str) -> str:
     """Return the sentence for a failed ``python -m venv``."""
     if "ensurepip" in output or "No module named venv" in output:
-        return f"Python's venv module is incomplete. On Debian and Ubuntu: sudo apt install python{version}-venv"
+        return f"Python lacks its venv module. On Debian and Ubuntu: sudo apt install python{version}-venv"
     return f"The environment .venv could not be made: {reason(output.splitlines())}"
 
 
 def run(command: list[str]) -> tuple[int, str]:
     """Run a command in the clean environment; return its exit status and all it printed."""
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=clean())
+        done = subprocess.run(command, text=True, env=clean(), **BOTH)
     except OSError as error:
         return 127, str(error)
     return done.returncode, done.stdout
@@ -261,18 +265,18 @@ def reason(lines: list[str]) -> str:
     text = "\n".join(lines)
     if os.strerror(errno.ENOSPC) in text:
         raise Stop("The disk is full. Free some space and call again: the set-up goes on from here.")
-    errors = [line[len("ERROR: ") :] for line in lines if line.startswith("ERROR: ")] or lines or ["it said nothing"]
-    offline = re.search("NewConnectionError|NameResolution|unreachable|Connection refused|ConnectTimeout", text)
-    return errors[-1] + (" A package index could not be reached: is there a network?" if offline else "")
+    errors = [line[len("ERROR: ") :] for line in lines if line.startswith("ERROR: ")] or lines or ["no word"]
+    offline = re.search("NewConnection|NameResolution|unreachable|Connection refused|ConnectTimeout", text)
+    return errors[-1] + (" (A package index could not be reached: is there a network?)" if offline else "")
 
 
 def pip(home: Path, guard: int, *arguments: str) -> None:
-    """Run pip in `home`, and show what it does on a terminal; it keeps the folder's `guard` if we are killed."""
-    command = [str(home / "bin" / "python"), "-m", "pip", *arguments, "--no-input", "--disable-pip-version-check"]
+    """Run pip in `home` and show on a terminal what it does; it keeps the `guard` if we are killed."""
+    command = [str(home / "bin" / "python"), "-m", "pip", *arguments]
+    command += ["--no-input", "--disable-pip-version-check"]
     lines: deque[str] = deque(maxlen=400)
     count = 0
-    options: dict[str, Any] = {"env": clean(), "pass_fds": (guard,), "cwd": str(ROOT)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options) as process:
+    with subprocess.Popen(command, text=True, env=clean(), pass_fds=(guard,), **BOTH) as process:
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line.rstrip())
@@ -291,8 +295,8 @@ def has_gpu() -> bool:
 def torch_here(home: Path) -> tuple[str, str]:
     """Return version and build (cpu, cuda) of the installed torch, or two empty strings.
 
-    A CPU build calls itself ``+cpu``; one that does not is told by asking for no CUDA package. The wheels for macOS
-    list CUDA packages for Linux, and have none.
+    A CPU build calls itself ``+cpu``; one that does not is told by requiring no CUDA package (wheels for
+    macOS may list the ones that Linux needs).
     """
     for info in site(home).glob("torch-*.dist-info"):
         text = (info / "METADATA").read_text("utf-8")
@@ -303,7 +307,7 @@ def torch_here(home: Path) -> tuple[str, str]:
 
 
 def choose_torch(plan: dict[str, Any]) -> str:
-    """Return the build to install: the one asked for, now or before; else cpu, unless a GPU's owner says cuda."""
+    """Return the build to install: as asked for, now or before; else cpu, unless a GPU's owner says cuda."""
     if sys.platform == "darwin":
         return "cpu"
     if plan["torch"]:
@@ -311,19 +315,17 @@ def choose_torch(plan: dict[str, Any]) -> str:
     if has_gpu():
         if ask("An NVIDIA GPU is here. Fetch PyTorch's CUDA build (several GB) instead of the CPU build?"):
             return "cuda"
-        say("An NVIDIA GPU is here; taking the CPU build. `python3 kit.py setup --torch cuda` takes the CUDA build.")
+        say("An NVIDIA GPU is here; the CPU build is taken. For CUDA: python3 kit.py setup --torch cuda")
     return "cpu"
 
 
 def install_torch(home: Path, guard: int, build: str, pin: str, cuda: list[str]) -> str:
-    """Install torch alone, in the build asked for, and return the build. A CUDA build never comes by accident."""
+    """Install torch alone, in the build asked for, and return the build; CUDA never comes by accident."""
     here = torch_here(home)
-    if here[1] == "cuda" and build == "cpu":
-        pip(home, guard, "uninstall", "--yes", "torch", *(line.split("==")[0] for line in cuda))
-    elif here == (pin, build):
-        return build
     install = ("install", "--no-deps", "--force-reinstall")
-    if build == "cpu":
+    if build == "cpu" and here != (pin, build):
+        if here[1] == "cuda":
+            pip(home, guard, "uninstall", "--yes", "torch", *(line.split("==")[0] for line in cuda))
         linux = sys.platform != "darwin"
         for source in ((), ("--index-url", CPU_INDEX)) if linux else ((),):
             try:
@@ -335,21 +337,24 @@ def install_torch(home: Path, guard: int, build: str, pin: str, cuda: list[str])
             raise why
         if not ask("PyTorch's CPU build was not found. Fetch the CUDA build (several GB)?"):
             raise Stop(
-                f"PyTorch's CPU build was found neither by pip nor at {CPU_INDEX}. Call again where one of them "
-                "can be reached, or take the CUDA build (several GB): python3 kit.py setup --torch cuda\n"
+                f"PyTorch's CPU build was found neither by pip nor at {CPU_INDEX}. Call again where one of "
+                "them can be reached, or take the CUDA build (some GB): python3 kit.py setup --torch cuda\n"
                 f"pip said: {why}"
             )
-    pip(home, guard, *install, f"torch==={pin}")  # three signs: 2.13.0 itself, not 2.13.0+cpu
-    pip(home, guard, "install", "--no-deps", *cuda)
-    return "cuda"
+        build = "cuda"
+    if build == "cuda":
+        if here != (pin, build):
+            pip(home, guard, *install, f"torch==={pin}")  # three signs: 2.13.0 itself, not 2.13.0+cpu
+        pip(home, guard, "install", "--no-deps", *cuda)
+    return build
 
 
 def check_space(home: Path, groups: list[str]) -> None:
-    """Stop before the disk is full: compare the free space with what is still to come, by our own measurements."""
+    """Stop before the disk is full: compare the free space with what is still to come."""
     missing = sum(GIGABYTES.get(group, 0) for group in groups) - size(home) / 1e9
     free = shutil.disk_usage(ROOT).free / 1e9
     if missing > free:
-        raise Stop(f"The set-up needs {missing:.1f} GB more and {free:.1f} GB are free. Free some and call again.")
+        raise Stop(f"Set-up needs {missing:.1f} GB more; {free:.1f} GB are free. Make room and call again.")
 
 
 def size(folder: Path) -> int:
@@ -405,7 +410,7 @@ def set_up(home: Path, guard: int, options: argparse.Namespace) -> int:
         raise Stop(f"{failure.tail}\nThe core of the course could not be installed: {failure}") from None
     failed = install_further(home, guard, {group: sections[group] for group in wanted}, chapters)
     if torch_here(home) != (pin, build):
-        raise Stop(f"PyTorch should be {pin} ({build}), and is {' '.join(torch_here(home))}: setup --torch {build}")
+        raise Stop(f"PyTorch should be {pin} ({build}), not {' '.join(torch_here(home))}. Call setup again.")
     marker = {
         "stamp": stamp(),
         "python": version_of(str(home / "bin" / "python")),

@@ -4,8 +4,8 @@
 #     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
-# helix:
-#   inputs: [source/course.toml, source/notebooks/]
+#   helix:
+#     inputs: [source/course.toml, source/notebooks/]
 # ---
 
 # %% [markdown]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from helix import measure
 from helix.measure import Interval
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
 # Intervals -----------------------------------------------------------------------------------------------
 
@@ -79,17 +80,17 @@ def test_impossible_levels(level):
             call()
 
 
-def covered(interval_of, truth, trials=300):
+def covered(interval_of, truth, trials=200):
     rng = np.random.default_rng(0)
     return np.mean([truth in interval_of(rng) for _ in range(trials)])
 
 
 def test_bootstrap_covers_what_it_promises():
-    # 300 trials of a true 95 % (90 %) interval fall in these ranges with a chance beyond 0.999.
-    mean = covered(lambda r: measure.bootstrap(r.normal(3, 2, 60), resamples=300), 3)
-    assert 0.89 < mean < 0.99
-    median = covered(lambda r: measure.bootstrap(r.normal(3, 2, 61), np.median, level=0.9, resamples=300), 3)
-    assert 0.83 < median < 0.96
+    # Four standard deviations of 200 trials around 0.95 and 0.9, and a little lower for a small sample.
+    mean = covered(lambda r: measure.bootstrap(r.normal(3, 2, 60), resamples=200), 3)
+    assert 0.87 < mean < 1
+    median = covered(lambda r: measure.bootstrap(r.normal(3, 2, 61), np.median, level=0.9, resamples=200), 3)
+    assert 0.81 < median < 0.985
 
 
 def test_bootstrap_difference_covers_and_pairing_narrows():
@@ -99,7 +100,7 @@ def test_bootstrap_difference_covers_and_pairing_narrows():
 
     for paired in (False, True):
         share = covered(
-            lambda r, paired=paired: measure.bootstrap_difference(*pair(r), paired=paired, resamples=300), 1
+            lambda r, paired=paired: measure.bootstrap_difference(*pair(r), paired=paired, resamples=200), 1
         )
         assert share > 0.89
         assert share < 0.99 or not paired  # unpaired intervals of paired data are far too wide
@@ -131,14 +132,13 @@ def test_bootstrap_refuses_bad_samples():
 
 
 def test_order_statistics_of_the_median():
-    # Published coverages of [k-th smallest, k-th largest], for example W. J. Conover, Practical Nonparametric
-    # Statistics, from the binomial with p = 1/2: n = 7, k = 1: 126/128; n = 20, k = 6: 0.9586.
     seven = measure._median([5, 1, 4, 2, 3, 7, 6])
     assert (seven.value, seven.low, seven.high) == (4, 1, 7)
     assert seven.level == pytest.approx(126 / 128)
     twenty = measure._median(range(1, 21))
     assert (twenty.value, twenty.low, twenty.high) == (10.5, 6, 15)
-    assert twenty.level == pytest.approx(0.9586, abs=5e-5)
+    assert twenty.level == pytest.approx(1 - 2 * binom.cdf(5, 20, 0.5))
+    assert 1 - 2 * binom.cdf(6, 20, 0.5) < 0.95  # and the next narrower one is too narrow
     assert measure._median([1, 2, 3]).level == pytest.approx(0.75)  # all that three values can give
     assert 0.94 < covered(lambda r: measure._median(r.exponential(1, 20)), np.log(2), 2000) < 0.975
 
@@ -163,7 +163,7 @@ def test_compare_interleaves_and_warms_up(ticking):
     functions = {name: (lambda name=name: (order.append(name), ticking(1))) for name in "abc"}
     timing = measure.compare(functions, repeats=4, warmup=2)
     assert "".join(order) == "abc" * 6
-    assert timing.seconds == {name: (1.0,) * 4 for name in "abc"}
+    assert timing.seconds == dict.fromkeys("abc", (1.0,) * 4)
 
 
 def test_ratio_is_taken_round_by_round(ticking):
@@ -280,8 +280,8 @@ def test_peak_memory_leaves_no_trace_and_says_what_went_wrong():
         measure.peak_memory(lambda: os.kill(os.getpid(), 9))
     with pytest.raises(RuntimeError, match=r"ended early \(exit status 4\)"):
         measure.peak_memory(lambda: os._exit(4))
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)  # no zombie remains
+    with contextlib.suppress(ChildProcessError):
+        assert os.waitpid(-1, os.WNOHANG)[0] == 0  # no zombie remains
 
 
 def test_peak_memory_without_fork(monkeypatch):

@@ -56,6 +56,10 @@ def parity_gap_signed_other_way(solution):
     return lambda rates: _values(rates)[-1] - _values(rates)[0]
 
 
+def parity_gap_negative(solution):
+    return lambda rates: min(_values(rates)) - max(_values(rates))
+
+
 def parity_gap_first_and_last(solution):
     return lambda rates: abs(_values(rates)[0] - _values(rates)[-1])
 
@@ -169,6 +173,7 @@ WRONG = {
     "parity_gap": [
         (parity_gap_signed, "signed difference"),
         (parity_gap_signed_other_way, "signed difference"),
+        (parity_gap_negative, "signed difference"),
         (parity_gap_first_and_last, "first group with the last"),
         (parity_gap_ratio, "ratio of two rates"),
         (parity_gap_maximum, "the largest rate"),

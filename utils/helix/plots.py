@@ -34,7 +34,7 @@ COLOURS = {
     "orange": "#E69F00",
     "green": "#009E73",
     "sky": "#56B4E9",
-    "vermillion": "#D55E00",
+    "vermilion": "#D55E00",
     "black": "#000000",
     "purple": "#CC79A7",
 }

@@ -125,6 +125,7 @@ def decision(
         seconds=seconds,
         memory=2048 * isolation.MEGABYTE,
         on_correct=keep,
+        is_decision=True,
     )
 
 

@@ -60,6 +60,7 @@ class Exercise:
         seconds: float,
         memory: int,
         on_correct: Callable[[Verdict], None] | None = None,
+        is_decision: bool = False,
     ) -> None:
         self.name = getattr(cases, "__name__", "exercise")
         self.__doc__ = cases.__doc__
@@ -67,7 +68,7 @@ class Exercise:
         self.minutes, self.difficulty = minutes, difficulty
         self.hints, self.errors = tuple(hints), {**errors, **_ANY_EXERCISE}
         self.repeats, self.seconds, self.memory = repeats, seconds, memory
-        self._cases, self._on_correct = cases, on_correct
+        self._cases, self._on_correct, self.is_decision = cases, on_correct, is_decision
         _REGISTRY.setdefault(lab, {})[self.name] = self
 
     def __repr__(self) -> str:

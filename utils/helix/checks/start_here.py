@@ -115,7 +115,7 @@ def parity_gap(answer: Callable[[dict[str, float]], Any], rng: np.random.Generat
                 first - last
             ),
             "This is a signed difference. Whoever is listed first, the gap is the same: it is never negative.": any_of(
-                first - last, last - first
+                first - last, last - first, low - high
             ),
             "This is a ratio of two rates. The gap is a difference; the four-fifths rule uses the ratio.": low / high,
             "This is the largest rate. Subtract the smallest one from it.": high,

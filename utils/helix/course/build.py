@@ -68,6 +68,12 @@ def _identity(cell: NotebookNode) -> tuple[Any, ...]:
 
 
 def _execute(target: Target, notebook: NotebookNode) -> None:
+    started = 0  # the cell that runs now
+
+    def note(cell: NotebookNode, cell_index: int) -> None:
+        nonlocal started
+        started = cell_index
+
     with tempfile.TemporaryDirectory(prefix="helix-") as work:
         client = NotebookClient(
             notebook,
@@ -76,17 +82,16 @@ def _execute(target: Target, notebook: NotebookNode) -> None:
             resources={"metadata": {"path": str(target.path.parent)}},
             coalesce_streams=True,
             record_timing=False,
+            on_cell_start=note,
             extra_arguments=["--IPKernelApp.log_level=40"],  # its warning about loopback TCP is no news here
         )
         try:
             client.execute(env=environment.for_build(work, grading=target.kind == "solution"))
         except CellExecutionError as error:
-            index = next(i for i, cell in enumerate(notebook.cells) if _errors(cell))
             line = _last_line(str(error.traceback))
-            raise BuildError(f"{_where(target, notebook, index, line)}: {error.ename}: {error.evalue}") from None
+            raise BuildError(f"{_where(target, notebook, started, line)}: {error.ename}: {error.evalue}") from None
         except (CellTimeoutError, DeadKernelError) as error:
-            index = next((i for i, cell in enumerate(notebook.cells) if _unrun(cell)), 0)
-            raise BuildError(f"{_where(target, notebook, index)}: {str(error).strip().splitlines()[0]}") from None
+            raise BuildError(f"{_where(target, notebook, started)}: {str(error).strip().splitlines()[0]}") from None
     counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     if counts != list(range(1, len(counts) + 1)):
         raise BuildError(f"{paths.display(target.source)}: not every cell ran: {counts}. Build it again.")
@@ -109,14 +114,6 @@ def unstable(cell: NotebookNode) -> str:
             if found := re.search(pattern, text):
                 return f"the output holds {what} ({found[0][:60]!r})."
     return ""
-
-
-def _errors(cell: NotebookNode) -> bool:
-    return any(output.output_type == "error" for output in cell.get("outputs", []))
-
-
-def _unrun(cell: NotebookNode) -> bool:
-    return cell.cell_type == "code" and bool(cell.source.strip()) and not cell.execution_count
 
 
 def _last_line(traceback: str) -> int:

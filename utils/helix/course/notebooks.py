@@ -132,8 +132,8 @@ def read(path: Path) -> NotebookNode:
 def fingerprint(target: Target) -> str:
     """Return a hash of what the outputs depend on: source, imported helix modules, its data and record, the lock.
 
-    A lesson that reads anything else names it in its header: ``helix: {inputs: [source/course.toml, source/notebooks/]}``;
-    of a folder (with ``/``) only the names of the files count.
+    A lesson that reads anything else names it in its header, under ``jupyter: helix: inputs:``, as chapter 00 does; of a
+    folder (with ``/``) only the names of the files count.
     """
     root = paths.root()
     files = {target.source, root / "requirements.lock", root / "results" / f"{target.name}.json"}

@@ -38,3 +38,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Iterator[None]:
         report.outcome = "failed"
         report.longrepr = f"Skipped, though everything is required here: {report.longrepr}"
     return report  # type: ignore[return-value]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Name, for each notebook that failed, the command that mends it if the change was meant."""
+    failed = {Path(report.nodeid.partition("::")[0]) for report in terminalreporter.stats.get("failed", [])}
+    for notebook in sorted(path for path in failed if path.suffix == ".ipynb"):
+        terminalreporter.write_line(
+            f"{notebook.name}: if its new output is what you mean, run: python3 kit.py build {notebook.name[:2]}"
+        )

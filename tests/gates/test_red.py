@@ -1,0 +1,398 @@
+"""Each gate is shown what it must refuse, on a copy of the repository, and what it must let pass."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import exercise_assertions as assertions
+import pytest
+
+from helix import paths
+from helix.checking import Exercise, exercises_of
+from helix.course import build, catalogue, gates, notebooks, readme
+from helix.course.notebooks import Target
+from helix.record import results
+
+NAME = "00_start_here"
+BUILD = "python3 kit.py build 00"
+
+
+def edit(path, old, new, count=1):
+    text = path.read_text()
+    assert old in text, f"{old!r} is not in {path}"
+    path.write_text(text.replace(old, new, count))
+
+
+def edit_cells(path, change):
+    """Change the cells of a stored notebook in place."""
+    notebook = json.loads(path.read_text())
+    change(notebook["cells"])
+    path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+
+
+def code_cells(cells):
+    return [cell for cell in cells if cell["cell_type"] == "code"]
+
+
+def test_copy_is_green(copied):
+    for gate in (gates.drift, gates.outputs, gates.leaks, gates.chapters, gates.labs, gates.claims, results.stale):
+        assert gate() == []
+    assert gates.links() == gates.sizes() == gates.cards() == readme.lacks() == []
+
+
+# ------------------------------------------------------------------ built notebooks
+
+
+@pytest.mark.parametrize("folder", ["notebooks", "labs", "solutions"])
+def test_edited_notebook_is_refused(copied, folder):
+    edit(copied / folder / f"{NAME}.ipynb", "Adult", "Adults")
+    assert [folder in sentence and BUILD in sentence for sentence in gates.drift()] == [True]
+
+
+def test_missing_notebook_is_refused(copied):
+    (copied / "labs" / f"{NAME}.ipynb").unlink()
+    assert "is not built" in gates.drift()[0]
+    assert BUILD in gates.drift()[0]
+
+
+def test_orphan_is_refused(copied):
+    (copied / "notebooks" / "77_orphan.ipynb").write_text((copied / "notebooks" / f"{NAME}.ipynb").read_text())
+    assert "git rm notebooks/77_orphan.ipynb" in gates.drift()[0]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        "utils/helix/start_here.py",
+        "utils/helix/measure.py",
+        "data/adult/adult.csv.gz",
+        "results/00_start_here.json",
+        "requirements.lock",
+        "source/course.toml",
+    ],
+)
+def test_outputs_older_than_what_they_depend_on_are_refused(copied, changed):
+    with open(copied / changed, "ab") as file:
+        file.write(b"\n")
+    assert any("was built before" in sentence and BUILD in sentence for sentence in gates.drift())
+
+
+def test_unrelated_change_asks_for_no_build(copied):
+    (copied / "utils/helix/unrelated.py").write_text("A = 1\n")
+    (copied / "data/other").mkdir()
+    (copied / "data/other/file.csv").write_text("1")
+    assert gates.drift() == []
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda cells: cells[0].update(execution_count=None), "not every cell has run"),
+        (lambda cells: cells[0].update(execution_count=7), "not every cell has run"),
+        (
+            lambda cells: cells[0]["outputs"].append({"output_type": "error", "ename": "E", "evalue": "", "traceback": []}),
+            "holds an error",
+        ),
+        (
+            lambda cells: cells[0]["outputs"].append({"output_type": "stream", "name": "stdout", "text": "<A at 0x7f00aa12>"}),
+            "memory address",
+        ),
+        (
+            lambda cells: cells[0]["outputs"].append({"output_type": "stream", "name": "stderr", "text": "Warning"}),
+            "wrote to stderr",
+        ),
+        (
+            lambda cells: cells[0]["outputs"].append(
+                {"output_type": "stream", "name": "stdout", "text": "read " + "/".join(["", "home", "ada", "x.csv"])}
+            ),
+            "path of this machine",
+        ),
+    ],
+    ids=["unrun", "run out of order", "error", "address", "stderr", "path"],
+)
+def test_bad_outputs_are_refused(copied, change, says):
+    edit_cells(copied / "notebooks" / f"{NAME}.ipynb", lambda cells: change(code_cells(cells)))
+    assert says in gates.outputs()[0]
+    assert BUILD in gates.outputs()[0]
+
+
+def test_leaked_solution_is_refused(copied):
+    secret = "return max(rates.values()) - min(rates.values())"
+    edit(copied / "labs" / f"{NAME}.ipynb", "raise NotImplementedError", secret)
+    assert secret in gates.leaks()[0]
+
+
+def test_leaked_mark_is_refused(copied):
+    edit(copied / "labs" / f"{NAME}.ipynb", "raise NotImplementedError", notebooks.BEGIN)
+    assert notebooks.BEGIN in gates.leaks()[0]
+
+
+def test_leaked_output_is_refused(copied):
+    stream = {"output_type": "stream", "name": "stdout", "text": "0.19"}
+    edit_cells(copied / "labs" / f"{NAME}.ipynb", lambda cells: code_cells(cells)[0]["outputs"].append(stream))
+    assert "(an output)" in gates.leaks()[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("    ### END SOLUTION\n", "", "does not end in its cell"),
+        ("    ### BEGIN SOLUTION\n", "    ### BEGIN SOLUTION\n    ### BEGIN SOLUTION\n", "begins inside"),
+        ("    ### BEGIN SOLUTION\n", "", "never began"),
+    ],
+)
+def test_marks_that_do_not_pair_are_refused(copied, old, new, line):
+    edit(copied / "source" / "labs" / f"{NAME}.py", old, new)
+    with pytest.raises(notebooks.SourceError, match=rf"source/labs/{NAME}.py, line \d+: .*{line}"):
+        notebooks.make(Target(NAME, "lab"))
+
+
+# ------------------------------------------------------------------ what runs them
+
+
+def nbval(folder, *words):
+    """Run pytest with nbval over a copy's notebook, as the whole run does; return the finished process."""
+    environment = {**os.environ, "HELIX_ROOT": str(paths.root())}
+    command = [sys.executable, "-m", "pytest", "-q", "--nbval-lax", "-p", "no:cacheprovider", str(folder), *words]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder)
+
+
+def one_notebook(copied, change):
+    """Leave a single small notebook in the copy: the first cells of the chapter, changed."""
+    path = copied / "notebooks" / f"{NAME}.ipynb"
+    notebook = json.loads(path.read_text())
+    checked = [cell for cell in code_cells(notebook["cells"]) if "nbval-check-output" in cell["metadata"].get("tags", [])]
+    notebook["cells"] = [checked[2] | {"source": "print('4 of 33')", "outputs": [stream("4 of 33\n")]}]
+    change(notebook["cells"][0])
+    folder = copied / "small"
+    folder.mkdir()
+    (folder / path.name).write_text(json.dumps(notebook))
+    return folder
+
+
+def stream(text):
+    return {"output_type": "stream", "name": "stdout", "text": text}
+
+
+def test_true_output_passes(copied):
+    done = nbval(one_notebook(copied, lambda cell: None))
+    assert done.returncode == 0, done.stdout
+
+
+def test_corrupted_output_turns_the_run_red(copied):
+    done = nbval(one_notebook(copied, lambda cell: cell.update(outputs=[stream("5 of 33\n")])))
+    assert done.returncode == 1
+    assert "1 failed" in done.stdout
+    assert BUILD in done.stdout
+
+
+def test_failing_cell_turns_the_run_red(copied):
+    assert nbval(one_notebook(copied, lambda cell: cell.update(source="1 / 0", outputs=[]))).returncode == 1
+
+
+@pytest.mark.skipif("HELIX_OFFLINE" not in os.environ, reason="started by pytest itself: use `helix test`")
+def test_opened_socket_turns_the_run_red(copied):
+    code = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=5)"
+    done = nbval(one_notebook(copied, lambda cell: cell.update(source=code, outputs=[])))
+    assert done.returncode == 1
+    assert "unreachable" in done.stdout or "offline" in done.stdout
+
+
+def test_wrong_answer_in_a_solution_stops_the_build(copied):
+    edit(copied / "source" / "labs" / f"{NAME}.py", "return max(rates.values()) - min", "return min(rates.values()) - max")
+    source = (copied / "source" / "labs" / f"{NAME}.py").read_text().splitlines()
+    line = source.index("check.parity_gap(parity_gap)") + 1
+    before = (copied / "solutions" / f"{NAME}.ipynb").read_bytes()
+    with pytest.raises(build.BuildError, match=rf"source/labs/{NAME}.py, line {line}: NotCorrect.*signed difference"):
+        build.build(Target(NAME, "solution"))
+    assert (copied / "solutions" / f"{NAME}.ipynb").read_bytes() == before  # the old file stands
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [("x = 1\nx / 0", "ZeroDivisionError"), ("x = 1\nobject()", "memory address"), ("import os\nos._exit(1)", "[Dd]ied")],
+    ids=["raises", "unstable", "kernel dies"],
+)
+def test_error_points_to_the_line_of_the_source(copied, code, says):
+    source = copied / "source" / "notebooks" / "77_small.py"
+    source.write_text(f"# %% [markdown]\n# # Small\n\n# %%\nx = 0\n\n# %%\n{code}\n")
+    with pytest.raises(build.BuildError, match=rf"source/notebooks/77_small.py, line [89]: .*{says}"):
+        build.build(Target("77_small", "chapter"))
+
+
+def test_two_builds_give_the_same_bytes(copied):
+    target = Target(NAME, "solution")
+    build.build(target)
+    assert target.path.read_bytes() == (copied / "solutions" / f"{NAME}.ipynb").read_bytes()
+    first = target.path.read_bytes()
+    assert build.is_current(target)
+    build.build(target)
+    assert target.path.read_bytes() == first
+
+
+# ------------------------------------------------------------------ checks and wrong answers
+
+
+def weakened(name):
+    """The same exercise with a check that has lost its teeth."""
+    real = exercises_of("start_here")[name]
+    return Exercise(
+        lambda answer, rng: None,
+        lab="weakened", title="", core=True, minutes=1, difficulty=1, hints=(), errors={}, repeats=1, seconds=10,
+        memory=2**31, is_decision=real.is_decision,
+    )  # fmt: skip
+
+
+def _gap(rates: dict[str, float]) -> float:
+    return max(rates.values()) - min(rates.values())
+
+
+def test_weakened_check_is_refused():
+    wrong, says = gates.wrong_answers("start_here")["parity_gap"][0]
+    with pytest.raises(AssertionError, match="a wrong answer is correct"):
+        assertions.is_refused(weakened("parity_gap"), wrong(_gap), says)
+    with pytest.raises(AssertionError, match="a mutant passes"):
+        assertions.mutants_are_refused(weakened("parity_gap"), _gap, {})
+
+
+def test_message_that_is_not_the_one_meant_is_refused():
+    wrong, _ = gates.wrong_answers("start_here")["parity_gap"][0]
+    with pytest.raises(AssertionError, match="it is told"):
+        assertions.is_refused(exercises_of("start_here")["parity_gap"], wrong(_gap), "ratio of two rates")
+
+
+def test_too_strict_check_is_refused():
+    with pytest.raises(AssertionError, match="the solution is refused"):
+        assertions.passes(exercises_of("start_here")["parity_gap"], lambda rates: -_gap(rates))
+
+
+def test_blank_that_runs_is_refused():
+    with pytest.raises(AssertionError, match="the blank is not recognised"):
+        assertions.blank_is_not_attempted(exercises_of("start_here")["parity_gap"], lambda rates: 0)
+
+
+# ------------------------------------------------------------------ what a lesson must have
+
+CHAPTER = f"source/notebooks/{NAME}.py"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("# ## The claim", "# ## A thought", "no section “The claim”"),
+        ("# ## Check yourself", "# ## Or not", "the quiz has 0 questions"),
+        ("# Right. Everything", "# Everything", "just one option"),
+        ("# Not quite. That zero", "# Right. That zero", "just one option"),
+        ("# Not quite. That zero", "# That zero", "every option gives its reason"),
+        ("# **2. You audit", "# You audit", "the quiz has 2 questions"),
+        ('"small_audit_suffices"', '"another"', "does not show the claim small_audit_suffices"),
+        ("So what does one do", "TODO what does one do", "still holds a TODO"),
+        ("import numpy as np\n", "import numpy as np\n!pip install numpy\n", "installs something"),
+        ("import numpy as np\n", "import warnings\nwarnings.filterwarnings('ignore')\n", "silences every warning"),
+        ("import numpy as np\n", "import numpy as np\nplt.show()\n", "draws past helix.plots"),
+    ],
+)
+def test_chapter_that_lacks_something_is_refused(copied, old, new, says):
+    edit(copied / CHAPTER, old, new)
+    assert any(says in sentence for sentence in gates.chapters()), gates.chapters()
+
+
+def test_too_few_checked_cells_are_refused(copied):
+    text = (copied / CHAPTER).read_text()
+    (copied / CHAPTER).write_text(re.sub(r' tags=\["nbval-check-output"\]', "", text, count=4))
+    assert any("cells tagged nbval-check-output" in sentence for sentence in gates.chapters())
+
+
+def test_chapter_without_sources_is_refused(copied):
+    text = (copied / CHAPTER).read_text()
+    (copied / CHAPTER).write_text(text[: text.index("# Primary sources:")])
+    assert any("no primary source" in sentence for sentence in gates.chapters())
+
+
+def test_lab_that_never_checks_is_refused(copied):
+    edit(copied / "source" / "labs" / f"{NAME}.py", "check.parity_gap(parity_gap)", "parity_gap")
+    assert any("never checks parity_gap" in sentence for sentence in gates.labs())
+
+
+def test_too_few_wrong_answers_are_refused(copied):
+    path = copied / "tests" / "wrong_answers" / "start_here.py"
+    path.write_text(path.read_text() + '\nWRONG["parity_gap"] = WRONG["parity_gap"][:2]\n')
+    assert any("has 2 wrong answers to parity_gap" in sentence for sentence in gates.labs())
+
+
+def test_unmeasured_claim_is_refused(copied):
+    path = copied / "results" / f"{NAME}.json"
+    record = json.loads(path.read_text())
+    del record["claims"]["small_audit_suffices"]
+    path.write_text(json.dumps(record))
+    assert "python3 kit.py experiment 00 --measure" in gates.claims()[0]
+
+
+# ------------------------------------------------------------------ records and the repository
+
+
+def test_touched_experiment_script_is_refused(copied):
+    edit(copied / "experiments" / f"{NAME}.py", "AUDITS = 200", "AUDITS = 201")
+    assert "python3 kit.py experiment 00 --measure" in results.stale()[0]
+
+
+def test_record_without_script_and_script_without_record_are_refused(copied):
+    (copied / "experiments" / f"{NAME}.py").rename(copied / "experiments" / "01_quantization.py")
+    assert "has no record" in results.stale()[0]
+    assert "git rm" in results.stale()[1]
+
+
+def test_dead_link_is_refused(copied):
+    with open(copied / "README.md", "a") as file:
+        file.write("\n[gone](docs/gone.md)\n")
+    assert gates.links() == ["README.md links to docs/gone.md, which does not exist."]
+
+
+def test_large_file_is_refused(copied):
+    (copied / "data" / "adult" / "big.bin").write_bytes(b"\0" * (gates.FILE_AT_MOST + 1))
+    assert "26" in gates.sizes()[0] or "25" in gates.sizes()[0]
+    for number in range(2):
+        (copied / "data" / "adult" / f"{number}.bin").write_bytes(b"\0" * (gates.FILE_AT_MOST - 1))
+    assert any("data/ and weights/" in sentence for sentence in gates.sizes())
+
+
+def test_data_without_card_is_refused(copied):
+    (copied / "data" / "adult" / "CARD.md").unlink()
+    assert "data/adult has no CARD.md" in gates.cards()[0]
+
+
+def test_stale_readme_is_refused(copied):
+    edit(copied / "source" / "course.toml", 'title = "Pruning"', 'title = "Cutting"')
+    assert len(readme.lacks()) == 2
+    assert all("python3 kit.py readme" in sentence for sentence in readme.lacks())
+
+
+def test_catalogue_of_the_copy_is_the_copy(copied):
+    edit(copied / "source" / "course.toml", 'title = "Pruning"', 'title = "Cutting"')
+    assert catalogue.load().chapter("03").title == "Cutting"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "command"),
+    [
+        ("utils/helix/bad.py", "import os\n", ["ruff", "check", "utils"]),
+        ("utils/helix/bad.py", '"""Bad."""\n\n\ndef f(x: int) -> str:\n    """Add."""\n    return x + 1\n', ["mypy"]),
+        ("utils/helix/bad.py", '"""Bad."""\nx  =  1\n', ["ruff", "format", "--check", "utils"]),
+        ("utils/helix/bad.py", '"""A sentance."""\n', ["codespell_lib", "utils"]),  # codespell:ignore sentance
+    ],
+    ids=["ruff check", "mypy", "ruff format", "codespell"],
+)
+def test_style_is_enforced(copied, file, text, command):
+    (copied / file).write_text(text)
+    done = subprocess.run([sys.executable, "-m", *command], cwd=copied, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "bad.py" in done.stdout + done.stderr
+
+
+def test_skip_counts_where_everything_is_required(tmp_path):
+    (tmp_path / "test_skipped.py").write_text("import pytest\n\ndef test_it():\n    pytest.skip('no such program')\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "helix.course.plugin", "-p", "no:cacheprovider", str(tmp_path)]
+    assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
+    assert subprocess.run([*command, "--require-all"], cwd=tmp_path, capture_output=True).returncode == 1

@@ -1,0 +1,460 @@
+"""kit.py, tried on a toy course whose wheels are made here: no network, a few seconds a set-up."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections import namedtuple
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+KIT = Path(__file__).parents[2] / "kit.py"
+HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
+MANY = {f"beta/part_{number}.txt": f"{number}\n" for number in range(4000)}  # long enough to be killed in it
+
+LOCK = """\
+# python: {python}
+
+# group: core
+alpha==1.0
+beta==1.0
+torch==2.13.0
+
+# group: cuda
+nvidia-toy==1.0 ; sys_platform == 'linux'
+
+# group: trust
+gamma==1.0
+
+# group: generative
+# also: gamma
+nowhere==1.0
+"""
+COURSE = """\
+[[chapter]]
+number = 0
+topic = "start_here"
+group = "core"
+
+[[chapter]]
+number = 12
+topic = "fairness_audit"
+group = "trust"
+
+[[chapter]]
+number = 20
+topic = "generation_bias"
+group = "generative"
+
+[[chapter]]
+number = 21
+topic = "unwritten"
+group = "generative"
+"""
+PROJECT = """\
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+
+[project]
+name = "toy"
+version = "1.0"
+
+[tool.anything]
+key = 1
+"""
+# setuptools cannot be made by hand: the toy brings its own build backend, and pip goes the same way.
+BACKEND = """\
+import os, sys, zipfile
+
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    with zipfile.ZipFile(os.path.join(folder, "toy-1.0-py3-none-any.whl"), "w") as wheel:
+        wheel.writestr("toy.pth", os.path.abspath("utils") + "\\n")
+        metadata, tags = "Metadata-Version: 2.1\\nName: toy\\nVersion: 1.0\\n", "Tag: py3-none-any\\n"
+        wheel.writestr("toy-1.0.dist-info/METADATA", metadata)
+        wheel.writestr("toy-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\n" + tags)
+        wheel.writestr("toy-1.0.dist-info/RECORD", "toy.pth,,\\n")
+    return "toy-1.0-py3-none-any.whl"
+"""
+CLI = """\
+import sys
+import alpha.inner, beta, torch
+print(sys.argv[1:])
+sys.exit(int(sys.argv[2]) if sys.argv[1] == "exit" else 0)
+"""
+
+
+def make_wheel(
+    folder: Path, name: str, version: str, files: dict[str, str], requires: tuple[str, ...] = ()
+) -> None:
+    info = f"{name.replace('-', '_')}-{version}.dist-info"
+    metadata = [f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}"]
+    metadata += [f"Requires-Dist: {line}" for line in requires]
+    content = {
+        **files,
+        f"{info}/METADATA": "\n".join(metadata) + "\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = []
+    for path, text in content.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+        record.append(f"{path},sha256={digest},{len(text)}")
+    folder.mkdir(exist_ok=True)
+    with zipfile.ZipFile(folder / f"{info.removesuffix('.dist-info')}-py3-none-any.whl", "w") as wheel:
+        for path, text in content.items():
+            wheel.writestr(path, text)
+        wheel.writestr(f"{info}/RECORD", "\n".join([*record, f"{info}/RECORD,,"]) + "\n")
+
+
+class Toy:
+    """A small course in a folder, with its wheels beside it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root, self.wheels = folder / "course", folder / "wheels"
+        self.venv = self.root / ".venv"
+        self.site = self.venv / "lib" / f"python{HERE}" / "site-packages"
+        notebooks = self.root / "source" / "notebooks"
+        notebooks.mkdir(parents=True)
+        for name in ("00_start_here", "12_fairness_audit", "20_generation_bias"):
+            (notebooks / f"{name}.py").touch()
+        (self.root / "source" / "course.toml").write_text(COURSE)
+        (self.root / "requirements.lock").write_text(LOCK.format(python=HERE))
+        (self.root / "pyproject.toml").write_text(PROJECT)
+        (self.root / "backend.py").write_text(BACKEND)
+        (self.root / "utils" / "helix" / "course").mkdir(parents=True)
+        (self.root / "utils" / "helix" / "__init__.py").touch()
+        (self.root / "utils" / "helix" / "course" / "cli.py").write_text(CLI)
+        shutil.copy(KIT, self.root)
+        make_wheel(self.wheels, "alpha", "1.0", {"alpha/__init__.py": "", "alpha/inner.py": "X = 'whole'\n"})
+        make_wheel(self.wheels, "beta", "1.0", {"beta/__init__.py": "", **MANY})
+        make_wheel(self.wheels, "gamma", "1.0", {"gamma.py": ""})
+        make_wheel(self.wheels, "torch", "2.13.0+cpu", {"torch.py": ""}, ("alpha",))
+
+    def environment(self, **extra: str) -> dict[str, str]:
+        ours = ("PIP_", "CONDA", "HELIX")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+        offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_CONFIG_FILE": os.devnull}
+        offline["PIP_NO_COMPILE"] = "1"
+        return {**kept, **offline, **extra}
+
+    def start(self, *words: str, python: str = sys.executable, **extra: str) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        command = [python, str(self.root / "kit.py"), *words]
+        environment = self.environment(**extra)
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            env=environment,
+            start_new_session=True,
+        )
+
+    def run(self, *words: str, python: str = sys.executable, **extra: str) -> tuple[int, str, str]:
+        """Run kit.py to its end; return exit status, stdout and stderr. No run may show a traceback."""
+        process = self.start(*words, python=python, **extra)
+        out, err = process.communicate(timeout=120)
+        assert "Traceback" not in err, err
+        return process.returncode, out, err
+
+    def marker(self) -> dict[str, object]:
+        path = self.venv / "helix.json"
+        return dict(json.loads(path.read_text())) if path.exists() else {}
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> tuple[Toy, tuple[int, str, str]]:
+    """Set a toy up by its first call; the tests share it and leave it whole, or mend it."""
+    toy = Toy(tmp_path_factory.mktemp("kit"))
+    return toy, toy.run("say", "two words")
+
+
+@pytest.fixture
+def made(first: tuple[Toy, tuple[int, str, str]]) -> Toy:
+    return first[0]
+
+
+@pytest.fixture(scope="module")
+def kit() -> ModuleType:
+    return import_kit(KIT)
+
+
+def import_kit(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location("kit_under_test", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_first_call_makes_everything_and_runs_the_word(first: tuple[Toy, tuple[int, str, str]]) -> None:
+    toy, (status, out, err) = first
+    assert status == 0, err
+    assert out == "['say', 'two words']\n"  # stdout belongs to the word
+    assert "Installing core (2 packages)" in err
+    marker = toy.marker()
+    assert marker["groups"] == ["core", "trust"]
+    assert (marker["python"], marker["torch"]) == (HERE, "cpu")
+    assert str(toy.root.parent) not in json.dumps(marker)  # `helix about` shows it: no path
+
+
+def test_missing_wheel_closes_a_group_and_names_its_chapters(first: tuple[Toy, tuple[int, str, str]]) -> None:
+    toy, (status, _, err) = first
+    assert status == 0
+    assert "group generative could not be installed: No matching distribution found for nowhere==1.0" in err
+    assert "closes: 20_generation_bias." in err
+    assert toy.marker()["failed"] == {"generative": "No matching distribution found for nowhere==1.0"}
+    assert toy.run("setup", "--group", "generative")[0] == 1  # asked for by name and not there: not a success
+
+
+def test_second_call_is_fast_and_installs_nothing(made: Toy) -> None:
+    before = made.site.stat().st_mtime_ns, made.marker()
+    started = time.monotonic()
+    status, _, err = made.run("say", PIP_FIND_LINKS="/nonexistent")
+    assert (status, err) == (0, "")
+    assert time.monotonic() - started < 2
+    assert (made.site.stat().st_mtime_ns, made.marker()) == before
+
+
+def test_an_older_interpreter_reads_the_catalogue_through_the_environment(
+    made: Toy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = import_kit(made.root / "kit.py")
+    expected = module.written_chapters(made.venv / "bin" / "python")
+    monkeypatch.setitem(sys.modules, "tomllib", None)
+    assert module.written_chapters(made.venv / "bin" / "python") == expected
+    assert expected == {
+        "core": ["00_start_here"],
+        "trust": ["12_fairness_audit"],
+        "generative": ["20_generation_bias"],
+    }
+    assert module.complete(made.venv)
+
+
+@pytest.mark.parametrize("status", [0, 3, 77])
+def test_exit_status_of_the_word_is_passed_on(made: Toy, status: int) -> None:
+    assert made.run("exit", str(status))[0] == status
+
+
+def test_no_word_prints_the_usage(made: Toy) -> None:
+    status, out, _ = made.run()
+    assert status == 0
+    assert out.startswith("usage: python3 kit.py WORD")
+    assert made.run("setup", "--group", "unknown")[0] == 2
+
+
+def test_changed_lock_or_dependencies_set_up_again(made: Toy) -> None:
+    make_wheel(made.wheels, "alpha", "1.1", {"alpha/__init__.py": "", "alpha/inner.py": "X = 'new'\n"})
+    lock, project = made.root / "requirements.lock", made.root / "pyproject.toml"
+    lock.write_text(lock.read_text().replace("alpha==1.0", "alpha==1.1"))
+    assert "Ready" in made.run("say")[2]
+    assert (made.site / "alpha" / "inner.py").read_text() == "X = 'new'\n"
+    project.write_text(PROJECT.replace("key = 1", "key = 2"))
+    assert made.run("say")[2] == ""  # tool settings decide nothing here
+    project.write_text(PROJECT.replace('version = "1.0"', 'version = "1.0"\ndependencies = ["alpha"]'))
+    assert "Ready" in made.run("say")[2]
+
+
+def test_new_chapter_brings_its_group(made: Toy) -> None:
+    lock = made.root / "requirements.lock"
+    lock.write_text(lock.read_text() + "\n# group: deployment\ndelta==1.0\n")
+    make_wheel(made.wheels, "delta", "1.0", {"delta.py": ""})
+    course = made.root / "source" / "course.toml"
+    course.write_text(COURSE + '\n[[chapter]]\nnumber = 31\ntopic = "model_export"\ngroup = "deployment"\n')
+    assert made.run("say")[0] == 0
+    assert not (made.site / "delta.py").exists()
+    (made.root / "source" / "notebooks" / "31_model_export.py").touch()
+    assert made.run("say")[0] == 0
+    assert (made.site / "delta.py").exists()
+
+
+def test_half_written_packages_are_installed_anew(made: Toy, kit: ModuleType) -> None:
+    assert kit.broken(made.site) == []
+    next(made.site.glob("alpha-*.dist-info/RECORD")).unlink()
+    (made.site / "alpha" / "inner.py").unlink()
+    (made.site / "beta" / "part_7.txt").unlink()
+    (made.site / "gamma.py").write_text("not what it was")
+    # Before pip writes its RECORD, the wheel's own one is there, and commands may be missing.
+    record = made.site / "torch-2.13.0+cpu.dist-info" / "RECORD"
+    lines = record.read_text().splitlines(keepends=True)
+    record.write_text("".join(line for line in lines if "INSTALLER" not in line))
+    names = [info.name.split("-")[0] for info in kit.broken(made.site)]
+    assert names == ["alpha", "beta", "gamma", "torch"]
+    (made.site / "~lpha").mkdir()  # pip was killed while it removed a package
+    (made.site / "~lpha-0.9.dist-info").mkdir()
+    (made.venv / "helix.json").unlink()
+    status, _, err = made.run("say")
+    assert status == 0
+    assert "Mending 6 packages" in err
+    assert kit.broken(made.site) == []
+    assert (made.site / "alpha" / "inner.py").exists()
+    assert (made.site / "beta" / "part_7.txt").exists()
+    assert (made.site / "gamma.py").read_text() == ""
+    assert "INSTALLER" in record.read_text()
+    assert not any(made.site.glob("~*"))
+
+
+def test_missing_wheel_in_core_stops_with_a_sentence(made: Toy) -> None:
+    lock = made.root / "requirements.lock"
+    text = lock.read_text()
+    lock.write_text(text.replace("beta==1.0", "beta==9.9"))
+    status, out, err = made.run("say")
+    assert (status, out) == (1, "")
+    assert "core of the course could not be installed: No matching distribution found for beta==9.9" in err
+    assert made.marker() == {}
+    lock.write_text(text)
+    assert made.run("say")[0] == 0
+
+
+def test_cuda_never_comes_by_accident(made: Toy, kit: ModuleType, tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    shutil.copytree(made.wheels, wheels)
+    (wheels / "torch-2.13.0+cpu-py3-none-any.whl").unlink()
+    make_wheel(wheels, "torch", "2.13.0", {"torch.py": ""}, ("nvidia-toy ; platform_system == 'Linux'",))
+    make_wheel(wheels, "nvidia-toy", "1.0", {"nvidia_toy.py": ""})
+    shutil.rmtree(made.site / "torch-2.13.0+cpu.dist-info")
+    status, out, err = made.run("setup", PIP_FIND_LINKS=str(wheels))
+    assert (status, out) == (1, "")
+    assert "kit.py: PyTorch's CPU build was found neither by pip nor at" in err
+    assert "python3 kit.py setup --torch cuda" in err
+    assert kit.torch_here(made.venv) == ("", "")
+
+    status, _, err = made.run("setup", "--torch", "cuda", PIP_FIND_LINKS=f"{wheels} {made.wheels}")
+    assert status == 0, err
+    assert kit.torch_here(made.venv) == ("2.13.0", "cuda")  # though a CPU build was to be had too
+    assert made.marker()["torch"] == "cuda"
+    assert (made.site / "nvidia_toy.py").exists()
+
+    assert made.run("setup", "--torch", "cpu")[0] == 0
+    assert kit.torch_here(made.venv) == ("2.13.0", "cpu")
+    assert not (made.site / "nvidia_toy.py").exists()
+
+
+def test_full_disk_stops_before_anything_is_fetched(made: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = import_kit(made.root / "kit.py")
+    usage = namedtuple("usage", "total used free")(10**12, 10**12, 10**9)
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(module.Stop, match=r"needs \d\.\d GB more; 1\.0 GB are free"):
+        module.set_up(made.venv, os.open(made.root, os.O_RDONLY), module.options_of([]))
+    with pytest.raises(module.Stop, match="disk is full"):
+        module.reason(["ERROR: Could not install: [Errno 28] No space left on device"])
+    assert made.run("say")[0] == 0
+
+
+def test_second_call_at_once_waits(made: Toy) -> None:
+    (made.venv / "helix.json").unlink()
+    guard = os.open(made.root, os.O_RDONLY)
+    fcntl.flock(guard, fcntl.LOCK_EX)
+    process = made.start("say")
+    assert process.stderr is not None
+    assert process.stderr.readline() == "Another call is setting up; waiting for it.\n"
+    assert made.marker() == {}
+    os.close(guard)
+    assert process.communicate(timeout=60)[1].endswith("s.\n")
+    assert process.returncode == 0
+    assert made.marker()["groups"]
+
+
+def test_an_active_conda_environment_is_used_as_it_is(made: Toy) -> None:
+    marker = (made.venv / "helix.json").read_text()
+    (made.venv / "helix.json").unlink()
+    python = str(made.venv / "bin" / "python")
+    status, out, err = made.run("say", python=python, CONDA_PREFIX=str(made.venv))
+    assert (status, out, err) == (0, "['say']\n", "")
+    (made.venv / "helix.json").write_text(marker)
+
+
+def test_folder_that_moved_is_set_up_anew(made: Toy) -> None:
+    moved = Toy.__new__(Toy)
+    moved.__dict__ = {
+        key: Path(str(value).replace(str(made.root), f"{made.root}-moved"))
+        for key, value in made.__dict__.items()
+    }
+    os.rename(made.root, moved.root)
+    try:
+        status, _, err = moved.run("say", PIP_FIND_LINKS=str(made.wheels))
+        assert status == 0, err
+        assert "Making .venv" in err
+    finally:
+        os.rename(moved.root, made.root)
+        shutil.rmtree(made.venv)
+
+
+def wait_for(condition: object, process: subprocess.Popen[str]) -> None:
+    """Wait until `condition` holds while the process runs."""
+    while not condition():  # type: ignore[operator]
+        assert process.poll() is None, "the set-up ended before it could be interrupted"
+        time.sleep(0.005)
+
+
+def test_killed_at_any_moment_the_next_call_mends(tmp_path: Path, kit: ModuleType) -> None:
+    toy = Toy(tmp_path)
+    moments = {
+        "the environment has a Python and no pip": lambda: (toy.venv / "bin" / "python").exists(),
+        "pip is being unpacked": lambda: (toy.site / "pip" / "_internal").exists(),
+        "torch is there": lambda: any(toy.site.glob("torch-*.dist-info")),
+        "a package is being unpacked": lambda: (toy.site / "beta" / "part_100.txt").exists(),
+        "core is there": lambda: any(toy.site.glob("beta-*.dist-info/RECORD")),
+    }
+    for moment, condition in moments.items():
+        process = toy.start("setup", "--group", "trust")
+        wait_for(condition, process)
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        process.communicate()
+        assert toy.marker() == {}, moment
+    status, out, err = toy.run("say")
+    assert (status, out) == (0, "['say']\n"), err
+    assert kit.broken(toy.site) == []
+    assert toy.marker()["groups"] == ["core", "trust"]
+
+    shutil.rmtree(toy.site / "beta")  # once more, now by Ctrl-C
+    next(toy.site.glob("beta-*.dist-info/RECORD")).unlink()
+    process = toy.start("setup")
+    wait_for((toy.site / "beta" / "part_100.txt").exists, process)
+    os.killpg(process.pid, signal.SIGINT)
+    err = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "Interrupted. The next call goes on from here." in err
+    assert "Traceback" not in err
+    assert toy.run("say")[0] == 0
+
+
+def test_wrong_python_gets_a_sentence(tmp_path: Path) -> None:
+    toy = Toy(tmp_path)
+    (toy.root / "requirements.lock").write_text(LOCK.format(python="3.99"))
+    status, _, err = toy.run("say", PATH=str(tmp_path))
+    assert status == 1
+    assert err.startswith("kit.py: The course needs Python 3.99; this is ")
+    assert "conda env create -f environment.yml" in err
+
+
+def test_incomplete_python_gets_a_sentence(kit: ModuleType) -> None:
+    said = "The virtual environment was not created successfully because ensurepip is not available."
+    assert "sudo apt install python3.12-venv" in kit.venv_failed(said, "3.12")
+    assert "Error: [Errno 5] odd" in kit.venv_failed("Error: [Errno 5] odd", "3.12")
+
+
+def test_failure_without_network_says_so(kit: ModuleType) -> None:
+    lines = ["WARNING: Retrying after NewConnectionError(...)", "ERROR: No matching distribution found for x"]
+    assert kit.reason(lines).startswith("No matching distribution found for x (A package index could not")
+
+
+def test_python_38_can_read_kit() -> None:
+    ast.parse(KIT.read_text(), feature_version=(3, 8))
