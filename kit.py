@@ -226,8 +226,8 @@ def prepare(home: Path, allowed: list[str], plan: dict[str, Any]) -> None:
     """Make `home` a working environment, or keep it if it is one and did not move."""
     python = str(home / "bin" / "python")
     home.mkdir(exist_ok=True)
-    pip_whole = not any(info.name.startswith("pip-") for info in broken(site(home)))
-    works = pip_whole and version_of(python) in allowed and run([python, "-m", "pip", "--version"])[0] == 0
+    pips = set(site(home).glob("pip-*.dist-info"))
+    works = version_of(python) in allowed and pips and not pips & set(broken(site(home)))
     moved = plan.get("root", str(ROOT)) != str(ROOT)  # its scripts name the old folder
     if not works or moved:
         base = find_python(allowed)
@@ -470,12 +470,13 @@ def main(words: list[str]) -> None:
     if not words or words[0] in ("-h", "--help"):
         print(USAGE, end="")
         return
-    home = Path(sys.prefix) if in_conda() else VENV
+    conda = in_conda()
+    home = Path(sys.prefix) if conda else VENV
     if words[0] == "setup":
         options = options_of(words[1:])
         with alone() as guard:
             sys.exit(set_up(home, guard, options))
-    if home == VENV and not complete(home):
+    if not conda and not complete(home):
         with alone() as guard:
             if not complete(home):  # the call that we waited for may have done it
                 set_up(home, guard, options_of([]))

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-
 from helix import measure
 from helix.course import notebooks
 from helix.datasets import adult
@@ -47,9 +46,8 @@ def audit(size: int, seed: int) -> Mapping[str, Any]:
 
 @cache
 def _worked() -> dict[str, Any]:
-    import torch
+    import torch  # noqa: F401  (in most labs it is loaded, and a fork of the process is larger for it)
 
-    assert torch.get_num_threads() >= 1
     os.environ["HELIX_WORK"] = tempfile.mkdtemp(prefix="helix-experiment-")
     return notebooks.solved("00_start_here")
 
@@ -71,7 +69,7 @@ def conclude(runs: dict[str, pd.DataFrame]) -> Mapping[str, Any]:
     people = adult.load("train")
     rates = people.groupby(people["sex"].astype(str))["income_over_50k"].mean()
     gap = float(rates["Male"] - rates["Female"])
-    by_size = {}
+    by_size: dict[str, dict[str, Any]] = {}
     for size, group in runs["audit"].groupby("size"):
         trials = AUDITS * len(group)
         by_size[str(size)] = {
@@ -81,8 +79,8 @@ def conclude(runs: dict[str, pd.DataFrame]) -> Mapping[str, Any]:
     at_100 = by_size["100"]
     experiment.claim(
         "small_audit_suffices",
-        measured=f"{at_100['sees']['value']:.0%} of audits of 100 people see the gap of {gap:.3f}; "
-        f"{at_100['below_limit']['value']:.0%} measure at most 0.1. From {enough} people on, at least 95 % see it.",
+        measured=f"{100 * at_100['sees']['value']:.0f} % of audits of 100 people see the gap of {gap:.3f}; "
+        f"{100 * at_100['below_limit']['value']:.0f} % measure at most 0.1. From {enough} people on, at least 95 % see it.",
         verdict="does not hold",
         conditions=f"Adult, training split, men − women; {AUDITS * 20:,} audits of each size; seen = Newcombe 95 % excludes 0",
     )
@@ -97,7 +95,13 @@ def conclude(runs: dict[str, pd.DataFrame]) -> Mapping[str, Any]:
         verdict="holds" if slowest < 1 else "does not hold",
         conditions="the four checks of the warm-up, wall clock, one process, torch imported",
     )
-    return {"gap": gap, "audits_per_size": AUDITS * 20, "by_size": by_size, "enough": enough, "check_seconds": by_exercise}
+    return {
+        "gap": gap,
+        "audits_per_size": AUDITS * 20,
+        "by_size": by_size,
+        "enough": enough,
+        "check_seconds": by_exercise,
+    }
 
 
 def _plain(interval: measure.Interval) -> dict[str, float]:

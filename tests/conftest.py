@@ -3,7 +3,6 @@
 import shutil
 
 import pytest
-
 from helix import paths
 from helix.course import gates
 

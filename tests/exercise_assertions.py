@@ -7,11 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from mutants import mutants
-
 from helix.checking import Exercise, Outcome
 from helix.course import gates, notebooks
 from helix.course.notebooks import Target
+from mutants import mutants
 
 SEEDS = (1, 2, 3)
 

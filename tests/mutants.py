@@ -76,7 +76,7 @@ def _change(node: ast.AST, variant: int) -> bool:
         node.op = _OPERATORS[type(node.op)]()
         return True
     if isinstance(node, ast.UnaryOp) and variant == 0 and isinstance(node.op, ast.USub | ast.Not):
-        node.op = ast.UAdd() if isinstance(node.op, ast.USub) else ast.UAdd()
+        node.op = ast.UAdd()  # `+x` for `-x`, and for `not x` its truth as a number
         return True
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
         others = _COMPARISONS.get(type(node.ops[0]), ())
@@ -85,8 +85,10 @@ def _change(node: ast.AST, variant: int) -> bool:
             return True
         return False
     if isinstance(node, ast.Constant) and variant == 0 and type(node.value) in (int, float):
-        node.value = (1 - node.value if node.value in (0, 1) else node.value + 1) if type(node.value) is int else (
-            node.value * 2 or 1.0
+        node.value = (
+            (1 - node.value if node.value in (0, 1) else node.value + 1)
+            if type(node.value) is int
+            else (node.value * 2 or 1.0)
         )
         return True
     if isinstance(node, ast.Constant) and variant == 0 and type(node.value) is bool:

@@ -4,7 +4,6 @@ import subprocess
 import sys
 
 import pytest
-
 from helix import paths
 from helix.course import gates, readme
 from helix.record import results
@@ -42,4 +41,6 @@ def test_gate(gate):
 )
 def test_style(command):
     done = subprocess.run([sys.executable, "-m", *command], cwd=paths.root(), capture_output=True, text=True)
-    assert done.returncode == 0, f"\n{done.stdout}{done.stderr}\nTo mend it: {' '.join(command[:2])} --fix (ruff), or by hand."
+    assert done.returncode == 0, (
+        f"\n{done.stdout}{done.stderr}\nTo mend it: {' '.join(command[:2])} --fix (ruff), or by hand."
+    )

@@ -7,7 +7,6 @@ import sys
 import threading
 
 import pytest
-
 from helix.course import offline
 
 # An address reserved for documentation (RFC 5737): no host has it.
@@ -19,7 +18,7 @@ inside = pytest.mark.skipif("HELIX_OFFLINE" not in os.environ, reason="started b
 
 @inside
 def test_no_address_outside_is_reached():
-    with pytest.raises(OSError, match="unreachable|offline"):
+    with pytest.raises(OSError, match=r"unreachable|offline"):
         socket.create_connection(ELSEWHERE, timeout=5)
 
 
@@ -45,7 +44,12 @@ def test_loopback_works():
         ("import socket; socket.socket().connect_ex(('192.0.2.1', 80))", True),
         ("import socket; socket.socket(type=socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 80))", True),
         ("import socket; s = socket.create_server(('127.0.0.1', 0)); socket.create_connection(s.getsockname())", False),
-        ("import subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c', " + repr(CONNECT) + "]).returncode)", True),
+        (
+            "import subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c', "
+            + repr(CONNECT)
+            + "]).returncode)",
+            True,
+        ),
     ],
     ids=["connect", "connect_ex", "sendto", "loopback", "a child"],
 )

@@ -190,7 +190,7 @@ from helix.record import claim
 
 claim(
     "small_audit_suffices",
-    measured=f"{np.mean(seen):.0%} of audits of 100 people see the gap.",
+    measured=f"{100 * np.mean(seen):.0f} % of audits of 100 people see the gap.",
     verdict="does not hold",
     conditions="200 audits, one seed",
 )

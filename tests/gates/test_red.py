@@ -8,7 +8,6 @@ import sys
 
 import exercise_assertions as assertions
 import pytest
-
 from helix import paths
 from helix.checking import Exercise, exercises_of
 from helix.course import build, catalogue, gates, notebooks, readme
@@ -92,11 +91,15 @@ def test_unrelated_change_asks_for_no_build(copied):
         (lambda cells: cells[0].update(execution_count=None), "not every cell has run"),
         (lambda cells: cells[0].update(execution_count=7), "not every cell has run"),
         (
-            lambda cells: cells[0]["outputs"].append({"output_type": "error", "ename": "E", "evalue": "", "traceback": []}),
+            lambda cells: cells[0]["outputs"].append(
+                {"output_type": "error", "ename": "E", "evalue": "", "traceback": []}
+            ),
             "holds an error",
         ),
         (
-            lambda cells: cells[0]["outputs"].append({"output_type": "stream", "name": "stdout", "text": "<A at 0x7f00aa12>"}),
+            lambda cells: cells[0]["outputs"].append(
+                {"output_type": "stream", "name": "stdout", "text": "<A at 0x7f00aa12>"}
+            ),
             "memory address",
         ),
         (
@@ -163,7 +166,9 @@ def one_notebook(copied, change):
     """Leave a single small notebook in the copy: the first cells of the chapter, changed."""
     path = copied / "notebooks" / f"{NAME}.ipynb"
     notebook = json.loads(path.read_text())
-    checked = [cell for cell in code_cells(notebook["cells"]) if "nbval-check-output" in cell["metadata"].get("tags", [])]
+    checked = [
+        cell for cell in code_cells(notebook["cells"]) if "nbval-check-output" in cell["metadata"].get("tags", [])
+    ]
     notebook["cells"] = [checked[2] | {"source": "print('4 of 33')", "outputs": [stream("4 of 33\n")]}]
     change(notebook["cells"][0])
     folder = copied / "small"
@@ -201,7 +206,11 @@ def test_opened_socket_turns_the_run_red(copied):
 
 
 def test_wrong_answer_in_a_solution_stops_the_build(copied):
-    edit(copied / "source" / "labs" / f"{NAME}.py", "return max(rates.values()) - min", "return min(rates.values()) - max")
+    edit(
+        copied / "source" / "labs" / f"{NAME}.py",
+        "return max(rates.values()) - min",
+        "return min(rates.values()) - max",
+    )
     source = (copied / "source" / "labs" / f"{NAME}.py").read_text().splitlines()
     line = source.index("check.parity_gap(parity_gap)") + 1
     before = (copied / "solutions" / f"{NAME}.ipynb").read_bytes()
@@ -212,7 +221,11 @@ def test_wrong_answer_in_a_solution_stops_the_build(copied):
 
 @pytest.mark.parametrize(
     ("code", "says"),
-    [("x = 1\nx / 0", "ZeroDivisionError"), ("x = 1\nobject()", "memory address"), ("import os\nos._exit(1)", "[Dd]ied")],
+    [
+        ("x = 1\nx / 0", "ZeroDivisionError"),
+        ("x = 1\nobject()", "memory address"),
+        ("import os\nos._exit(1)", "[Dd]ied"),
+    ],
     ids=["raises", "unstable", "kernel dies"],
 )
 def test_error_points_to_the_line_of_the_source(copied, code, says):
@@ -393,6 +406,16 @@ def test_style_is_enforced(copied, file, text, command):
 
 def test_skip_counts_where_everything_is_required(tmp_path):
     (tmp_path / "test_skipped.py").write_text("import pytest\n\ndef test_it():\n    pytest.skip('no such program')\n")
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "helix.course.plugin", "-p", "no:cacheprovider", str(tmp_path)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "helix.course.plugin",
+        "-p",
+        "no:cacheprovider",
+        str(tmp_path),
+    ]
     assert subprocess.run(command, cwd=tmp_path, capture_output=True).returncode == 0
     assert subprocess.run([*command, "--require-all"], cwd=tmp_path, capture_output=True).returncode == 1

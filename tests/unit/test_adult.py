@@ -103,9 +103,7 @@ def test_people(facts, everyone):
 
 def test_known_problems(facts, everyone):
     person = [*SOMEBODY, "fnlwgt"]
-    assert facts["unique"]["with_fnlwgt"] == pytest.approx(
-        (~everyone.duplicated(person, keep=False)).mean(), abs=5e-5
-    )
+    assert facts["unique"]["with_fnlwgt"] == pytest.approx((~everyone.duplicated(person, keep=False)).mean(), abs=5e-5)
     assert facts["unique"]["without_fnlwgt"] == pytest.approx(
         (~everyone.duplicated(SOMEBODY, keep=False)).mean(), abs=5e-5
     )
@@ -134,9 +132,7 @@ def test_types_are_fixed(splits):
         assert (frame[[*adult.NUMERIC, adult.LABEL]].dtypes == "int64").all()
         assert set(frame[adult.LABEL]) == {0, 1}
         assert frame[list(adult.NUMERIC)].notna().all().all()
-        for (
-            column
-        ) in adult.CATEGORICAL:  # one coding for all splits, or a trained model would read another table
+        for column in adult.CATEGORICAL:  # one coding for all splits, or a trained model would read another table
             assert frame[column].dtype == splits["train"][column].dtype
             assert "?" not in frame[column].cat.categories
         assert list(frame["education"].cat.categories[[0, 8, 15]]) == ["Preschool", "HS-grad", "Doctorate"]

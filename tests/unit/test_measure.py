@@ -185,9 +185,7 @@ def test_ratio_is_taken_round_by_round(ticking):
     assert table.loc["fast", "median_ms"] == pytest.approx(1000)
     assert table.loc["fast", "ratio to slow"] == pytest.approx(0.25)
     assert "0.250" in str(timing)
-    assert str(timing).startswith(
-        "Milliseconds of CPU time a call, median of 7 interleaved rounds, one thread."
-    )
+    assert str(timing).startswith("Milliseconds of CPU time a call, median of 7 interleaved rounds, one thread.")
 
 
 def test_clocks_differ():

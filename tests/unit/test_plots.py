@@ -44,9 +44,7 @@ def pixels(fig):
 
 def luminance(colour):
     """Relative luminance, WCAG 2.2."""
-    red, green, blue = (
-        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in mpl.colors.to_rgb(colour)
-    )
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in mpl.colors.to_rgb(colour))
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
@@ -69,9 +67,7 @@ def test_lines_cycle_through_colour_marker_and_dashes():
 
 def test_learners_own_settings_survive_and_do_not_leak_in():
     plain = pixels(labelled()[0])
-    with mpl.rc_context(
-        {"font.size": 30, "figure.facecolor": "red", "savefig.bbox": "tight", "axes.grid": True}
-    ):
+    with mpl.rc_context({"font.size": 30, "figure.facecolor": "red", "savefig.bbox": "tight", "axes.grid": True}):
         before = dict(mpl.rcParams)
         changed = pixels(labelled()[0])
         assert dict(mpl.rcParams) == before
@@ -191,9 +187,7 @@ def test_photographs_keep_their_colours():
 
 def test_bars_draw_the_intervals_from_the_top():
     fig, ax = plots.figure()
-    plots.bars(
-        ax, ["women", "men"], [Interval(0.2, 0.1, 0.4), Interval(0.5, 0.3, 0.6)], xlabel="rate", ylabel="sex"
-    )
+    plots.bars(ax, ["women", "men"], [Interval(0.2, 0.1, 0.4), Interval(0.5, 0.3, 0.6)], xlabel="rate", ylabel="sex")
     segments = ax.collections[0].get_segments()
     assert [list(s[:, 0]) for s in segments] == [[0.1, 0.4], [0.3, 0.6]]
     assert list(ax.lines[0].get_xdata()) == [0.2, 0.5]

@@ -154,9 +154,7 @@ def _png(fig: Figure) -> bytes:
         fig.draw_without_rendering()  # the layout of square cells settles at the second drawing
         fig.savefig(target, format="png", dpi=_DPI, metadata={"Software": None})  # else: matplotlib's version
     if any(image.get_size()[0] * image.get_size()[1] > 4096 for ax in fig.axes for image in ax.images):
-        return (
-            target.getvalue()
-        )  # photographs keep their colours; for lines and letters 256 colours are enough
+        return target.getvalue()  # photographs keep their colours; for lines and letters 256 colours are enough
     small = io.BytesIO()
     Image.open(target).convert("RGB").quantize(256).save(small, "png", optimize=True)
     return small.getvalue()
@@ -218,9 +216,7 @@ def bars(
     places = np.arange(len(labels))
     if reference is not None:
         ax.axvline(reference, color=_SOFT, linestyle="--", linewidth=1)
-    ax.hlines(
-        places, [i.low for i in intervals], [i.high for i in intervals], CYCLE[0], linewidth=3, alpha=0.45
-    )
+    ax.hlines(places, [i.low for i in intervals], [i.high for i in intervals], CYCLE[0], linewidth=3, alpha=0.45)
     ax.plot([i.value for i in intervals], places, "o", color=CYCLE[0], markersize=7)
     ax.set_yticks(places, labels)
     ax.set_ylim(len(labels) - 0.5, -0.5)
@@ -267,9 +263,7 @@ def matrix(
 
     values = np.asarray(array)
     if values.ndim != 2 or values.size == 0:
-        raise ValueError(
-            f"A matrix has two dimensions and at least one cell; this array has shape {values.shape}."
-        )
+        raise ValueError(f"A matrix has two dimensions and at least one cell; this array has shape {values.shape}.")
     if (rows and len(rows) != values.shape[0]) or (columns and len(columns) != values.shape[1]):
         raise ValueError(f"The names do not fit a matrix of shape {values.shape}.")
     numbers = values.astype(float)
@@ -390,9 +384,7 @@ def _draw_column(ax: Axes, parts: list[list[Rung]], left: float, top: float, bot
     for y, rung in places:
         reach = _RADIUS * float(np.sin(phase(y)))
         _draw_rung(ax, middle, y, reach, rung.status)
-        _line(
-            ax, [middle + abs(reach) + 0.08, words - 0.06], [y, y], color="#c4c4c4", lw=0.7, ls=":", zorder=0
-        )
+        _line(ax, [middle + abs(reach) + 0.08, words - 0.06], [y, y], color="#c4c4c4", lw=0.7, ls=":", zorder=0)
         _mark(ax, words + 0.03, y, rung.status)
         colour = "#595959" if rung.status == "planned" else _INK
         ax.text(words + 0.17, y, f"{rung.number:02d}", va="center_baseline", fontsize=9, color=_SOFT)

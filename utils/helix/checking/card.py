@@ -50,7 +50,11 @@ class Card:
         ]
         if verdict.given:
             parts.append(f"<div>Case: {_inline(verdict.given)}</div>")
-        for label, text in (("Your answer", verdict.got), ("Where", verdict.where), ("Printed", verdict.printed.rstrip())):
+        for label, text in (
+            ("Your answer", verdict.got),
+            ("Where", verdict.where),
+            ("Printed", verdict.printed.rstrip()),
+        ):
             if text:
                 parts.append(
                     f"<div style='margin-top:.3em'>{label}:</div><pre style='margin:.1em 0 .1em 1em;"
@@ -64,7 +68,9 @@ class Card:
             for number, hint in enumerate(self.hints, 1)
         ]
         parts += [
-            f"<div style='margin-top:.5em;opacity:.75'>{_inline(line)}</div>" for line in (self.count, self.warning) if line
+            f"<div style='margin-top:.5em;opacity:.75'>{_inline(line)}</div>"
+            for line in (self.count, self.warning)
+            if line
         ]
         return (
             f"<div role='status' style='border-left:4px solid {colour};background:{colour}14;"
@@ -77,11 +83,11 @@ def show(card: Card) -> None:
     try:
         from IPython import display, get_ipython
 
-        notebook = get_ipython() is not None  # type: ignore[no-untyped-call]
+        notebook = get_ipython() is not None
     except ImportError:
         notebook = False
     if notebook:
-        display.display({"text/html": card._repr_html_(), "text/plain": repr(card)}, raw=True)  # type: ignore[no-untyped-call]
+        display.display({"text/html": card._repr_html_(), "text/plain": repr(card)}, raw=True)
     else:
         print(card)
 

@@ -13,8 +13,8 @@ from helix.checking.exercise import Exercise
 from helix.checking.expectations import Unmet, matches, shorten
 from helix.checking.verdict import Verdict
 from helix.record import decisions
-from helix.record.evidence import recorded
 from helix.record.decisions import Decision
+from helix.record.evidence import recorded
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ def _check_evidence(made: Decision, wanted: Mapping[str, Callable[[], float]]) -
     have = recorded()
     for id, compute in wanted.items():
         if id not in have:
-            raise Unmet(f"This run has not recorded `{id}` yet. Run the cell with `evidence(\"{id}\", …)` first.")
+            raise Unmet(f'This run has not recorded `{id}` yet. Run the cell with `evidence("{id}", …)` first.')
         if id not in made.evidence:
             raise Unmet(f"The decision does not say what it makes of `{id}`. Add it to `evidence`.")
         if not matches(have[id], compute(), rtol=1e-6, atol=1e-9):

@@ -31,6 +31,8 @@ _ANY_EXERCISE = {
     r"name '\w+' is not defined": "Is the name spelled as it is where it was made? If a cell above makes it, run that first.",
     r"takes \d+ positional arguments? but": "Keep the function's first line as the lab gave it: the check calls it with "
     "those arguments.",
+    r"can't allocate memory|bad_alloc": "It asked for more memory than a check may take. Does a tensor get a shape you "
+    "did not mean?",
     r"assignment destination is read-only|modif\w+ .*read-only": "Work on a copy: `.copy()`.",
 }
 
@@ -84,22 +86,24 @@ class Exercise:
         """
         seed = int(os.environ.get("HELIX_SEED") or int.from_bytes(os.urandom(4), "big"))
         verdict = self.verdict(answer, seed)
-        before = progress.standing(self.lab)
-        failed_before = before.failures.get(self.name, 0)
-        unsaved = ""
+        before, unsaved = progress.Standing(), ""
         try:
+            before = progress.standing(self.lab)
             progress.attempted(self.lab, self.name, str(verdict.outcome), verdict.message, seed)
             if verdict.outcome is Outcome.CORRECT and self._on_correct:
                 self._on_correct(verdict)
         except OSError as error:
-            unsaved = f"This result could not be saved: {error.strerror}. Free some space, then run the cell again."
+            why = error.strerror or error
+            unsaved = f"This result could not be saved: {why}. Free some space, then run the cell again."
+        except SystemExit as error:
+            unsaved = f"This result could not be saved. {error}"
         correct = before.correct | ({self.name} if verdict.outcome is Outcome.CORRECT else set())
         core = [other.name for other in _REGISTRY[self.lab].values() if other.core]
         card.show(
             card.Card(
                 title=self.title,
                 verdict=verdict,
-                hints=() if verdict.outcome is Outcome.CORRECT else self.hints[: failed_before + 1],
+                hints=() if verdict.outcome is Outcome.CORRECT else self.hints[: before.failures.get(self.name, 0) + 1],
                 help=self._help(verdict),
                 count=f"{len(correct & set(core))} of {len(core)} core exercises of this lab are correct.",
                 warning=unsaved,
@@ -151,7 +155,7 @@ class Exercise:
                 details = self._cases(answer, np.random.default_rng([seed, index])) or details
             except Unmet as failure:
                 unmet.append(failure)
-            except MemoryError:
+            except (MemoryError, isolation.TimeUp):
                 raise
             except BaseException as error:
                 return _raised(error, answer, self.name)
@@ -232,7 +236,11 @@ def exercises_of(lab: str) -> dict[str, Exercise]:
 
 
 def _passed(repeats: int) -> str:
-    return "Your answer holds on the case it was asked." if repeats == 1 else f"Your answer holds on {repeats} fresh cases."
+    return (
+        "Your answer holds on the case it was asked."
+        if repeats == 1
+        else f"Your answer holds on {repeats} fresh cases."
+    )
 
 
 def _raised(error: BaseException, answer: Callable[..., Any], name: str) -> Verdict:

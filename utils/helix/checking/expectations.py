@@ -12,13 +12,11 @@ import numpy as np
 _NOTHING = object()
 
 
-class any_of(tuple):  # noqa: N801  (reads as a word: `if_equals={"…": any_of(a, b)}`)
-    """Several values that one misconception can give: ``any_of(a - b, b - a)``."""
+class any_of:
+    """Several values that one misconception can give."""
 
-    __slots__ = ()
-
-    def __new__(cls, *values: Any) -> any_of:
-        return super().__new__(cls, values)
+    def __init__(self, *values: Any) -> None:
+        self.values = values
 
 
 class Unmet(Exception):
@@ -83,7 +81,10 @@ def expect(
     explains = tuple(
         message
         for message, mistaken in (if_equals or {}).items()
-        if any(matches(value, one, *tolerance) for one in (mistaken if isinstance(mistaken, any_of) else (mistaken,)))
+        if any(
+            matches(value, one, *tolerance)
+            for one in (mistaken.values if isinstance(mistaken, any_of) else (mistaken,))
+        )
     )
     raise Unmet(_of_type(value, wanted) or because, given, shorten(value), explains)
 
@@ -117,6 +118,8 @@ def matches(value: Any, wanted: Any, rtol: float = 0.0, atol: float = 0.0) -> bo
 def _matches(value: Any, wanted: Any, rtol: float, atol: float) -> bool:
     if isinstance(wanted, bool) or isinstance(value, bool):
         return isinstance(wanted, bool) and isinstance(value, bool) and value is wanted
+    if isinstance(wanted, int) and isinstance(value, int):  # exact at any size, which floats are not
+        return value == wanted or abs(value - wanted) <= atol + rtol * abs(wanted)
     if isinstance(wanted, numbers.Number):
         return isinstance(value, numbers.Number) and bool(
             np.isclose(value, wanted, rtol=rtol, atol=atol, equal_nan=True)  # type: ignore[call-overload]
@@ -125,6 +128,8 @@ def _matches(value: Any, wanted: Any, rtol: float, atol: float) -> bool:
         if not isinstance(value, np.ndarray) or value.shape != wanted.shape:
             return False
         if wanted.dtype.kind in "fciu" and value.dtype.kind in "fciu":
+            if not (rtol or atol):
+                return np.array_equal(value, wanted, equal_nan=True)
             return bool(np.allclose(value, wanted, rtol=rtol, atol=atol, equal_nan=True))
         return bool(value.dtype.kind == wanted.dtype.kind and np.array_equal(value, wanted))
     if isinstance(wanted, Mapping):
@@ -147,8 +152,10 @@ def _plain(value: Any) -> Any:
     """Turn tensors, tables and NumPy scalars into arrays, mappings and Python numbers."""
     kind = type(value).__module__.partition(".")[0]
     if kind == "torch" and hasattr(value, "detach"):
-        value = value.detach().to("cpu").numpy()
-    elif kind == "pandas" and hasattr(value, "to_dict"):
+        if value.is_floating_point() and value.itemsize < 4:  # NumPy has neither bfloat16 nor 8-bit floats
+            value = value.float()
+        value = value.numpy(force=True)
+    elif kind == "pandas" and hasattr(value, "to_dict") and value.index.is_unique:
         return value.to_dict()
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         return value.item()
@@ -167,7 +174,9 @@ def _of_type(value: Any, wanted: Any) -> str:
     if isinstance(wanted, np.ndarray) and isinstance(value, np.ndarray) and value.shape != wanted.shape:
         return f"Your array has the shape {value.shape}; {wanted.shape} is expected."
     if isinstance(wanted, Mapping) and not isinstance(value, Mapping):
-        return f"Your function returned a `{type(value).__name__}`; a value for each key is expected (a `dict` will do)."
+        return (
+            f"Your function returned a `{type(value).__name__}`; a value for each key is expected (a `dict` will do)."
+        )
     return ""
 
 

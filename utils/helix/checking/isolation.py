@@ -35,7 +35,7 @@ class Ran:
     printed: str = ""
 
 
-class _TimeUp(BaseException):
+class TimeUp(BaseException):
     """The alarm rang; no ``except Exception`` of the learner's catches it."""
 
 
@@ -86,7 +86,7 @@ def _forked(function: Callable[[], dict[str, Any]], seconds: float, memory: int)
     if answer is None:
         return Ran(None, "time")
     try:
-        data = json.loads(answer)
+        data = json.loads(answer.partition(b"\n")[0])  # an answer that forks comes back twice
     except ValueError:
         return Ran(None, "crash")
     return Ran(data["value"], data["stopped"], data["printed"])
@@ -98,9 +98,7 @@ def _serve(function: Callable[[], dict[str, Any]], into: int, memory: int) -> No
         os.setsid()
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         _limit_memory(memory)
-        if "torch" in sys.modules:
-            # A pool of OpenMP threads does not survive a fork; one thread needs no pool.
-            sys.modules["torch"].set_num_threads(1)
+        _use_one_thread()
         printed = _Printed()
         sys.stdout = sys.stderr = printed
         value: dict[str, Any] | None
@@ -108,12 +106,21 @@ def _serve(function: Callable[[], dict[str, Any]], into: int, memory: int) -> No
             value, stopped = function(), ""
         except MemoryError:
             value, stopped = None, "memory"
-        answer = json.dumps({"value": value, "stopped": stopped, "printed": printed.getvalue()})
-        data = memoryview(answer.encode() + b"\n")
+        answer = {"value": value, "stopped": stopped, "printed": printed.getvalue()}
+        # "replace" is for half a surrogate pair, which no file, browser or terminal takes.
+        data = memoryview(json.dumps(answer, ensure_ascii=False).encode(errors="replace") + b"\n")
         while data:
             data = data[os.write(into, data) :]
     finally:
         os._exit(0)
+
+
+def _use_one_thread() -> None:
+    """Do without pools of OpenMP threads: they do not survive a fork, and whoever calls them waits for ever."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    if "threadpoolctl" in sys.modules:  # scikit-learn imports it, and brings a pool of its own
+        sys.modules["threadpoolctl"].threadpool_limits(1)
 
 
 def _receive(out: int, seconds: float) -> bytes | None:
@@ -154,7 +161,7 @@ def _alarmed(function: Callable[[], dict[str, Any]], seconds: float) -> Ran:
         try:
             with _alarm(seconds):
                 return Ran(function(), "", printed.getvalue())
-        except _TimeUp:
+        except TimeUp:
             return Ran(None, "time", printed.getvalue())
         except MemoryError:
             return Ran(None, "memory", printed.getvalue())
@@ -167,7 +174,7 @@ def _alarm(seconds: float) -> Iterator[None]:
         return
 
     def ring(*_: object) -> None:
-        raise _TimeUp
+        raise TimeUp
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)

@@ -63,9 +63,7 @@ def selection_rates(answer: Callable[[pd.Series, pd.Series], Any], rng: np.rando
         given=f"{len(group)} people in the groups {', '.join(names)}",
         if_equals={
             "This is each group's share of all who were selected. The selection rate conditions the other way: "
-            "of each group, which share was selected?": {
-                name: chosen[name] / sum(chosen.values()) for name in names
-            },
+            "of each group, which share was selected?": {name: chosen[name] / sum(chosen.values()) for name in names},
             "These are numbers of people. Groups differ in size, so divide each by the size of its group.": chosen,
             "These are percentages. A rate is a share between 0 and 1.": {
                 name: 100 * chosen[name] / size[name] for name in names
@@ -101,10 +99,10 @@ def selection_rates(answer: Callable[[pd.Series, pd.Series], Any], rng: np.rando
 )
 def parity_gap(answer: Callable[[dict[str, float]], Any], rng: np.random.Generator) -> None:
     """Ask for the largest difference between the selection rates of any two groups."""
-    values = rng.permutation(np.linspace(0.05, 0.9, 18))[: int(rng.integers(2, 5))]
-    rates = {str(name): float(value) for name, value in zip(rng.permutation(_GROUPS), values, strict=False)}
-    first, last = list(rates.values())[0], list(rates.values())[-1]
-    low, high = min(rates.values()), max(rates.values())
+    values = [float(value) for value in rng.permutation(np.linspace(0.05, 0.9, 18))[: int(rng.integers(2, 5))]]
+    rates = {str(name): value for name, value in zip(rng.permutation(_GROUPS), values, strict=False)}
+    first, last = values[0], values[-1]
+    low, high = min(values), max(values)
     expect(
         answer(dict(rates)),
         close_to=high - low,
@@ -119,9 +117,10 @@ def parity_gap(answer: Callable[[dict[str, float]], Any], rng: np.random.Generat
             ),
             "This is a ratio of two rates. The gap is a difference; the four-fifths rule uses the ratio.": low / high,
             "This is the largest rate. Subtract the smallest one from it.": high,
-            "These are percentage points times 100. Rates are shares, so the gap is one between 0 and 1.": 100 * (high - low),
+            "These are percentage points times 100. Rates are shares, so the gap is one between 0 and 1.": 100
+            * (high - low),
             "This is the spread around the mean (a standard deviation). The gap looks at the two extremes.": float(
-                np.std(list(rates.values()))
+                np.std(values)
             ),
         },
     )
@@ -137,7 +136,9 @@ def parity_gap(answer: Callable[[dict[str, float]], Any], rng: np.random.Generat
         "Compare the gap with `limit`. A gap of exactly `limit` may pass.",
         "`return parity_gap(selection_rates(selected, group)) <= limit`",
     ),
-    errors={r"KeyError": "The gate meets other people than Adult's. Use its arguments, and let the data name the groups."},
+    errors={
+        r"KeyError": "The gate meets other people than Adult's. Use its arguments, and let the data name the groups."
+    },
 )
 def release_gate(answer: Callable[[pd.Series, pd.Series, float], Any], rng: np.random.Generator) -> None:
     """Ask for a function that says whether a selection may be released: its gap is at most the limit."""
@@ -159,11 +160,20 @@ def release_gate(answer: Callable[[pd.Series, pd.Series, float], Any], rng: np.r
         because="The gate is wrong on at least one selection. It returns True where the gap is at most `limit`, else False.",
         given="gaps of 0.05, 0.25, 0.25, 0.25, 0.5 and 0.45, with the limits 0.1, 0.1, 0.1, 0.4, 0.5 and 0.1",
         if_equals={
-            "The gate is the wrong way round: True means that the selection may be released.": tuple(not one for one in wanted),
+            "The gate is the wrong way round: True means that the selection may be released.": tuple(
+                not one for one in wanted
+            ),
             "The gate lets everything pass. A control that never stops anything controls nothing.": (True,) * 6,
             "The gate stops everything, even a gap below the limit.": (False,) * 6,
-            "The gate does not use `limit`. It must hold for every limit it is given.": (True, False, False, False, False, False),
-            "A gap of exactly the limit may pass: \"at most\" is `<=`.": (True, False, False, True, False, False),
+            "The gate does not use `limit`. It must hold for every limit it is given.": (
+                True,
+                False,
+                False,
+                False,
+                False,
+                False,
+            ),
+            'A gap of exactly the limit may pass: "at most" is `<=`.': (True, False, False, True, False, False),
             "The gate sees a gap only in one direction. The gap has no sign.": (True, False, True, True, True, True),
         },
     )
@@ -221,7 +231,7 @@ decide = decision(
     ),
     hints=(
         "Start from the form above the exercise, and replace every `...` by a sentence of your own.",
-        "`evidence` is a dict such as `{\"parity_gap\": \"> 0.1\"}`: the id that you recorded, and what you say of its value.",
+        '`evidence` is a dict such as `{"parity_gap": "> 0.1"}`: the id that you recorded, and what you say of its value.',
         "`control=release_gate` is enough: it is called with `selected` and `group`, so give `limit` its default of 0.1.",
     ),
     errors={

@@ -106,7 +106,11 @@ def _execute(target: Target, notebook: NotebookNode) -> None:
 def unstable(cell: NotebookNode) -> str:
     """Return what in a cell's outputs would differ on another machine or run, or nothing."""
     for output in cell.outputs:
-        if output.output_type == "stream" and output.name == "stderr" and "stderr-ok" not in cell.metadata.get("tags", []):
+        if (
+            output.output_type == "stream"
+            and output.name == "stderr"
+            and "stderr-ok" not in cell.metadata.get("tags", [])
+        ):
             return f"the cell wrote to stderr: {output.text.strip()[:200]!r}. Mend the cause of the warning."
         data = output.get("data", {})
         text = output.get("text", "") + "".join(data.get(kind, "") for kind in ("text/plain", "text/html"))

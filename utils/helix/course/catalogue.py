@@ -137,6 +137,8 @@ def load(path: Path | None = None) -> Catalogue:
     """
     with open(path or paths.root() / "source" / "course.toml", "rb") as file:
         data = tomllib.load(file)
+    if odd := {"title", "part", "chapter"} ^ set(data):
+        raise ValueError(f"source/course.toml: {', '.join(sorted(odd))} is missing, or unknown, at its top.")
     parts = tuple(_build(Part, table, f"Part {table.get('id')}") for table in data["part"])
     chapters = []
     for table in data["chapter"]:

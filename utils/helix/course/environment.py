@@ -16,7 +16,12 @@ OFFLINE = {
     "DO_NOT_TRACK": "1",
 }
 # Two OpenMP threads on busy cores were seen ten times slower than one; one thread also makes timings comparable.
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+}
 # What would make two builds differ: hash order, progress bars with times, a learner's own settings.
 REPEATABLE = {"PYTHONHASHSEED": "0", "TQDM_DISABLE": "1", "HELIX_SEED": "20"}
 

@@ -49,7 +49,9 @@ def drift() -> list[str]:
         if [_source(cell) for cell in stored.cells] != [_source(cell) for cell in made.cells]:
             found.append(f"{stored_at} is not what {paths.display(target.source)} gives. Run: {target.command}")
         elif target.executed and stored.metadata.get("helix", {}).get("inputs") != notebooks.fingerprint(target):
-            found.append(f"{stored_at} was built before its modules, data, record or the lock changed. Run: {target.command}")
+            found.append(
+                f"{stored_at} was built before its modules, data, record or the lock changed. Run: {target.command}"
+            )
         elif not target.executed and stored != made:
             found.append(f"{stored_at} holds more than its source gives. Run: {target.command}")
     known = {target.path for target in notebooks.targets()}
@@ -110,7 +112,7 @@ def split_solutions(source: str) -> tuple[list[str], list[str]]:
 
 
 def chapters() -> list[str]:
-    """What the written chapters lack."""
+    """Return what the written chapters lack."""
     return [sentence for chapter in catalogue.load().written() for sentence in chapter_lacks(chapter)]
 
 
@@ -137,14 +139,16 @@ def chapter_lacks(chapter: catalogue.Chapter) -> list[str]:
     if not _SOURCE_LINK.search(_section(text, "Go on")):
         found.append(f"{where}: “Go on” names no primary source with a DOI or arXiv id.")
     if re.search(r"plt\.show\(|plt\.subplots\(", program):
-        found.append(f"{where} draws past helix.plots: use plots.figure and plots.show, which asks for a text alternative.")
+        found.append(
+            f"{where} draws past helix.plots: use plots.figure and plots.show, which asks for a text alternative."
+        )
     found += [f"{where} {why}." for pattern, why in _FORBIDDEN.items() if re.search(pattern, program)]
     if _LEFT_TO_DO.search(text + program):
         found.append(f"{where} still holds a {_LEFT_TO_DO.search(text + program)[0]}.")  # type: ignore[index]
     if not chapter.claims:
         found.append(f"{chapter.name} has no claim in source/course.toml.")
     found += [
-        f"{where} does not show the claim {one.id}: claim(\"{one.id}\", …)."
+        f'{where} does not show the claim {one.id}: claim("{one.id}", …).'
         for one in chapter.claims
         if f'"{one.id}"' not in program
     ]
@@ -177,7 +181,7 @@ def quiz_lacks(section: str) -> list[str]:
 
 
 def labs() -> list[str]:
-    """What the written labs lack."""
+    """Return what the written labs lack."""
     return [sentence for chapter in catalogue.load().chapters for sentence in lab_lacks(chapter)]
 
 
@@ -274,9 +278,7 @@ def sizes() -> list[str]:
         for path in files
         if path.stat().st_size > FILE_AT_MOST
     ]
-    heavy = sum(
-        path.stat().st_size for path in files if path.relative_to(paths.root()).parts[0] in ("data", "weights")
-    )
+    heavy = sum(path.stat().st_size for path in files if path.relative_to(paths.root()).parts[0] in ("data", "weights"))
     if heavy > DATA_AT_MOST:
         found.append(f"data/ and weights/ have {heavy / MEGABYTE:.0f} MB; {DATA_AT_MOST // MEGABYTE} are the most.")
     return found

@@ -20,7 +20,9 @@ def main(words: list[str]) -> int:
     words = [word for word in words if word != "--require-all"]
     chosen = [word for word in words if not word.startswith("-") and (paths.root() / word.partition("::")[0]).exists()]
     how = offline.enter()
-    print(f"No network: {'a namespace with loopback only' if how == 'namespace' else 'a guard on sockets'}.", flush=True)
+    print(
+        f"No network: {'a namespace with loopback only' if how == 'namespace' else 'a guard on sockets'}.", flush=True
+    )
     with tempfile.TemporaryDirectory(prefix="helix-test-") as work:
         command = [
             sys.executable,

@@ -42,10 +42,10 @@ def start(key: str, *, fresh: bool = False) -> Path:
     if copy.exists() and not fresh:
         return copy
     try:
-        if copy.exists():
-            copy.rename(export.free(copy.with_name(f"{copy.stem}-kept.ipynb")))
         draft = copy.with_suffix(".part")
         shutil.copyfile(blank, draft)
+        if copy.exists():
+            copy.rename(export.free(copy.with_name(f"{copy.stem}-kept.ipynb")))
         draft.rename(copy)
     except OSError as error:
         raise SystemExit(f"{paths.display(copy)} could not be made: {error.strerror}. Nothing was lost.") from None
@@ -75,7 +75,9 @@ def progress_table() -> str:
         done = sum(one.name in standing.correct for one in exercises)
         rows.append(f"{chapter.name:24} {done}/{len(exercises)}  {marks}")
     register = decisions.registered()
-    rows.append(f"Decisions in your register: {len(register)}" + (f" ({', '.join(sorted(register))})" if register else ""))
+    rows.append(
+        f"Decisions in your register: {len(register)}" + (f" ({', '.join(sorted(register))})" if register else "")
+    )
     return "\n".join(rows)
 
 
@@ -100,7 +102,12 @@ def rungs() -> list[Rung]:
     found = catalogue.load()
     standings = progress.standings()
     return [
-        Rung(one.number, one.title, f"{found.part(one.part).numeral} {found.part(one.part).title}", status(one, standings))
+        Rung(
+            one.number,
+            one.title,
+            f"{found.part(one.part).numeral} {found.part(one.part).title}",
+            status(one, standings),
+        )
         for one in found.chapters
     ]
 
@@ -148,7 +155,10 @@ def start_main(words: list[str]) -> int:
     chapter = catalogue.load().chapter(options.lesson)
     there = (paths.work() / f"{chapter.name}.ipynb").exists()
     copy = start(options.lesson, fresh=options.fresh)
-    print(f"{paths.display(copy)} " + ("was there already; --fresh begins anew." if there and not options.fresh else "is ready."))
+    print(
+        f"{paths.display(copy)} "
+        + ("was there already; --fresh begins anew." if there and not options.fresh else "is ready.")
+    )
     return 0
 
 

@@ -31,9 +31,7 @@ def card(name: str) -> dict[str, Any]:
     """
     path = paths.root() / "data" / name / "CARD.md"
     if not path.exists():
-        raise FileNotFoundError(
-            f"{paths.display(path)} is missing. Bring it back with: git checkout -- data/{name}"
-        )
+        raise FileNotFoundError(f"{paths.display(path)} is missing. Bring it back with: git checkout -- data/{name}")
     block = re.search(r"^```toml\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     try:
         return tomllib.loads(block[1] if block else "no facts")
@@ -66,7 +64,5 @@ def read(name: str, file: str) -> bytes:
         raise FileNotFoundError(f"{paths.display(path)} is missing. {mend}")
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != expected:
-        raise ValueError(
-            f"{paths.display(path)} is damaged: it is not the file that its card describes. {mend}"
-        )
+        raise ValueError(f"{paths.display(path)} is damaged: it is not the file that its card describes. {mend}")
     return content

@@ -7,6 +7,7 @@ raises over a difference: a slower machine is not a mistake.
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ class Measured:
     conditions: str = ""
 
     def __post_init__(self) -> None:
-        if self.verdict not in VERDICTS and not self.verdict.startswith("holds if "):
+        if self.verdict not in VERDICTS and not re.fullmatch(r"holds if \S.*", self.verdict):
             raise ValueError(
                 f"The verdict {self.verdict!r} is none of: {', '.join(VERDICTS)}, or 'holds if' and a condition."
             )

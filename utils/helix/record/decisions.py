@@ -85,11 +85,16 @@ class Decision:
             found.append("`options` needs two entries at least: a decision without an alternative is none.")
         elif self.choice not in self.options:
             found.append(f"`choice` is {self.choice!r}, which is not one of the options you considered.")
+        found += [
+            f"`{field}` has an entry that is blank, or no text. Write every entry in words."
+            for field in ("affected", "options")
+            if _is_list(getattr(self, field), 1) and any(map(_is_blank, getattr(self, field)))
+        ]
         if not isinstance(self.evidence, Mapping) or not self.evidence:
             found.append("`evidence` is empty. Name the ids of the values your decision rests on.")
         else:
             found += [
-                f"`evidence` says {text!r} of `{id}`; write a relation and a number, such as \"<= 0.1\"."
+                f'`evidence` says {text!r} of `{id}`; write a relation and a number, such as "<= 0.1".'
                 for id, text in self.evidence.items()
                 if _parse(text) is None
             ]
@@ -110,7 +115,9 @@ class Decision:
         found = []
         for id, text in self.evidence.items():
             if id not in values:
-                found.append(f"`{id}` is not evidence that this run recorded. Record it with `evidence(\"{id}\", value)`.")
+                found.append(
+                    f'`{id}` is not evidence that this run recorded. Record it with `evidence("{id}", value)`.'
+                )
                 continue
             parsed = _parse(text)
             if parsed and not _RELATIONS[parsed[0]](values[id], parsed[1]):
@@ -119,8 +126,10 @@ class Decision:
 
     def as_record(self) -> dict[str, Any]:
         """Return the decision as plain data for the register, with the source of its control."""
+        control = getattr(self.control, "func", self.control)  # what a `functools.partial` calls
+        code = control if hasattr(control, "__name__") else type(control).__call__
         try:
-            source = textwrap.dedent(inspect.getsource(self.control))
+            source = textwrap.dedent(inspect.getsource(code))
         except (OSError, TypeError):
             source = ""
         return {
@@ -133,7 +142,7 @@ class Decision:
             "residual_risk": self.residual_risk,
             "owner": self.owner,
             "review_date": self.review_date.isoformat(),
-            "control": {"name": getattr(self.control, "__name__", "control"), "source": source},
+            "control": {"name": getattr(control, "__name__", type(control).__name__), "source": source},
         }
 
 
@@ -149,7 +158,9 @@ def register(lab: str, record: Mapping[str, Any]) -> None:
 
 def registered() -> dict[str, dict[str, Any]]:
     """Return the latest decision of each lab."""
-    return {str(entry["lab"]): entry for entry in journal.read(path()) if "lab" in entry}
+    # By time, not by place: what was taken in from another machine stands last, and can be older.
+    entries = sorted(journal.read(path()), key=lambda entry: str(entry.get("time", "")))
+    return {str(entry["lab"]): entry for entry in entries if "lab" in entry}
 
 
 def _is_blank(text: object) -> bool:

@@ -105,14 +105,15 @@ class Experiment:
         return paths.work() / "experiments" / f"{self.name}.jsonl"
 
     def _key(self, grid: str, point: Mapping[str, Any]) -> str:
-        text = json.dumps([results.script_hash(self.script), grid, point], sort_keys=True)
+        text = json.dumps([results.script_hash(self.script), grid, point], sort_keys=True, default=results.plain)
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     def measure(self) -> Path:
         """Run what has not been run with this version of the script, conclude, and write the record."""
         if self._conclude is None:
             raise ValueError(f"{self.script.name} has no function under @experiment.conclude.")
-        done = {entry["key"]: entry for entry in journal.read(self._partial) if "key" in entry}
+        partial = self._partial  # a run may set HELIX_WORK for itself
+        done = {entry["key"]: entry for entry in journal.read(partial) if "key" in entry}
         tables: dict[str, list[dict[str, Any]]] = {}
         seconds = 0.0
         for name, grid in self._grids.items():
@@ -120,9 +121,9 @@ class Experiment:
                 key = self._key(name, point)
                 if key not in done:
                     start = time.perf_counter()
-                    values = json.loads(json.dumps(dict(grid.run(**point))))
+                    values = _plain(grid.run(**point))
                     done[key] = {"key": key, "values": values, "seconds": round(time.perf_counter() - start, 4)}
-                    journal.append(self._partial, done[key])
+                    journal.append(partial, done[key])
                 tables.setdefault(name, []).append({**point, **done[key]["values"]})
                 seconds += done[key]["seconds"]
         self._claims = {}
@@ -136,7 +137,7 @@ class Experiment:
             "hardware": measure.hardware(),
             "claims": self._claims,
             "figures": figures,
-            "runs": {name: pd.DataFrame(rows).to_dict(orient="list") for name, rows in tables.items()},
+            "runs": {name: _columns(rows) for name, rows in tables.items()},
         }
         return results.save(self.name, record)
 
@@ -146,23 +147,30 @@ class Experiment:
         rows = []
         for name, grid in self._grids.items():
             point = grid.points[0]
-            recorded = pd.DataFrame(record["runs"][name])
-            match = recorded[(recorded[list(point)] == pd.Series(point)).all(axis=1)].iloc[0]
-            for value, now in json.loads(json.dumps(dict(grid.run(**point)))).items():
+            recorded = _row(record["runs"].get(name, {}), _plain(point))
+            if recorded is None:
+                raise results.MissingRecord(
+                    f"results/{self.name}.json has no run of {name} with {_plain(point)}. "
+                    f"Measure it: python3 kit.py experiment {self.name[:2]} --measure"
+                )
+            for value, now in _plain(grid.run(**point)).items():
                 rows.append(
                     {
                         "run": f"{name}({', '.join(f'{key}={item}' for key, item in point.items())})",
                         "value": value,
-                        "recorded": match[value],
+                        "recorded": recorded.get(value),
                         "now": now,
-                        "same": "timing" if grid.timing else bool(match[value] == now),
+                        # As text, where NaN is the same as NaN.
+                        "same": "timing" if grid.timing else json.dumps(recorded.get(value)) == json.dumps(now),
                     }
                 )
         return pd.DataFrame(rows)
 
     def main(self, words: list[str] | None = None) -> None:
         """Answer the command line: a slice, or with ``--measure`` the whole experiment and its record."""
-        parser = argparse.ArgumentParser(prog=f"helix experiment {self.name[:2]}", description=sys.modules["__main__"].__doc__)
+        parser = argparse.ArgumentParser(
+            prog=f"helix experiment {self.name[:2]}", description=sys.modules["__main__"].__doc__
+        )
         parser.add_argument("--measure", action="store_true", help="run everything and write the record")
         if parser.parse_args(words).measure:
             print(f"Written: {paths.display(self.measure())}")
@@ -173,11 +181,34 @@ class Experiment:
             raise SystemExit("A value differs from its record, though the script is seeded.")
 
 
+def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values as the record will hold them."""
+    made: dict[str, Any] = json.loads(json.dumps(dict(values), default=results.plain))
+    return made
+
+
+def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Turn rows into columns; None where a run did not return a value."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: [row.get(name) for row in rows] for name in names}
+
+
+def _row(columns: Mapping[str, list[Any]], point: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the recorded run of a point, None if there is none."""
+    for values in zip(*columns.values(), strict=True):
+        row = dict(zip(columns, values, strict=True))
+        if point.items() <= row.items():
+            return row
+    return None
+
+
 def _commit() -> dict[str, Any]:
     """Return the commit the repository stands at, and whether files were changed since."""
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", *words], cwd=paths.root(), capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", *words], cwd=paths.root(), capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
         return {"commit": git("rev-parse", "HEAD"), "clean": not git("status", "--porcelain", "--untracked-files=no")}

@@ -27,7 +27,7 @@ def append(path: Path, entry: Mapping[str, Any]) -> None:
     OSError
         If the file cannot be written; the entries that are there stay as they are.
     """
-    line = json.dumps(entry, ensure_ascii=False, sort_keys=True).encode() + b"\n"
+    line = json.dumps(entry, ensure_ascii=False, sort_keys=True).encode(errors="replace") + b"\n"
     path.parent.mkdir(parents=True, exist_ok=True)
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:
@@ -51,7 +51,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     for line in path.read_bytes().split(b"\n"):
         try:
             entry = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(entry, dict):
             entries.append(entry)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from helix import paths
 
 
@@ -39,7 +41,7 @@ def load(name: str) -> dict[str, Any]:
         If it was never measured; the message names the command that measures it.
     """
     try:
-        record: dict[str, Any] = json.loads(path(name).read_text())
+        record: dict[str, Any] = json.loads(path(name).read_text("utf-8"))
     except FileNotFoundError:
         raise MissingRecord(
             f"There is no record results/{name}.json yet. Measure it: python3 kit.py experiment {name[:2]} --measure"
@@ -52,9 +54,16 @@ def save(name: str, record: Mapping[str, Any]) -> Path:
     target = path(name)
     target.parent.mkdir(exist_ok=True)
     draft = target.with_suffix(".json.part")
-    draft.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
+    draft.write_text(json.dumps(record, indent=1, ensure_ascii=False, default=plain) + "\n", "utf-8")
     draft.replace(target)
     return target
+
+
+def plain(value: Any) -> Any:
+    """Turn what NumPy made into Python's numbers and lists: the `default` of ``json.dumps``."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    raise TypeError(f"A record holds numbers, texts, lists and tables of them, and no {type(value).__name__}.")
 
 
 def stale() -> list[str]:

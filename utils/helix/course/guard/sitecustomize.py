@@ -1,8 +1,12 @@
 """Loaded by every Python that has this folder on its path: sockets reach loopback and nothing else."""
 
+from __future__ import annotations
+
 import errno
 import ipaddress
 import socket
+from collections.abc import Callable
+from typing import Any
 
 
 def _refuse_remote(address: object) -> None:
@@ -17,17 +21,16 @@ def _refuse_remote(address: object) -> None:
         raise OSError(errno.ENETUNREACH, f"The course runs offline; this address is not on this machine: {host}")
 
 
-def _guarded(name: str, position: int):
+def _guarded(name: str, position: int) -> Callable[..., Any]:
     original = getattr(socket.socket, name)
 
-    def method(self, *args):
+    def method(self: socket.socket, *args: Any) -> Any:
         if self.family in (socket.AF_INET, socket.AF_INET6):
-            _refuse_remote(args[position] if len(args) > abs(position) - 1 else None)
+            _refuse_remote(args[position])
         return original(self, *args)
 
     return method
 
 
-socket.socket.connect = _guarded("connect", 0)
-socket.socket.connect_ex = _guarded("connect_ex", 0)
-socket.socket.sendto = _guarded("sendto", -1)
+for _name, _position in (("connect", 0), ("connect_ex", 0), ("sendto", -1)):
+    setattr(socket.socket, _name, _guarded(_name, _position))

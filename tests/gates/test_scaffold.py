@@ -1,0 +1,85 @@
+"""`helix new` makes a lesson that builds, runs and is checked; the gates refuse it only for what is honestly missing."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+GATES = """
+import json
+from helix.course import gates
+from helix.record import results
+names = ("drift", "outputs", "leaks", "chapters", "labs", "claims", "links", "sizes", "cards")
+print(json.dumps({name: getattr(gates, name)() for name in names} | {"stale": results.stale()}))
+"""
+
+
+@pytest.fixture
+def helix(copied):
+    """Run Python in the copy, with the copy's own helix."""
+    environment = {**os.environ, "PYTHONPATH": f"{copied / 'utils'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+
+    def run(*words):
+        return subprocess.run([sys.executable, *words], cwd=copied, env=environment, capture_output=True, text=True)
+
+    return run
+
+
+def command(*words):
+    return ["-m", "helix.course.cli", *words]
+
+
+def test_new_lesson_builds_and_says_what_it_lacks(helix, copied):
+    made = helix(*command("new", "03", "pruning"))
+    assert made.returncode == 0, made.stderr
+    assert made.stdout.count("made ") == 6  # five files, and the package that holds the helper
+
+    built = helix(*command("build"))
+    assert built.returncode == 0, built.stdout + built.stderr
+    assert (copied / "solutions" / "03_pruning.ipynb").exists()
+    assert helix(*command("readme")).returncode == 0
+
+    gates = json.loads(helix("-c", GATES).stdout)
+    for whole in ("drift", "outputs", "leaks", "links", "sizes", "cards", "stale"):
+        assert gates[whole] == [], whole
+    honest = {
+        "chapters": [
+            "1 cells tagged nbval-check-output",
+            "the quiz has 1 questions",
+            "names no primary source",
+            "still holds a TODO",
+            "does not show the claim l1_channel_pruning",
+        ],
+        "labs": ["has 1 exercises", "not a decision", "1 wrong answers to first_step", "still holds a TODO"],
+        "claims": ["The claim l1_channel_pruning of 03_pruning has no record"],
+    }
+    for gate, pieces in honest.items():
+        assert len(gates[gate]) == len(pieces), gates[gate]
+        for piece in pieces:
+            assert any(piece in sentence for sentence in gates[gate]), (piece, gates[gate])
+
+    exercises = helix("-m", "pytest", "-q", "-k", "pruning or first_step", "tests/test_exercises.py")
+    assert exercises.returncode == 0, exercises.stdout
+    for style in (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]):
+        assert helix("-m", *style).returncode == 0, helix("-m", *style).stdout
+
+
+def test_new_lesson_overwrites_nothing(helix, copied):
+    (copied / "utils/helix/checks/pruning.py").write_text("# mine\n")
+    made = helix(*command("new", "03", "pruning"))
+    assert made.returncode == 1
+    assert "Nothing was written" in made.stderr
+    assert not (copied / "source/notebooks/03_pruning.py").exists()
+    assert (copied / "utils/helix/checks/pruning.py").read_text() == "# mine\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [(("03", "prunning"), "is pruning in source/course.toml"), (("77", "x"), "There is no lesson '77'")],
+)
+def test_lesson_that_is_not_in_the_catalogue_is_refused(helix, words, says):
+    made = helix(*command("new", *words))
+    assert made.returncode != 0
+    assert says in made.stderr
