@@ -338,8 +338,8 @@ def install_torch(home: Path, guard: int, build: str, pin: str, cuda: list[str])
         if not ask("PyTorch's CPU build was not found. Fetch the CUDA build (several GB)?"):
             raise Stop(
                 f"PyTorch's CPU build was found neither by pip nor at {CPU_INDEX}. Call again where one of "
-                "them can be reached, or take the CUDA build (some GB): python3 kit.py setup --torch cuda\n"
-                f"pip said: {why}"
+                "them can be reached, or take the CUDA build (several GB): "
+                f"python3 kit.py setup --torch cuda\npip said: {why}"
             )
         build = "cuda"
     if build == "cuda":

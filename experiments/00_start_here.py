@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+
 from helix import measure
 from helix.course import notebooks
 from helix.datasets import adult

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+
 from helix import paths
 from helix.course import gates
 

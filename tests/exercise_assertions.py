@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+
 from helix.checking import Exercise, Outcome
 from helix.course import gates, notebooks
 from helix.course.notebooks import Target

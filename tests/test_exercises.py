@@ -2,8 +2,9 @@
 
 import importlib
 
-import exercise_assertions as assertions
 import pytest
+
+import exercise_assertions as assertions
 from helix.checking import exercises_of
 from helix.course import catalogue, gates, notebooks
 from helix.record.evidence import forget

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+
 from helix import paths
 from helix.course import gates, readme
 from helix.record import results

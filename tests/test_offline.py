@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pytest
+
 from helix.course import offline
 
 # An address reserved for documentation (RFC 5737): no host has it.

@@ -6,8 +6,9 @@ import re
 import subprocess
 import sys
 
-import exercise_assertions as assertions
 import pytest
+
+import exercise_assertions as assertions
 from helix import paths
 from helix.checking import Exercise, exercises_of
 from helix.course import build, catalogue, gates, notebooks, readme

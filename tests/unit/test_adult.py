@@ -11,6 +11,7 @@ from types import ModuleType
 
 import pandas as pd
 import pytest
+
 from helix import datasets
 from helix.datasets import adult
 

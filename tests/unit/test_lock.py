@@ -8,9 +8,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from helix.course import lock
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from helix.course import lock
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "requirements.lock").read_text("utf-8")

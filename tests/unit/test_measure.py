@@ -12,9 +12,10 @@ import time
 
 import numpy as np
 import pytest
+from scipy.stats import binom, binomtest
+
 from helix import measure
 from helix.measure import Interval
-from scipy.stats import binom, binomtest
 
 # Intervals -----------------------------------------------------------------------------------------------
 

@@ -13,11 +13,12 @@ import sys
 import matplotlib as mpl
 import numpy as np
 import pytest
-from helix import plots
-from helix.measure import Interval
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from PIL import Image
+
+from helix import plots
+from helix.measure import Interval
 
 
 @pytest.fixture

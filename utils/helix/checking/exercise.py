@@ -68,7 +68,7 @@ class Exercise:
         self.__doc__ = cases.__doc__
         self.lab, self.title, self.core = lab, title, core
         self.minutes, self.difficulty = minutes, difficulty
-        self.hints, self.errors = tuple(hints), {**errors, **_ANY_EXERCISE}
+        self.hints, self.errors = tuple(hints), {**errors, **_ANY_EXERCISE, **errors}
         self.repeats, self.seconds, self.memory = repeats, seconds, memory
         self._cases, self._on_correct, self.is_decision = cases, on_correct, is_decision
         _REGISTRY.setdefault(lab, {})[self.name] = self

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import itertools
 import numbers
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -183,11 +183,21 @@ def _of_type(value: Any, wanted: Any) -> str:
 def shorten(value: Any, at_most: int = 240) -> str:
     """Return a short text of any value, whatever its own ``__repr__`` does."""
     try:
-        if isinstance(value, float) and math.isfinite(value):
-            return f"{value:.6g}"
-        plain = _plain(value)
         with np.printoptions(precision=4, threshold=20, edgeitems=3, suppress=True):
-            text = repr(plain if isinstance(plain, Mapping) else value)
+            text = _text(value)
     except Exception:
         text = f"<{type(value).__name__}>"
     return text if len(text) <= at_most else text[: at_most - 1] + "…"
+
+
+def _text(value: Any) -> str:
+    """Write numbers to six digits, inside of containers too: 0.1 + 0.2 is no lesson here."""
+    plain = _plain(value)
+    if isinstance(plain, float):
+        return f"{plain:.6g}"
+    if isinstance(plain, dict):
+        return "{" + ", ".join(f"{key!r}: {_text(item)}" for key, item in itertools.islice(plain.items(), 20)) + "}"
+    if type(plain) in (list, tuple):
+        inner = ", ".join(_text(item) for item in plain[:20])
+        return f"[{inner}]" if type(plain) is list else f"({inner})"
+    return repr(value)

@@ -8,6 +8,7 @@ under an alarm, which stops a loop but neither a long call into C nor a memory h
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import io
 import json
 import os
@@ -97,6 +98,7 @@ def _serve(function: Callable[[], dict[str, Any]], into: int, memory: int) -> No
     try:
         os.setsid()
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+        faulthandler.disable()  # Jupyter's would print a page of frames under a card that says it in a sentence
         _limit_memory(memory)
         _use_one_thread()
         printed = _Printed()

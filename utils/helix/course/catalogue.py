@@ -143,6 +143,8 @@ def load(path: Path | None = None) -> Catalogue:
     chapters = []
     for table in data["chapter"]:
         where = f"Chapter {table.get('number')}"
+        if "claims" in table:
+            raise ValueError(f"{where}: unknown key claims in source/course.toml; it is [[chapter.claim]].")
         claims = tuple(_build(Claim, claim, f"{where}, claim {claim.get('id')}") for claim in table.pop("claim", []))
         table["prerequisites"] = tuple(table.get("prerequisites", ()))
         chapters.append(_build(Chapter, table | {"claims": claims}, where))

@@ -17,6 +17,7 @@ from helix.plots import Rung, Status
 from helix.record import decisions, export, progress
 
 START = "00_start_here"
+_SETTINGS = Path(__file__).parent / "jupyter"
 
 
 def start(key: str, *, fresh: bool = False) -> Path:
@@ -116,15 +117,14 @@ def lab(words: list[str]) -> int:
     """``helix lab``: open JupyterLab on the start page; what follows goes to JupyterLab."""
     start(START)
     os.environ.update(environment.for_learner())
+    # JupyterLab's settings for this course: no news, no look for updates, none of the tools for graders.
+    others = os.environ.get("JUPYTER_CONFIG_PATH")
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join([str(_SETTINGS), *([others] if others else [])])
     os.chdir(paths.root())
     command = [
         sys.executable,
         "-m",
         "jupyterlab",
-        # Neither news nor a look for updates: nothing leaves the machine.
-        "--LabApp.news_url=",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        "--LabApp.extension_manager=readonly",
         f"--ServerApp.root_dir={paths.root()}",
         f"--LabApp.default_url=/lab/tree/notebooks/{START}.ipynb",
         *words,

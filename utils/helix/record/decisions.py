@@ -87,8 +87,8 @@ class Decision:
             found.append(f"`choice` is {self.choice!r}, which is not one of the options you considered.")
         found += [
             f"`{field}` has an entry that is blank, or no text. Write every entry in words."
-            for field in ("affected", "options")
-            if _is_list(getattr(self, field), 1) and any(map(_is_blank, getattr(self, field)))
+            for field, least in (("affected", 1), ("options", 2))
+            if _is_list(getattr(self, field), least) and any(map(_is_blank, getattr(self, field)))
         ]
         if not isinstance(self.evidence, Mapping) or not self.evidence:
             found.append("`evidence` is empty. Name the ids of the values your decision rests on.")

@@ -9,7 +9,7 @@ _VALUES: dict[str, float] = {}
 
 
 def evidence(id: str, value: float) -> float:
-    """Record a value under an id, so that a decision can rest on it; return the value.
+    """Record a value under an id, so that a decision can rest on it; return it as a float.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def evidence(id: str, value: float) -> float:
     if not math.isfinite(number):
         raise ValueError(f"The evidence {id} is {number}; a decision needs a finite number.")
     _VALUES[id] = number
-    return value
+    return number
 
 
 def recorded() -> dict[str, float]:

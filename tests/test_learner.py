@@ -1,0 +1,129 @@
+"""A learner's first hour, as a person would have it: blank, wrong, raised, right, decided; then the record taken along."""
+
+import json
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from helix import paths
+from helix.course import environment, notebooks
+from helix.course.notebooks import Target
+
+NAME = "00_start_here"
+
+
+@pytest.fixture(scope="module")
+def learner(tmp_path_factory):
+    """Give a function that types a `helix` command as a learner with an empty work folder does."""
+    work = tmp_path_factory.mktemp("work")
+    settings = {**os.environ, "HELIX_WORK": str(work), "HELIX_GRADING": "0", "HELIX_SEED": ""}
+
+    def types(*words, check=True):
+        command = [sys.executable, "-m", "helix.course.cli", *words]
+        done = subprocess.run(command, env=settings, capture_output=True, text=True)
+        assert done.returncode == 0 or not check, done.stderr
+        return done
+
+    types.work = work
+    types.settings = settings
+    return types
+
+
+def run(learner, answers):
+    """Fill blanks of the learner's copy, run it from top to bottom in a kernel, return the cards as text."""
+    copy = learner.work / f"{NAME}.ipynb"
+    notebook = nbformat.read(copy, as_version=4)
+    blanks = notebooks.make(Target(NAME, "lab")).cells
+    solved = notebooks.make(Target(NAME, "solution")).cells
+    assert len(notebook.cells) == len(blanks) == len(solved)
+    for cell, blank, solution in zip(notebook.cells, blanks, solved, strict=True):
+        for name, answer in answers.items():
+            if f"def {name}(" in blank.source:
+                cell.source = (
+                    solution.source if answer is None else blank.source.replace("raise NotImplementedError", answer)
+                )
+    client = NotebookClient(notebook, timeout=60, kernel_name="python3", allow_errors=True)
+    client.execute(env={**environment.for_learner(), **learner.settings})
+    nbformat.write(notebook, copy)
+    return [
+        output.data["text/plain"].splitlines()[0]
+        for cell in notebook.cells
+        if cell.cell_type == "code" and cell.source.startswith("check.")
+        for output in cell.outputs
+        if output.output_type == "display_data"
+    ]
+
+
+def test_first_hour(learner):
+    assert "work" not in learner("map").stderr
+    assert "is ready" in learner("start", "00").stdout
+    assert "0/4" in learner("progress").stdout
+
+    assert run(learner, {}) == [
+        "○ Not attempted: Selection rates",
+        "○ Not attempted: Parity gap",
+        "○ Not attempted: A control: the release gate",
+        "○ Not attempted: A decision: may this table choose?",
+    ]
+
+    wrong = {
+        "selection_rates": "return selected.groupby(group).sum() / selected.sum()",
+        "parity_gap": 'return rates["Male"] - rates["Female"]',
+        "release_gate": "while True: pass",
+    }
+    cards = run(learner, wrong)
+    assert cards[:3] == [
+        "✗ Incorrect: Selection rates",
+        "! Your code raised an error: Parity gap",
+        "! Your code raised an error: A control: the release gate",
+    ]
+    assert "✗ selection_rates" in learner("progress").stdout
+
+    right = dict.fromkeys(("selection_rates", "parity_gap", "release_gate", "decide"))
+    assert [card[:9] for card in run(learner, right)] == ["✓ Correct"] * 4
+    shown = learner("progress").stdout
+    assert "4/4" in shown
+    assert "Decisions in your register: 1 (start_here)" in shown
+    assert " 00 start_here               done" in learner("map").stdout
+
+    entries = [json.loads(line) for line in (learner.work / "decisions.jsonl").read_text().splitlines()]
+    assert entries[0]["choice"] == "fix"
+    assert entries[0]["values"]["parity_gap"] == pytest.approx(0.1963, abs=1e-4)
+    assert entries[0]["control"]["source"].startswith("def release_gate(")
+
+    written = (learner.work / f"{NAME}.ipynb").read_bytes()
+    assert "was there already" in learner("start", "00").stdout
+    assert (learner.work / f"{NAME}.ipynb").read_bytes() == written
+
+    record = learner.work / "record.json"
+    learner("export", str(record))
+    assert learner("export", str(record), check=False).returncode == 1  # never overwritten
+    assert "0 attempts and 0 decisions" in learner("import", str(record)).stdout
+
+    learner("start", "00", "--fresh")
+    kept = learner.work / f"{NAME}-kept.ipynb"
+    assert kept.read_bytes() == written
+    assert (learner.work / f"{NAME}.ipynb").read_bytes() == (paths.root() / "labs" / f"{NAME}.ipynb").read_bytes()
+    assert "4/4" in learner("progress").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "says"),
+    [
+        (["start", "77"], 2, "There is no lesson '77'"),
+        (["start", "36"], 1, "planned, but not written yet"),
+        (["nonsense"], 2, "There is no command 'nonsense'"),
+        (["experiment", "36"], 1, "There is no experiments/36_capstone.py"),
+        (["build", "77"], 2, "There is no lesson '77'"),
+        (["import", "no-such-file.json"], 1, "Nothing was taken in"),
+    ],
+)
+def test_mistakes_get_one_sentence(learner, words, status, says):
+    done = learner(*words, check=False)
+    assert done.returncode == status
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,530 @@
+"""What is kept survives cut lines, full disks, two windows and other machines, and never overwrites."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import json
+import os
+import subprocess
+import sys
+from datetime import date, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from helix import paths
+from helix.record import Decision, claim, claims, decisions, evidence, export, journal, progress, results
+from helix.record.claims import Measured
+from helix.record.evidence import forget, recorded
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELIX_WORK", str(tmp_path / "work"))
+    forget()
+    yield
+    forget()
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """Make a repository that has a catalogue, and neither experiments nor results."""
+    root = tmp_path / "root"
+    for folder in ("source", "experiments", "results"):
+        (root / folder).mkdir(parents=True)
+    (root / "source" / "course.toml").write_bytes((paths.root() / "source" / "course.toml").read_bytes())
+    monkeypatch.setenv("HELIX_ROOT", str(root))
+    return root
+
+
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "deep" / "journal.jsonl"
+
+
+# ------------------------------------------------------------------ the journal
+
+
+def test_entries_come_back_in_order(file):
+    entries = [{"a": 1}, {"text": "写一首\n诗\u2028"}, {"nested": {"list": [1.5, None, True]}}]
+    assert journal.read(file) == []
+    for entry in entries:
+        journal.append(file, entry)
+    assert journal.read(file) == entries
+    assert file.read_bytes().count(b"\n") == 3
+
+
+def test_the_file_is_private(file):
+    before = os.umask(0)
+    try:
+        journal.append(file, {})
+    finally:
+        os.umask(before)
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("cut", [b'{"a": 2', b'{"a": 2}', b"{", b"\xff", b'"'])
+def test_a_cut_last_line_spoils_nothing_but_itself(file, cut):
+    journal.append(file, {"a": 1})
+    with open(file, "ab") as end:
+        end.write(cut)
+    journal.append(file, {"a": 3})
+    journal.append(file, {"a": 4})
+    whole = [{"a": 2}] if cut.endswith(b"}") else []
+    assert journal.read(file) == [{"a": 1}, *whole, {"a": 3}, {"a": 4}]
+
+
+@pytest.mark.parametrize("line", [b"", b"text", b"[1]", b"1", b"null", b"\x00", b"\xff\xfe", b"[" * 10**5, b"1" * 5000])
+def test_foreign_lines_are_passed_over(file, line):
+    journal.append(file, {"a": 1})
+    with open(file, "ab") as end:
+        end.write(line + b"\n")
+    journal.append(file, {"a": 2})
+    assert journal.read(file) == [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize("error", [None, OSError(errno.ENOSPC, "No space left on device")], ids=["short", "none"])
+def test_a_full_disk_keeps_what_is_there(file, monkeypatch, error):
+    journal.append(file, {"a": 1})
+    before, write = file.read_bytes(), os.write
+
+    def full(descriptor, data):
+        if error:
+            raise error
+        return write(descriptor, data[:5])
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match=r"could be written|No space") as raised:
+        journal.append(file, {"a": 2})
+    monkeypatch.undo()
+    assert raised.value.errno == errno.ENOSPC
+    assert file.read_bytes() == before
+    journal.append(file, {"a": 3})
+    assert journal.read(file) == [{"a": 1}, {"a": 3}]
+
+
+def test_an_entry_that_is_no_json_leaves_the_file_alone(file):
+    journal.append(file, {"a": 1})
+    with pytest.raises(TypeError):
+        journal.append(file, {"a": object()})
+    assert journal.read(file) == [{"a": 1}]
+
+
+def test_half_a_surrogate_pair_is_written(file):
+    journal.append(file, {"text": "a\ud800b"})
+    assert journal.read(file) == [{"text": "a?b"}]
+
+
+def test_two_processes_lose_no_line(file):
+    code = (
+        "import sys, pathlib; from helix.record import journal\n"
+        "for number in range(150): journal.append(pathlib.Path(sys.argv[1]), "
+        "{'who': sys.argv[2], 'number': number, 'text': 'x' * 5000})"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", code, str(file), who]) for who in "ab"]
+    assert [process.wait(60) for process in running] == [0, 0]
+    entries = journal.read(file)
+    assert len(entries) == 300
+    for who in "ab":
+        assert [entry["number"] for entry in entries if entry["who"] == who] == list(range(150))
+
+
+def test_merging_adds_only_what_is_new(file):
+    journal.append(file, {"a": 1, "b": 2})
+    assert journal.merge(file, [{"b": 2, "a": 1}, {"a": 3}]) == 1
+    assert journal.merge(file, [{"a": 3}]) == 0
+    assert journal.read(file) == [{"a": 1, "b": 2}, {"a": 3}]
+
+
+# ------------------------------------------------------------------ progress
+
+
+def test_standings():
+    for exercise, outcome in (
+        ("one", "not attempted"),
+        ("one", "incorrect"),
+        ("one", "your code raised"),
+        ("one", "correct"),
+        ("one", "incorrect"),
+        ("two", "incorrect"),
+        ("three", "not attempted"),
+    ):
+        progress.attempted("lab", exercise, outcome, "", 1)
+    standing = progress.standing("lab")
+    assert standing.tried == {"one", "two"}
+    assert standing.correct == {"one"}
+    assert standing.failures == {"one": 3, "two": 1}
+    assert standing.finished(["one"])
+    assert not standing.finished(["one", "two"])
+    assert progress.standing("another") == progress.Standing()
+
+
+# ------------------------------------------------------------------ export and import
+
+
+def fill():
+    progress.attempted("lab", "one", "correct", "你好 ≤ 0.1", 1)
+    progress.attempted("lab", "two", "incorrect", "", 2)
+    decisions.register("lab", {"choice": "stop"})
+
+
+def test_a_record_makes_the_round_trip(tmp_path, monkeypatch):
+    fill()
+    content = journal.read(progress.path()), journal.read(decisions.path())
+    file = export.export()
+    assert file.parent == paths.work()
+    monkeypatch.setenv("HELIX_WORK", str(tmp_path / "elsewhere"))
+    assert export.bring_in(file) == (2, 1)
+    assert (journal.read(progress.path()), journal.read(decisions.path())) == content
+    assert export.bring_in(file) == (0, 0)
+
+
+def test_a_record_is_utf_8_everywhere(tmp_path):
+    fill()
+    code = "from pathlib import Path; from helix.record import export; export.export(Path('record.json'))"
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    assert "你好 ≤ 0.1" in (tmp_path / "record.json").read_text("utf-8")
+
+
+def test_an_export_never_overwrites(tmp_path):
+    fill()
+    assert len({export.export() for _ in range(3)}) == 3
+    file = tmp_path / "mine.json"
+    file.write_bytes(b"mine")
+    with pytest.raises(SystemExit, match=r"exists already. Name another file; nothing was written"):
+        export.export(file)
+    assert file.read_bytes() == b"mine"
+    with pytest.raises(SystemExit, match=r"could not be written .* Name another file"):
+        export.export(tmp_path / "no" / "folder.json")
+
+
+def test_half_an_export_does_not_stay(tmp_path, monkeypatch):
+    fill()
+    file = tmp_path / "record.json"
+
+    def dump(content, target, **_):
+        target.write('{"format"')
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(json, "dump", dump)
+    with pytest.raises(SystemExit, match="could not be written"):
+        export.export(file)
+    monkeypatch.undo()
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("incorrect", "correct"),
+        lambda text: text.replace("double-helix-record-1", "double-helix-record-9"),
+        lambda text: text.replace("sha256", "sha1"),
+        lambda text: text[: len(text) // 2],
+        lambda text: "",
+        lambda text: "[]",
+        lambda text: "1",
+        lambda text: "[" * 10**5,
+        lambda text: '{"progress": [], "decisions": []}',
+    ],
+)
+def test_a_changed_record_is_refused_whole(tmp_path, monkeypatch, change):
+    fill()
+    file = export.export()
+    file.write_text(change(file.read_text("utf-8")), "utf-8")
+    monkeypatch.setenv("HELIX_WORK", str(tmp_path / "elsewhere"))
+    with pytest.raises(SystemExit, match="Nothing was taken in"):
+        export.bring_in(file)
+    assert not progress.path().exists()
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_what_is_no_record_is_refused(tmp_path, content):
+    file = tmp_path / "record.json"
+    if content:
+        file.write_bytes(content)
+    with pytest.raises(SystemExit, match="is no record"):
+        export.bring_in(file)
+
+
+# ------------------------------------------------------------------ results
+
+
+def test_a_result_is_written_whole_or_not_at_all(root, monkeypatch):
+    file = results.save("01_toy", {"a": 1, "text": "≤"})
+    assert results.load("01_toy") == {"a": 1, "text": "≤"}
+    with pytest.raises(TypeError, match="no object"):
+        results.save("01_toy", {"a": object()})
+
+    def replace(*_):
+        raise OSError(errno.EIO, "broken")
+
+    monkeypatch.setattr(type(file), "replace", replace)
+    with pytest.raises(OSError, match="broken"):
+        results.save("01_toy", {"a": 2})
+    assert results.load("01_toy")["a"] == 1
+
+
+def test_what_numpy_made_is_recorded(root):
+    results.save(
+        "01_toy", {"a": np.float64(0.1), "b": np.int64(3), "c": np.bool_(True), "d": np.arange(2), "e": np.float32(0.5)}
+    )
+    assert results.load("01_toy") == {"a": 0.1, "b": 3, "c": True, "d": [0, 1], "e": 0.5}
+
+
+def test_a_missing_record_names_the_command(root):
+    with pytest.raises(results.MissingRecord, match=r"python3 kit.py experiment 01 --measure"):
+        results.load("01_toy")
+
+
+def test_stale_finds_every_mismatch(root):
+    assert results.stale() == []
+    script = root / "experiments" / "01_toy.py"
+    script.write_text("one")
+    assert results.stale() == ["experiments/01_toy.py has no record. Run: python3 kit.py experiment 01 --measure"]
+    results.save("01_toy", {"script_sha256": results.script_hash(script)})
+    assert results.stale() == []
+    script.write_text("two")
+    assert [line.partition(" experiments")[0] for line in results.stale()] == [
+        "results/01_toy.json was made by another version of"
+    ]
+    script.unlink()
+    assert results.stale() == ["results/01_toy.json has no script. Remove it: git rm results/01_toy.json"]
+
+
+# ------------------------------------------------------------------ claims
+
+
+def test_a_claim_stands_beside_its_reference(root):
+    alone = claim("small_audit_suffices", "12 % of audits see it", "does not hold", "100 people")
+    assert [label for label, _ in alone.rows] == ["this run"]
+    reference = Measured("11 %", "holds if 500 are asked").as_record()
+    results.save("00_start_here", {"claims": {"small_audit_suffices": reference}, "date": "2026-01-01"})
+    view = claim("small_audit_suffices", "12 %", "does not hold", "100 people")
+    text = repr(view)
+    assert text.splitlines()[2:] == [
+        "recorded: 11 % → holds if 500 are asked",
+        "this run: 12 % → does not hold",
+        "  100 people",
+    ]
+    assert claims.table()[0] | {"statement": ""} == {
+        "chapter": "00_start_here",
+        "id": "small_audit_suffices",
+        "statement": "",
+        **reference,
+        "date": "2026-01-01",
+        "record": "results/00_start_here.json",
+    }
+
+
+def test_a_claim_escapes_its_text(root):
+    html = claim("small_audit_suffices", "<script>1 < 2</script>", "holds if <b>", "<i>&")._repr_html_()
+    assert "<script" not in html
+    assert "&lt;script&gt;1 &lt; 2" in html
+    assert "holds if &lt;b&gt;" in html
+    assert "&lt;i&gt;&amp;" in html
+
+
+def test_an_unknown_claim_is_refused(root):
+    for call in (lambda: claim("no_such_claim", "1", "holds"), lambda: claims.reference("no_such_claim")):
+        with pytest.raises(ValueError, match="There is no claim 'no_such_claim'"):
+            call()
+
+
+@pytest.mark.parametrize("verdict", ["", "Holds", "holds if", "holds if ", "holds if  ", "maybe", "does not hold."])
+def test_another_verdict_is_refused(verdict):
+    with pytest.raises(ValueError, match="is none of: holds, does not hold, not traced"):
+        Measured("1", verdict)
+
+
+@pytest.mark.parametrize("verdict", ["holds", "does not hold", "not traced", "holds if it rains"])
+def test_these_are_verdicts(verdict):
+    assert Measured("1", verdict).verdict == verdict
+    with pytest.raises(ValueError, match="what was measured"):
+        Measured("  ", verdict)
+
+
+# ------------------------------------------------------------------ evidence
+
+
+@pytest.mark.parametrize("id", ["", "Gap", "parity gap", "1gap", "_gap", "gap-1", "gap\n", "差"])
+def test_an_evidence_id_is_snake_case(id):
+    with pytest.raises(ValueError, match="not in snake_case"):
+        evidence(id, 1.0)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), np.nan, "many", None, [1, 2], {}])
+def test_evidence_is_one_finite_number(value):
+    with pytest.raises(ValueError, match=r"finite number|one number"):
+        evidence("gap", value)
+    assert recorded() == {}
+
+
+def test_later_evidence_takes_the_place_of_earlier():
+    assert evidence("gap", np.float32(0.5)) == 0.5
+    assert evidence("gap", 2) == 2
+    assert recorded() == {"gap": 2.0}
+    recorded().clear()
+    assert recorded() == {"gap": 2.0}
+
+
+# ------------------------------------------------------------------ decisions
+
+TODAY = date(2026, 3, 1)
+
+
+def gate(case):
+    """Let small cases pass."""
+    return case < 5
+
+
+class Gate:
+    def __call__(self, case):
+        return case < 5
+
+
+def made(**changes):
+    return Decision(
+        **{
+            "question": "May it be released?",
+            "affected": ["people who are turned away"],
+            "options": ("ship", "stop"),
+            "evidence": {"gap": "> 0.1"},
+            "choice": "stop",
+            "dissent": "Waiting has a price, too.",
+            "residual_risk": "The gate sees one number only.",
+            "owner": "The head of credit risk",
+            "review_date": TODAY + timedelta(days=90),
+            "control": gate,
+        }
+        | changes
+    )
+
+
+def test_a_complete_decision_has_no_problems():
+    assert made().problems(TODAY) == []
+
+
+@pytest.mark.parametrize("field", ["question", "dissent", "residual_risk", "owner"])
+@pytest.mark.parametrize(
+    "blank", ["", "  ", "...", "…", " TODO ", "tbd", "n/a", "None", None, ..., 3, ["text"]], ids=str
+)
+def test_a_blank_field_is_a_problem(field, blank):
+    assert [problem.partition(".")[0] for problem in made(**{field: blank}).problems(TODAY)] == [f"`{field}` is empty"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"affected": []}, "`affected` is empty"),
+        ({"affected": "women"}, "`affected` is empty"),
+        ({"affected": ...}, "`affected` is empty"),
+        ({"affected": [...]}, "`affected` is empty"),
+        ({"affected": ["women", ...]}, "`affected` has an entry that is blank"),
+        ({"affected": ["women", 3]}, "`affected` has an entry that is blank"),
+        ({"options": ["stop"]}, "two entries"),
+        ({"options": ["stop", "stop"]}, "two entries"),
+        ({"options": ["stop", "..."]}, "two entries"),
+        ({"options": {"stop", "ship"}}, "two entries"),
+        ({"options": None}, "two entries"),
+        ({"options": ["ship", "stop", ""]}, "`options` has an entry that is blank"),
+        ({"choice": "Stop"}, "`choice` is 'Stop'"),
+        ({"choice": None}, "`choice` is None"),
+        ({"evidence": {}}, "`evidence` is empty"),
+        ({"evidence": None}, "`evidence` is empty"),
+        ({"evidence": ["gap"]}, "`evidence` is empty"),
+        ({"evidence": {"gap": "large"}}, "says 'large' of `gap`"),
+        ({"evidence": {"gap": 0.1}}, "says 0.1 of `gap`"),
+        ({"evidence": {"gap": "< nan"}}, "write a relation and a number"),
+        ({"evidence": {"gap": "=< 1"}}, "write a relation and a number"),
+        ({"evidence": {"gap": "< 1 or > 2"}}, "write a relation and a number"),
+        ({"review_date": TODAY}, "`review_date`"),
+        ({"review_date": TODAY - timedelta(days=1)}, "`review_date`"),
+        ({"review_date": TODAY + timedelta(days=732)}, "`review_date`"),
+        ({"review_date": datetime(2026, 5, 1)}, "`review_date`"),
+        ({"review_date": "2026-05-01"}, "`review_date`"),
+        ({"review_date": None}, "`review_date`"),
+        ({"control": None}, "`control` is not a function"),
+        ({"control": True}, "`control` is not a function"),
+    ],
+    ids=str,
+)
+def test_a_malformed_field_is_a_problem(changes, says):
+    problems = made(**changes).problems(TODAY)
+    assert len(problems) == 1
+    assert says in problems[0]
+
+
+def test_every_problem_is_named_at_once():
+    nothing = dict.fromkeys(Decision.__dataclass_fields__)
+    assert len(made(**nothing).problems(TODAY)) == 9  # a choice is asked for once there are options
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("< 0.2", True),
+        ("< 0.18", False),
+        ("<= 0.18", True),
+        ("<=0.1", False),
+        ("> 0.1", True),
+        ("> 0.18", False),
+        (">= 0.18", True),
+        (">= .19", False),
+        ("== 0.18", True),
+        ("== 1.8e-1", True),
+        ("== 0.2", False),
+        ("!= 0.2", True),
+        ("!= 0.18", False),
+        ("  >  -1  ", True),
+    ],
+)
+def test_relations(text, holds):
+    decision = made(evidence={"gap": text})
+    assert decision.problems(TODAY) == []
+    assert decision.contradictions({"gap": 0.18}) == (
+        [] if holds else [f"The decision says that `gap` is {text}, but its value is 0.18."]
+    )
+
+
+def test_unknown_evidence_contradicts():
+    assert made().contradictions({}) == [
+        '`gap` is not evidence that this run recorded. Record it with `evidence("gap", value)`.'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("control", "name", "source"),
+    [
+        (gate, "gate", "return case < 5"),
+        (lambda case: case < 7, "<lambda>", "case < 7"),
+        (Gate(), "Gate", "return case < 5"),
+        (functools.partial(gate), "gate", "return case < 5"),
+        (bool, "bool", ""),
+        (Gate().__call__, "__call__", "return case < 5"),
+    ],
+    ids=["function", "lambda", "object", "partial", "built in", "method"],
+)
+def test_the_record_holds_the_source_of_the_control(control, name, source):
+    record = made(control=control).as_record()
+    assert record["control"]["name"] == name
+    assert source in record["control"]["source"]
+    assert bool(record["control"]["source"]) is bool(source)
+    assert json.loads(json.dumps(record)) == record | {"options": ["ship", "stop"]}
+
+
+def test_the_latest_decision_counts_whatever_its_place(monkeypatch):
+    assert decisions.registered() == {}
+    for time, lab, choice in (("2026-03-02", "a", "stop"), ("2026-03-01", "b", "fix"), ("2026-03-01", "a", "ship")):
+        monkeypatch.setattr(journal, "now", lambda time=time: time)
+        decisions.register(lab, {"choice": choice})
+    assert {lab: entry["choice"] for lab, entry in decisions.registered().items()} == {"a": "stop", "b": "fix"}
+
+
+# ------------------------------------------------------------------ paths
+
+
+def test_paths_are_shown_as_a_learner_reads_them(root, tmp_path):
+    assert paths.display(root / "results" / "01_toy.json") == "results/01_toy.json"
+    assert paths.display(tmp_path / "record.json") == "record.json"
