@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from helix import paths
-from helix.course import catalogue
+from helix.course import catalogue, lock
 from helix.record import claims
 
 PICTURE = "docs/double-helix.svg"
@@ -41,6 +41,16 @@ def claims_markdown() -> str:
     return "\n".join(rows)
 
 
+def pythons_markdown() -> str:
+    """Return, in a sentence, the Python versions that the lock resolves for."""
+    tested, *others = lock.parse((paths.root() / "requirements.lock").read_text()).pythons
+    return (
+        f"Tested on Python {tested}. The lock also resolves for {' and '.join(others)}, where nothing has been run."
+        if others
+        else (f"Tested on Python {tested}, the only version that the lock resolves for.")
+    )
+
+
 def rendered(text: str) -> str:
     """Return the README with its generated parts as they should be.
 
@@ -49,7 +59,11 @@ def rendered(text: str) -> str:
     ValueError
         If a pair of marks is missing.
     """
-    for name, content in (("map", map_markdown()), ("claims", claims_markdown())):
+    for name, content in (
+        ("pythons", pythons_markdown()),
+        ("map", map_markdown()),
+        ("claims", claims_markdown()),
+    ):
         pattern = re.compile(rf"(<!-- {name}: made by `{_COMMAND}` -->\n).*?(\n<!-- end of {name} -->)", re.DOTALL)
         if not pattern.search(text):
             raise ValueError(f"README.md has lost its marks for the generated {name}.")
