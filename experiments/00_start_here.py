@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -49,8 +50,8 @@ def audit(size: int, seed: int) -> Mapping[str, Any]:
 def _worked() -> dict[str, Any]:
     import torch  # noqa: F401  (in most labs it is loaded, and a fork of the process is larger for it)
 
-    os.environ["HELIX_WORK"] = tempfile.mkdtemp(prefix="helix-experiment-")
-    return notebooks.solved("00_start_here")
+    with tempfile.TemporaryDirectory(prefix="helix-experiment-") as work, patch.dict(os.environ, HELIX_WORK=work):
+        return notebooks.solved("00_start_here")
 
 
 @experiment.runs(timing=True, seed=range(30), exercise=EXERCISES)

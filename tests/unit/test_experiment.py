@@ -202,7 +202,8 @@ def test_a_slice_reruns_the_first_point_only(made):
     [
         (1, 2, False),
         (0.1, 0.1, True),
-        (0.1, 0.1 + 1e-15, False),
+        (0.1, 0.1 + 1e-15, True),
+        (0.1, 0.1001, False),
         (float("nan"), float("nan"), True),
         (float("nan"), 1.0, False),
         (None, None, True),

@@ -145,7 +145,7 @@ def recurses():
 def test_what_does_not_end_is_stopped_in_time(function):
     start = time.monotonic()
     ran = isolation.run(function, 0.4, 512 * MB)
-    assert ran == isolation.Ran(None, "time")
+    assert (ran.value, ran.stopped) == (None, "time")
     assert time.monotonic() - start < 3
 
 
@@ -469,3 +469,23 @@ def test_platforms_other_than_linux_do_not_fork(monkeypatch):
     monkeypatch.setattr(os, "fork", fork)
     monkeypatch.setattr(isolation.sys, "platform", "darwin")
     assert isolation.run(lambda: {"a": 1}, 5, 512 * MB).value == {"a": 1}
+
+
+def test_what_was_printed_before_the_stop_is_kept():
+    def answer():
+        print("in round", 3)
+        while True:
+            pass
+
+    ran = isolation.run(answer, 0.3, 512 * MB)
+    assert (ran.stopped, ran.printed) == ("time", "in round 3\n")
+
+
+def test_programs_cannot_flood_the_notebook(capfd):
+    def answer():
+        os.system("echo loud; echo louder >&2")
+        os.write(1, b"loudest")
+        return {}
+
+    assert isolation.run(answer, 10, 512 * MB).value == {}
+    assert capfd.readouterr() == ("", "")

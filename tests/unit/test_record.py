@@ -528,3 +528,7 @@ def test_the_latest_decision_counts_whatever_its_place(monkeypatch):
 def test_paths_are_shown_as_a_learner_reads_them(root, tmp_path):
     assert paths.display(root / "results" / "01_toy.json") == "results/01_toy.json"
     assert paths.display(tmp_path / "record.json") == "record.json"
+
+
+def test_an_export_is_private(tmp_path):
+    assert export.export(tmp_path / "mine.json").stat().st_mode & 0o777 == 0o600

@@ -94,7 +94,7 @@ class Exercise:
                 self._on_correct(verdict)
         except OSError as error:
             why = error.strerror or error
-            unsaved = f"This result could not be saved: {why}. Free some space, then run the cell again."
+            unsaved = f"This result could not be saved: {why}. Make room or make it writable, then run the cell again."
         except SystemExit as error:
             unsaved = f"This result could not be saved. {error}"
         correct = before.correct | ({self.name} if verdict.outcome is Outcome.CORRECT else set())
@@ -253,7 +253,11 @@ def _raised(error: BaseException, answer: Callable[..., Any], name: str) -> Verd
         return Verdict(Outcome.NOT_ATTEMPTED, f"`{name}` is still blank. Write its body, run its cell, then this one.")
     text = f"{type(error).__name__}: {shorten_text(error)}"
     if not theirs and f"{getattr(answer, '__name__', name)}()" not in text:
-        return Verdict(Outcome.INCORRECT, f"The check cannot use what your function returned ({text}).")
+        return Verdict(
+            Outcome.INCORRECT,
+            f"The check cannot use what your function returned ({text}). "
+            "If what you return is what the lab asks for, the mistake may be ours: please report it.",
+        )
     where = "\n".join(f"line {frame.lineno}, in {frame.name}: {frame.line}" for frame in theirs[-3:])
     return Verdict(Outcome.RAISED, text, where=where)
 

@@ -21,7 +21,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 MEGABYTE = 2**20
 _PRINTED_AT_MOST = 4000
@@ -66,13 +66,14 @@ def _forked(function: Callable[[], dict[str, Any]], seconds: float, memory: int)
     sys.stdout.flush()
     sys.stderr.flush()
     out, into = os.pipe()
+    pages = os.fdopen(os.memfd_create("printed"), "w+b", buffering=0)  # outlives a child that has to be killed
     with warnings.catch_warnings():
         # Python 3.12 warns of forking beside other threads; the child only computes and leaves by _exit.
         warnings.simplefilter("ignore", DeprecationWarning)
         child = os.fork()
     if child == 0:
         os.close(out)
-        _serve(function, into, memory)
+        _serve(function, into, pages, memory)
     os.close(into)
     try:
         answer = _receive(out, seconds)
@@ -84,16 +85,19 @@ def _forked(function: Callable[[], dict[str, Any]], seconds: float, memory: int)
         with contextlib.suppress(ProcessLookupError):
             os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+    with pages:
+        pages.seek(0)
+        printed = pages.read().decode(errors="replace")
     if answer is None:
-        return Ran(None, "time")
+        return Ran(None, "time", printed)
     try:
         data = json.loads(answer.partition(b"\n")[0])  # an answer that forks comes back twice
     except ValueError:
-        return Ran(None, "crash")
-    return Ran(data["value"], data["stopped"], data["printed"])
+        return Ran(None, "crash", printed)
+    return Ran(data["value"], data["stopped"], printed)
 
 
-def _serve(function: Callable[[], dict[str, Any]], into: int, memory: int) -> None:
+def _serve(function: Callable[[], dict[str, Any]], into: int, pages: BinaryIO, memory: int) -> None:
     """Be the child: run, answer with one line of JSON, leave without any of the parent's cleaning up."""
     try:
         os.setsid()
@@ -101,14 +105,17 @@ def _serve(function: Callable[[], dict[str, Any]], into: int, memory: int) -> No
         faulthandler.disable()  # Jupyter's would print a page of frames under a card that says it in a sentence
         _limit_memory(memory)
         _use_one_thread()
-        printed = _Printed()
-        sys.stdout = sys.stderr = printed
+        # What a program or a C library writes goes nowhere: it could go on for ever.
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+        sys.stdout = sys.stderr = _Printed(pages)
         value: dict[str, Any] | None
         try:
             value, stopped = function(), ""
         except MemoryError:
             value, stopped = None, "memory"
-        answer = {"value": value, "stopped": stopped, "printed": printed.getvalue()}
+        answer = {"value": value, "stopped": stopped}
         # "replace" is for half a surrogate pair, which no file, browser or terminal takes.
         data = memoryview(json.dumps(answer, ensure_ascii=False).encode(errors="replace") + b"\n")
         while data:
@@ -147,26 +154,31 @@ def _limit_memory(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
-class _Printed(io.StringIO):
+class _Printed(io.TextIOBase):
     """Keeps the first few thousand characters; a loop that prints for ever fills no memory."""
 
+    def __init__(self, pages: BinaryIO) -> None:
+        self._pages, self._room = pages, _PRINTED_AT_MOST
+
     def write(self, text: str) -> int:
-        room = _PRINTED_AT_MOST - self.tell()
-        if room > 0:
-            super().write(text[:room])
+        if self._room > 0:
+            self._pages.write(text[: self._room].encode(errors="replace"))
+            self._room -= len(text)
         return len(text)
 
 
 def _alarmed(function: Callable[[], dict[str, Any]], seconds: float) -> Ran:
-    printed = _Printed()
-    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+    pages = io.BytesIO()
+    value, stopped = None, ""
+    with contextlib.redirect_stdout(_Printed(pages)) as printed, contextlib.redirect_stderr(printed):
         try:
             with _alarm(seconds):
-                return Ran(function(), "", printed.getvalue())
+                value = function()
         except TimeUp:
-            return Ran(None, "time", printed.getvalue())
+            stopped = "time"
         except MemoryError:
-            return Ran(None, "memory", printed.getvalue())
+            stopped = "memory"
+    return Ran(value, stopped, pages.getvalue().decode())
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ import argparse
 import hashlib
 import itertools
 import json
+import math
 import subprocess
 import sys
 import time
@@ -50,6 +51,7 @@ class _Grid:
     run: Run
     points: tuple[dict[str, Any], ...]
     timing: bool
+    rtol: float
 
 
 class Experiment:
@@ -68,13 +70,15 @@ class Experiment:
         self._conclude: Callable[[dict[str, pd.DataFrame]], Mapping[str, Any]] | None = None
         self._claims: dict[str, dict[str, str]] = {}
 
-    def runs(self, *, timing: bool = False, **grid: Iterable[Any]) -> Callable[[Run], Run]:
+    def runs(self, *, timing: bool = False, rtol: float = 1e-6, **grid: Iterable[Any]) -> Callable[[Run], Run]:
         """Register a function to be run once for each point of the grid.
 
         Parameters
         ----------
         timing : bool
             Whether it measures time, so that a rerun is not expected to give the same values.
+        rtol : float
+            The relative difference that another processor may make to a number.
         **grid : iterable
             The values of each keyword argument, JSON-serialisable; the seed is one of them.
         """
@@ -83,7 +87,7 @@ class Experiment:
             raise ValueError("The grid is empty: give every argument at least one value.")
 
         def register(run: Run) -> Run:
-            self._grids[run.__name__] = _Grid(run, points, timing)
+            self._grids[run.__name__] = _Grid(run, points, timing, rtol)
             return run
 
         return register
@@ -160,8 +164,7 @@ class Experiment:
                         "value": value,
                         "recorded": recorded.get(value),
                         "now": now,
-                        # As text, where NaN is the same as NaN.
-                        "same": "timing" if grid.timing else json.dumps(recorded.get(value)) == json.dumps(now),
+                        "same": "timing" if grid.timing else _same(recorded.get(value), now, grid.rtol),
                     }
                 )
         return pd.DataFrame(rows)
@@ -185,6 +188,12 @@ def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values as the record will hold them."""
     made: dict[str, Any] = json.loads(json.dumps(dict(values), default=results.plain))
     return made
+
+
+def _same(recorded: Any, now: Any, rtol: float) -> bool:
+    if isinstance(recorded, float) and isinstance(now, float):
+        return math.isclose(recorded, now, rel_tol=rtol) or (math.isnan(recorded) and math.isnan(now))
+    return json.dumps(recorded) == json.dumps(now)  # as text, where NaN is the same as NaN
 
 
 def _columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:

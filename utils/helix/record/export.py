@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def export(target: Path | None = None) -> Path:
     target = target or free(paths.work() / f"record-{date.today().isoformat()}.json")
     ours = False
     try:
-        with open(target, "x", encoding="utf-8") as file:
+        with open(target, "x", encoding="utf-8", opener=_private) as file:
             ours = True
             json.dump(document, file, ensure_ascii=False, indent=1)
     except FileExistsError:
@@ -31,6 +32,11 @@ def export(target: Path | None = None) -> Path:
             target.unlink()  # half a record is none
         raise SystemExit(f"{target} could not be written ({error.strerror}). Name another file.") from None
     return target
+
+
+def _private(file: str, flags: int) -> int:
+    """Open a file that only its owner may read."""
+    return os.open(file, flags, 0o600)
 
 
 def bring_in(source: Path) -> tuple[int, int]:
