@@ -12,7 +12,7 @@
 # You will measure how unequally one real table selects people, write a control that stops such a selection, and
 # record a decision that rests on your own numbers.
 #
-# **35 minutes · four exercises · needs nothing but this notebook.**
+# **45 minutes · four exercises · read the start page first.**
 #
 # The table is Adult: people whom the US Census Bureau asked around 1994, and whether each earned more than 50,000
 # dollars a year. Suppose that a lender wants to use that label to choose who gets an offer. Whoever the label leaves out
@@ -39,18 +39,18 @@ from helix.checks import start_here as check
 from helix.datasets import adult
 from helix.record import Decision, evidence
 
-people = adult.load("train")
+people = adult.load("train")  # the training part; the test part is left alone
 people[["age", "sex", "occupation", "income_over_50k"]].head()
 
 # %% [markdown]
 # ## 1. Selection rates
 #
-# *5 minutes · difficulty 1 of 5 · core*
+# *8 minutes · difficulty 1 of 5 · core*
 #
 # The **selection rate** of a group is the share of its members who are selected: $r_g = P(\text{selected} \mid g)$.
 #
-# Write a function that returns it for every group. It must work for any people and any groups, not only for this table.
-# One or two lines of pandas are enough.
+# Write a function that returns it for every group, as a `dict`. It must work for any people and any groups, not only for
+# this table. One or two lines of pandas are enough.
 
 
 # %%
@@ -66,7 +66,7 @@ def selection_rates(selected: pd.Series, group: pd.Series) -> dict[str, float]:
 
     Returns
     -------
-    dict or pandas.Series
+    dict
         The selection rate of each group, between 0 and 1: ``{"a": 0.25, "b": 0.5}``.
     """
     ### BEGIN SOLUTION
@@ -94,10 +94,10 @@ rates
 # %% [markdown]
 # ## 2. The parity gap
 #
-# *5 minutes · difficulty 1 of 5 · core*
+# *7 minutes · difficulty 1 of 5 · core*
 #
-# Two rates become one number: the **parity gap** (demographic parity difference) is the largest difference between the
-# selection rates of any two groups,
+# Many rates become one number. The **parity gap** is the largest difference between the selection rates of any two groups.
+# (The literature calls it the demographic parity difference, ΔDP.)
 #
 # $$\Delta\mathrm{DP} = \max_g r_g - \min_g r_g .$$
 
@@ -166,9 +166,9 @@ def release_gate(selected: pd.Series, group: pd.Series, limit: float = 0.1) -> b
 check.release_gate(release_gate)
 
 # %% [markdown]
-# ## 4. Your decision
+# ## 4. A decision: may this table choose?
 #
-# *15 minutes · difficulty 3 of 5 · core*
+# *20 minutes · difficulty 3 of 5 · core*
 #
 # **May the lender use this table's label to choose who gets an offer: ship, fix, or stop?**
 #
@@ -180,8 +180,8 @@ check.release_gate(release_gate)
 # return Decision(
 #     question=...,                # what has to be decided
 #     affected=[...],              # who is affected, by name of the group
-#     options=["ship", "fix", "stop"],
-#     evidence={"parity_gap": ...},    # what you say of it, such as "<= 0.1"
+#     options=["ship", "fix", "stop"],     # add what you mean, if you like: "fix: ..."
+#     evidence={"parity_gap": ...},        # a relation and a number, such as "< 0.05"
 #     choice=...,                  # one of the options
 #     dissent=...,                 # the strongest reason against your choice
 #     residual_risk=...,           # what can still go wrong
@@ -191,20 +191,27 @@ check.release_gate(release_gate)
 # )
 # ```
 #
-# The limit of 0.1 is a convention, not a law of nature; chapter 12 asks where it comes from and what it misses.
+# Say of the gap on which side of 0.1 it lies. That limit is a convention, not a law of nature; chapter 12 will ask where it
+# comes from and what it misses.
 
 # %%
 from datetime import date, timedelta
 
 
 def decide() -> Decision:
-    """Return your decision on the question above, with `release_gate` or a control of your own."""
+    """Return your decision on the question above, with `release_gate` or a control of your own.
+
+    Returns
+    -------
+    Decision
+        Complete, in agreement with your evidence, with a control that works.
+    """
     ### BEGIN SOLUTION
     return Decision(
         question="May the lender use this table's label to choose who gets an offer?",
         affected=["women, whom the label selects a third as often as men", "men who earn little", "the lender's staff"],
         options=["ship", "fix", "stop"],
-        evidence={"parity_gap": "> 0.1"},
+        evidence={"parity_gap": "> 0.15"},
         choice="fix",
         dissent="The label records wages of the 1990s. To mend a rule that learns it is to polish the wrong question; stop.",
         residual_risk="The gate looks at one attribute at a time: a gap for older Black women can hide behind two small ones.",

@@ -418,7 +418,7 @@ def test_a_blank_field_is_a_problem(field, blank):
     ("changes", "says"),
     [
         ({"affected": []}, "`affected` is empty"),
-        ({"affected": "women"}, "`affected` is empty"),
+        ({"affected": "women"}, "`affected` is one text"),
         ({"affected": ...}, "`affected` is empty"),
         ({"affected": [...]}, "`affected` is empty"),
         ({"affected": ["women", ...]}, "`affected` has an entry that is blank"),
@@ -429,7 +429,10 @@ def test_a_blank_field_is_a_problem(field, blank):
         ({"options": {"stop", "ship"}}, "two entries"),
         ({"options": None}, "two entries"),
         ({"options": ["ship", "stop", ""]}, "`options` has an entry that is blank"),
-        ({"choice": "Stop"}, "`choice` is 'Stop'"),
+        ({"choice": "fix"}, "`choice` is 'fix'"),
+        ({"options": ["wait", "stop"], "choice": "wait"}, "`choice` begins with ship, fix or stop"),
+        ({"dissent": "x"}, "`dissent` says too little"),
+        ({"dissent": "不 好"}, "`dissent` says too little"),
         ({"choice": None}, "`choice` is None"),
         ({"evidence": {}}, "`evidence` is empty"),
         ({"evidence": None}, "`evidence` is empty"),
@@ -532,3 +535,40 @@ def test_paths_are_shown_as_a_learner_reads_them(root, tmp_path):
 
 def test_an_export_is_private(tmp_path):
     assert export.export(tmp_path / "mine.json").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("choice", "verb"),
+    [("stop", "stop"), (" Stop ", "stop"), ("fix: mitigate first", "fix"), ("shipping", ""), ("wait", ""), ("", "")],
+)
+def test_what_is_decided(choice, verb):
+    assert made(choice=choice).verb == verb
+
+
+def test_case_and_room_around_a_choice_do_not_matter():
+    assert made(choice=" STOP ").problems(TODAY) == []
+
+
+def test_chinese_sentences_are_long_enough():
+    assert made(question="可以发布这个模型吗?", dissent="等待也要付出代价。").problems(TODAY) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "value", "settles"),
+    [
+        ("> 0.1", 0.1, 0.18, True),
+        (">= 0.15", 0.1, 0.18, True),
+        ("== 0.18", 0.1, 0.18, True),
+        (">= 0.1", 0.1, 0.18, False),  # 0.1 itself is on the other side
+        ("> 0.05", 0.1, 0.18, False),
+        (">= 0", 0.1, 0.18, False),
+        ("!= 7", 0.1, 0.18, False),
+        ("< 1", 0.1, 0.18, False),
+        ("<= 0.1", 0.1, 0.05, True),
+        ("< 0.09", 0.1, 0.05, True),
+        ("< 0.2", 0.1, 0.05, False),
+        ("> 0", 0.1, 0.05, False),
+    ],
+)
+def test_a_statement_settles_a_limit(text, limit, value, settles):
+    assert made(evidence={"gap": text}).settles("gap", limit, value) is settles

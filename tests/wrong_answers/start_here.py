@@ -1,11 +1,10 @@
 """Plausible wrong answers to the warm-up, each with a piece of the message that is meant for it."""
 
+import itertools
 from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
-
-LAB = "00_start_here"
 
 
 def selection_rates_share_of_selected(solution):
@@ -44,6 +43,14 @@ def selection_rates_nothing(solution):
     return lambda selected, group: None
 
 
+def selection_rates_series(solution):
+    return lambda selected, group: selected.groupby(group).mean()
+
+
+def selection_rates_rounded(solution):
+    return lambda selected, group: selected.groupby(group).mean().round(2).to_dict()
+
+
 def _values(rates):
     return list(rates.values())
 
@@ -62,6 +69,22 @@ def parity_gap_negative(solution):
 
 def parity_gap_first_and_last(solution):
     return lambda rates: abs(_values(rates)[0] - _values(rates)[-1])
+
+
+def parity_gap_first_and_second(solution):
+    return lambda rates: abs(_values(rates)[0] - _values(rates)[1])
+
+
+def parity_gap_neighbours(solution):
+    return lambda rates: max(abs(a - b) for a, b in itertools.pairwise(_values(rates)))
+
+
+def parity_gap_relative(solution):
+    return lambda rates: 1 - min(_values(rates)) / max(_values(rates))
+
+
+def parity_gap_rounded(solution):
+    return lambda rates: round(max(_values(rates)) - min(_values(rates)), 2)
 
 
 def parity_gap_ratio(solution):
@@ -113,6 +136,30 @@ def release_gate_one_sided(solution):
     return lambda selected, group, limit=0.1: bool(_gap(selected, group, signed=True) <= limit)
 
 
+def release_gate_by_place(solution):
+    def gate(selected, group, limit=0.1):
+        rates = selected.groupby(group).mean()
+        return bool(abs(rates.iloc[-1] - rates.iloc[0]) <= limit)
+
+    return gate
+
+
+def release_gate_lenient(solution):
+    return lambda selected, group, limit=0.1: bool(_gap(selected, group) <= limit + 0.04)
+
+
+def release_gate_returns_nothing(solution):
+    return lambda selected, group, limit=0.1: True if _gap(selected, group) <= limit else None
+
+
+def release_gate_returns_words(solution):
+    return lambda selected, group, limit=0.1: "release" if _gap(selected, group) <= limit else "refuse"
+
+
+def release_gate_without_default(solution):
+    return lambda selected, group, limit: bool(_gap(selected, group) <= limit)
+
+
 def decide_contradicts_evidence(solution):
     return lambda: replace(solution(), evidence={"parity_gap": "<= 0.1"})
 
@@ -127,6 +174,34 @@ def decide_open_control(solution):
 
 def decide_shut_control(solution):
     return lambda: replace(solution(), control=lambda selected, group, limit=0.1: False)
+
+
+def decide_control_counts_people(solution):
+    return lambda: replace(solution(), control=lambda selected, group, limit=0.1: len(selected) != 5000)
+
+
+def decide_control_knows_two_groups(solution):
+    def control(selected, group, limit=0.1):
+        rates = selected.groupby(group).mean()
+        return bool(abs(rates.get("Male", 0) - rates.get("Female", 0)) <= limit)
+
+    return lambda: replace(solution(), control=control)
+
+
+def decide_control_needs_limit(solution):
+    return lambda: replace(solution(), control=lambda selected, group, limit: True)
+
+
+def decide_says_nothing(solution):
+    return lambda: replace(solution(), question="x", dissent="x", residual_risk="x")
+
+
+def decide_evidence_settles_nothing(solution):
+    return lambda: replace(solution(), evidence={"parity_gap": ">= 0"})
+
+
+def decide_something_else(solution):
+    return lambda: replace(solution(), options=["release it", "stop"], choice="release it")
 
 
 def decide_one_option(solution):
@@ -166,7 +241,9 @@ WRONG = {
         (selection_rates_overall, "overall rate"),
         (selection_rates_percent, "percentages"),
         (selection_rates_turned_away, "turned away"),
-        (selection_rates_hard_coded, "not the selection rates"),
+        (selection_rates_hard_coded, "has the groups Female, Male"),
+        (selection_rates_series, "pandas Series"),
+        (selection_rates_rounded, "You rounded"),
         (selection_rates_one_number, "a value for each key"),
         (selection_rates_nothing, "`return` missing"),
     ],
@@ -174,7 +251,11 @@ WRONG = {
         (parity_gap_signed, "signed difference"),
         (parity_gap_signed_other_way, "signed difference"),
         (parity_gap_negative, "signed difference"),
-        (parity_gap_first_and_last, "first group with the last"),
+        (parity_gap_first_and_last, "by their place"),
+        (parity_gap_first_and_second, "by their place"),
+        (parity_gap_neighbours, "by their place"),
+        (parity_gap_relative, "relative to the largest"),
+        (parity_gap_rounded, "You rounded"),
         (parity_gap_ratio, "ratio of two rates"),
         (parity_gap_maximum, "the largest rate"),
         (parity_gap_percent, "percentage points"),
@@ -186,14 +267,25 @@ WRONG = {
         (release_gate_open, "lets everything pass"),
         (release_gate_shut, "stops everything"),
         (release_gate_ignores_limit, "does not use `limit`"),
+        (release_gate_by_place, "only between some of the groups"),
+        (release_gate_lenient, "should be stopped"),
+        (release_gate_returns_nothing, "returns nothing"),
+        (release_gate_returns_words, "nothing else"),
+        (release_gate_without_default, "missing 1 required positional argument"),
         (release_gate_strict, "exactly the limit"),
         (release_gate_one_sided, "only in one direction"),
     ],
     "decide": [
         (decide_contradicts_evidence, "its value is 0.1963"),
         (decide_ships, "One of the two has to change"),
-        (decide_open_control, "lets the Adult labels pass"),
+        (decide_open_control, "lets a selection pass"),
         (decide_shut_control, "nothing could ever be released"),
+        (decide_control_counts_people, "lets a selection pass"),
+        (decide_control_knows_two_groups, "lets a selection pass"),
+        (decide_control_needs_limit, "any further one needs a default"),
+        (decide_says_nothing, "says too little"),
+        (decide_evidence_settles_nothing, "on both sides of 0.1"),
+        (decide_something_else, "begins with ship, fix or stop"),
         (decide_one_option, "two entries"),
         (decide_no_dissent, "`dissent` is empty"),
         (decide_unknown_evidence, "not evidence that this run recorded"),

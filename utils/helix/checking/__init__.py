@@ -2,7 +2,7 @@
 
 from helix.checking.decision import ReasonedAnswer, Rule, decision
 from helix.checking.exercise import Exercise, NotCorrect, exercise, exercises_of
-from helix.checking.expectations import any_of, expect, expect_raises, expect_that
+from helix.checking.expectations import Unmet, any_of, expect, expect_raises, expect_that, shorten
 from helix.checking.verdict import Outcome, Verdict
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Outcome",
     "ReasonedAnswer",
     "Rule",
+    "Unmet",
     "Verdict",
     "any_of",
     "decision",
@@ -19,4 +20,5 @@ __all__ = [
     "expect",
     "expect_raises",
     "expect_that",
+    "shorten",
 ]

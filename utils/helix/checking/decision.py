@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from helix.checking import isolation
-from helix.checking.exercise import Exercise
+from helix.checking.exercise import Exercise, shorten_text
 from helix.checking.expectations import Unmet, matches, shorten
 from helix.checking.verdict import Verdict
 from helix.record import decisions
@@ -48,10 +48,11 @@ def decision(
     title: str,
     minutes: int,
     evidence: Mapping[str, Callable[[], float]],
-    stop: Callable[[np.random.Generator], Sequence[Any]],
+    stop: Callable[[np.random.Generator], Iterable[Sequence[Any]]],
     stop_because: str,
-    let_pass: Callable[[np.random.Generator], Sequence[Any]],
+    let_pass: Callable[[np.random.Generator], Iterable[Sequence[Any]]],
     pass_because: str,
+    limits: Mapping[str, float] | None = None,
     rules: Sequence[Rule] = (),
     rubric: Sequence[str],
     examples: tuple[ReasonedAnswer, ReasonedAnswer],
@@ -67,9 +68,12 @@ def decision(
     evidence : mapping of str to callable
         The evidence ids that the decision must rest on, and how the check computes each again.
     stop, let_pass : callable
-        Draw the arguments of a case that the control must stop, and of one that it must let pass.
+        Draw the cases that the control must stop, and those that it must let pass: for each case, its arguments. Cases of
+        the two kinds should differ in nothing but what the control is for.
     stop_because, pass_because : str
         What to tell a learner whose control does otherwise.
+    limits : mapping of str to float, optional
+        On which side of this limit the decision must say that a piece of evidence lies.
     rules : sequence of Rule
         Contradictions between choice and evidence that no reason mends.
     rubric : sequence of str
@@ -88,15 +92,22 @@ def decision(
         values = recorded()
         if contradictions := made.contradictions(values):
             raise Unmet(" ".join(contradictions))
+        for id, limit in (limits or {}).items():
+            if not made.settles(id, limit, values[id]):
+                raise Unmet(
+                    f"What you say of `{id}` ({made.evidence[id]}) could be said on both sides of {limit:g}. "
+                    f"Say on which side it lies."
+                )
         for rule in rules:
             if rule.broken(made, values):
                 raise Unmet(rule.message)
         for draw, wanted, because in ((stop, False, stop_because), (let_pass, True, pass_because)):
-            let = made.control(*draw(rng))
-            if not isinstance(let, bool | np.bool_):
-                raise Unmet("Your control must return True (let it pass) or False (stop it).", got=shorten(let))
-            if bool(let) is not wanted:
-                raise Unmet(because, got=shorten(bool(let)))
+            for case in draw(rng):
+                let = _ask(made.control, case)
+                if not isinstance(let, bool | np.bool_):
+                    raise Unmet("Your control must return True (let it pass) or False (stop it).", got=shorten(let))
+                if bool(let) is not wanted:
+                    raise Unmet(because, got=shorten(bool(let)))
         return {
             "decision": {**made.as_record(), "values": {id: values[id] for id in made.evidence}},
             "message": "Your decision is complete, agrees with its evidence, and its control works. It is in your register.",
@@ -127,6 +138,19 @@ def decision(
         on_correct=keep,
         is_decision=True,
     )
+
+
+def _ask(control: Callable[..., Any], case: Sequence[Any]) -> Any:
+    """Call a control; say so if it cannot be called with a case."""
+    try:
+        return control(*case)
+    except TypeError as error:
+        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
+            raise  # it was called, and failed inside
+        raise Unmet(
+            f"Your control cannot be called with a case ({shorten_text(error)}). It gets {len(case)} arguments; any further one "
+            "needs a default."
+        ) from None
 
 
 def _check_evidence(made: Decision, wanted: Mapping[str, Callable[[], float]]) -> None:

@@ -29,8 +29,8 @@ _INSTALLED = (sys.prefix, sys.base_prefix, "<frozen")
 _ANY_EXERCISE = {
     r"name '(?:pd|np|plt|torch|math)' is not defined": "Run the cells above this one first: one of them imports it.",
     r"name '\w+' is not defined": "Is the name spelled as it is where it was made? If a cell above makes it, run that first.",
-    r"takes \d+ positional arguments? but": "Keep the function's first line as the lab gave it: the check calls it with "
-    "those arguments.",
+    r"takes \d+ positional arguments? but": "A function is called with another number of arguments than it takes. The check "
+    "calls yours with those of the lab's first line, so keep that line; what you call yourself needs its own arguments.",
     r"can't allocate memory|bad_alloc": "It asked for more memory than a check may take. Does a tensor get a shape you "
     "did not mean?",
     r"assignment destination is read-only|modif\w+ .*read-only": "Work on a copy: `.copy()`.",
@@ -118,7 +118,7 @@ class Exercise:
             raise ValueError(f"This exercise has {len(self.hints)} hints, numbered from 1.")
         print(f"Hint {number} of {len(self.hints)}: {self.hints[number - 1]}")
 
-    def verdict(self, answer: Any, seed: int = 0) -> Verdict:
+    def verdict(self, answer: Any, seed: int = 0, *, isolated: bool = True) -> Verdict:
         """Judge an answer on cases drawn from a seed; record and show nothing.
 
         Parameters
@@ -127,6 +127,8 @@ class Exercise:
             The learner's function.
         seed : int
             The same seed gives the same cases.
+        isolated : bool
+            False runs the answer in this process, without limits: for tests that judge one answer on many seeds.
         """
         if answer is None or answer is Ellipsis:
             return Verdict(Outcome.NOT_ATTEMPTED, "There is no answer yet.")
@@ -136,6 +138,8 @@ class Exercise:
                 f"Give the check your function itself, `check.{self.name}({self.name})`, and not what it returns.",
                 got=shorten(answer),
             )
+        if not isolated:
+            return self._judge(answer, seed)
         ran = isolation.run(lambda: self._judge(answer, seed).as_plain(), self.seconds, self.memory)
         if ran.value is not None:
             return Verdict.from_plain(ran.value | {"printed": ran.printed})
@@ -250,7 +254,10 @@ def _raised(error: BaseException, answer: Callable[..., Any], name: str) -> Verd
     if type(error) is NotImplementedError and theirs and theirs[-1] is frames[-1]:
         if _code_of(answer) not in (None, _last_code(error)):
             return Verdict(Outcome.NOT_ATTEMPTED, f"`{theirs[-1].name}`, which this exercise uses, is still blank.")
-        return Verdict(Outcome.NOT_ATTEMPTED, f"`{name}` is still blank. Write its body, run its cell, then this one.")
+        return Verdict(
+            Outcome.NOT_ATTEMPTED,
+            f"`{name}` still raises NotImplementedError. Put your code in the place of that line, run its cell, then this one.",
+        )
     text = f"{type(error).__name__}: {shorten_text(error)}"
     if not theirs and f"{getattr(answer, '__name__', name)}()" not in text:
         return Verdict(

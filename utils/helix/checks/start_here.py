@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
@@ -9,41 +10,35 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from helix.checking import ReasonedAnswer, Rule, any_of, decision, exercise, expect
+from helix.checking import ReasonedAnswer, Rule, Unmet, any_of, decision, exercise, expect, expect_that, shorten
 from helix.datasets import adult
 
 LIMIT = 0.1
 
-_GROUPS = ("north", "south", "east", "west", "a", "b", "Ada", "Noor", "Wei")
+_NAMES = ("north", "south", "east", "west", "Ada", "Noor", "Wei", "blue", "green", "red")
 
 
-def _people(rng: np.random.Generator, rates: Mapping[str, float]) -> tuple[pd.Series, pd.Series]:
-    """Make shuffled people: each group has a size of its own, and exactly the share selected that `rates` names."""
-    rows = []
-    for name, rate in rates.items():
-        size = 20 * int(rng.integers(2, 9))
-        rows += [(name, int(number < round(rate * size))) for number in range(size)]
-    table = pd.DataFrame(rows, columns=["group", "selected"])
-    table = table.iloc[rng.permutation(len(table))].reset_index(drop=True)
+def _names(rng: np.random.Generator, count: int) -> list[str]:
+    return [str(name) for name in rng.choice(_NAMES, size=count, replace=False)]
+
+
+def _people(rng: np.random.Generator, counts: Mapping[str, tuple[int, int]]) -> tuple[pd.Series, pd.Series]:
+    """Make people in random order: for each group, how many of them are selected, and how many there are."""
+    rows = [(name, int(number < chosen)) for name, (chosen, size) in counts.items() for number in range(size)]
+    order = rng.permutation(len(rows))
+    table = pd.DataFrame([rows[place] for place in order], columns=["group", "selected"])
     return table["selected"], table["group"]
-
-
-def _rates(rng: np.random.Generator, count: int) -> dict[str, float]:
-    """Draw that many groups with rates that are all different, in steps of a twentieth."""
-    names = rng.choice(_GROUPS, size=count, replace=False)
-    steps = rng.choice(np.arange(1, 20), size=count, replace=False)
-    return {str(name): int(step) / 20 for name, step in zip(names, steps, strict=True)}
 
 
 @exercise(
     lab="start_here",
     title="Selection rates",
-    minutes=5,
+    minutes=8,
     difficulty=1,
     hints=(
         "A selection rate is a mean: the mean of 0s and 1s is the share of 1s.",
         "pandas can split one Series by another: `a.groupby(b)`. What you call on the result is computed for each group.",
-        "Group `selected` by `group`, then take `.mean()`. A pandas Series counts as an answer, and so does a `dict`.",
+        "Group `selected` by `group`, take `.mean()`, and make a `dict` of it with `.to_dict()`.",
     ),
     errors={
         r"KeyError: '?(?:Male|Female|sex|income_over_50k)": "The check calls your function with other people, in other "
@@ -52,24 +47,37 @@ def _rates(rng: np.random.Generator, count: int) -> dict[str, float]:
 )
 def selection_rates(answer: Callable[[pd.Series, pd.Series], Any], rng: np.random.Generator) -> None:
     """Ask for the share of each group that was selected."""
-    selected, group = _people(rng, _rates(rng, int(rng.integers(2, 5))))
-    names = sorted(group.unique())
-    chosen = {name: int(selected[group == name].sum()) for name in names}
-    size = {name: int((group == name).sum()) for name in names}
+    names = _names(rng, int(rng.integers(3, 6)))
+    sizes = rng.choice(np.arange(37, 211), size=len(names), replace=False)
+    # Neither all nor none of a group, and no share that two decimals hold.
+    counts = {name: (int(rng.integers(5, size - 5)), int(size)) for name, size in zip(names, sizes, strict=True)}
+    selected, group = _people(rng, counts)
+    chosen = {name: counts[name][0] for name in names}
+    wanted = {name: chosen[name] / counts[name][1] for name in names}
+    given = f"{len(group)} people in the groups {', '.join(sorted(names))}"
+    got = answer(selected.copy(), group.copy())
+    if isinstance(got, pd.Series):
+        raise Unmet("This is a pandas Series. Make a `dict` of it with `.to_dict()`: what follows needs one.", given)
+    if isinstance(got, Mapping):
+        other = ", ".join(sorted(map(str, got)))
+        expect_that(
+            set(map(str, got)) == set(names),
+            because=f"Your answer has the groups {other}, and these people are in others. Let `group` say which there are.",
+            given=given,
+            got=got,
+        )
     expect(
-        answer(selected.copy(), group.copy()),
-        close_to={name: chosen[name] / size[name] for name in names},
+        got,
+        close_to=wanted,
         because="These are not the selection rates. Of each group, which share has a 1 in `selected`?",
-        given=f"{len(group)} people in the groups {', '.join(names)}",
+        given=given,
         if_equals={
             "This is each group's share of all who were selected. The selection rate conditions the other way: "
             "of each group, which share was selected?": {name: chosen[name] / sum(chosen.values()) for name in names},
             "These are numbers of people. Groups differ in size, so divide each by the size of its group.": chosen,
-            "These are percentages. A rate is a share between 0 and 1.": {
-                name: 100 * chosen[name] / size[name] for name in names
-            },
+            "These are percentages. A rate is a share between 0 and 1.": {name: 100 * wanted[name] for name in names},
             "This is the share that was turned away. The selection rate counts those who were selected.": {
-                name: 1 - chosen[name] / size[name] for name in names
+                name: 1 - wanted[name] for name in names
             },
             "You divided by the number of all people. Divide by the size of each group.": {
                 name: chosen[name] / len(group) for name in names
@@ -77,53 +85,67 @@ def selection_rates(answer: Callable[[pd.Series, pd.Series], Any], rng: np.rando
             "Every group got the overall rate. Split the people by `group` first.": {
                 name: sum(chosen.values()) / len(group) for name in names
             },
+            "You rounded. Round what you print, never what you compute with.": any_of(
+                *({name: round(wanted[name], digits) for name in names} for digits in (1, 2, 3, 4))
+            ),
         },
     )
 
 
 @exercise(
     lab="start_here",
-    title="Parity gap",
-    minutes=5,
+    title="The parity gap",
+    minutes=7,
     difficulty=1,
     hints=(
-        "With two groups it is a difference without its sign. Which two rates matter when there are four groups?",
+        "With two groups it is a difference without its sign. Which two rates matter when there are five groups?",
         "The largest rate and the smallest rate are all you need: `max(...)` and `min(...)`.",
-        "`rates` may be a `dict`; its numbers are `rates.values()`. Subtract the smallest from the largest.",
+        "`rates` is a `dict`; its numbers are `rates.values()`. Subtract the smallest from the largest.",
     ),
     errors={
         r"KeyError": "The groups have other names here. Work with all the values, whatever their keys are.",
-        r"unsupported operand|dict_values|not callable": "`rates` maps names to numbers. `rates.values()` gives the numbers; "
-        "`list(...)` makes a list of them.",
+        r"'dict' object has no attribute|unsupported operand|dict_values|not callable": "`rates` is a `dict` that maps names "
+        "to numbers. `rates.values()` gives the numbers, so `max(rates.values())` is the largest.",
     },
 )
 def parity_gap(answer: Callable[[dict[str, float]], Any], rng: np.random.Generator) -> None:
     """Ask for the largest difference between the selection rates of any two groups."""
-    values = [float(value) for value in rng.permutation(np.linspace(0.05, 0.9, 18))[: int(rng.integers(2, 5))]]
-    rates = {str(name): value for name, value in zip(rng.permutation(_GROUPS), values, strict=False)}
-    first, last = values[0], values[-1]
-    low, high = min(values), max(values)
-    expect(
-        answer(dict(rates)),
-        close_to=high - low,
-        because="This is not the parity gap: the largest difference between the rates of any two groups.",
-        given=", ".join(f"{name}: {rate:.2f}" for name, rate in rates.items()),
-        if_equals={
-            "This compares the first group with the last. With more than two groups the largest gap can be elsewhere.": abs(
-                first - last
-            ),
-            "This is a signed difference. Whoever is listed first, the gap is the same: it is never negative.": any_of(
-                first - last, last - first, low - high
-            ),
-            "This is a ratio of two rates. The gap is a difference; the four-fifths rule uses the ratio.": low / high,
-            "This is the largest rate. Subtract the smallest one from it.": high,
-            "These are percentage points times 100. Rates are shares, so the gap is one between 0 and 1.": 100
-            * (high - low),
-            "This is the spread around the mean (a standard deviation). The gap looks at the two extremes.": float(
-                np.std(values)
-            ),
-        },
-    )
+    low, *middle, high = np.sort(rng.choice(np.arange(30, 970), size=6, replace=False)) / 1000
+    one, other = _names(rng, 2)
+    many = _names(rng, 6)
+    # The extremes stand inside and apart, so that no rule about first, last or neighbouring groups meets them.
+    places = [middle[0], high, middle[1], middle[2], low, middle[3]]
+    for rates in ({one: high, other: low}, {one: low, other: high}, dict(zip(many, places, strict=True))):
+        values = [float(rate) for rate in rates.values()]
+        expect(
+            answer(dict(zip(rates, values, strict=True))),
+            close_to=max(values) - min(values),
+            because="This is not the parity gap: the largest difference between the rates of any two groups.",
+            given=", ".join(f"{name}: {value:.3f}" for name, value in zip(rates, values, strict=True)),
+            if_equals={
+                "This is a signed difference. Whoever is listed first, the gap is the same: it is never negative.": min(
+                    values
+                )
+                - max(values),
+                "This looks at two groups by their place. With more than two, the largest gap can be between any of them.": any_of(
+                    *(abs(a - b) for a, b in itertools.combinations(values, 2))
+                ),
+                "This is relative to the largest rate. The gap is a plain difference of two rates.": 1
+                - min(values) / max(values),
+                "This is a ratio of two rates. The gap is a difference; the four-fifths rule uses the ratio.": any_of(
+                    min(values) / max(values), max(values) / min(values)
+                ),
+                "This is the largest rate. Subtract the smallest one from it.": max(values),
+                "These are percentage points times 100. Rates are shares, so the gap is one between 0 and 1.": 100
+                * (max(values) - min(values)),
+                "This is the spread around the mean (a standard deviation). The gap looks at the two extremes.": any_of(
+                    float(np.std(values)), float(np.std(values, ddof=1))
+                ),
+                "You rounded. Round what you print, never what you compute with.": any_of(
+                    *(round(max(values) - min(values), digits) for digits in (1, 2))
+                ),
+            },
+        )
 
 
 @exercise(
@@ -137,44 +159,72 @@ def parity_gap(answer: Callable[[dict[str, float]], Any], rng: np.random.Generat
         "`return parity_gap(selection_rates(selected, group)) <= limit`",
     ),
     errors={
-        r"KeyError": "The gate meets other people than Adult's. Use its arguments, and let the data name the groups."
+        r"KeyError": "The gate meets other people than Adult's. Use its arguments, and let the data name the groups.",
+        r"parity_gap\(\) (?:takes|missing)": "`parity_gap` takes one argument, the rates: compute them first.",
+        r"selection_rates\(\) (?:takes|missing)": "`selection_rates` takes two arguments: `selected` and `group`.",
+        r"missing 1 required positional argument: 'limit'": "Keep the first line as the lab gave it: `limit` is 0.1 unless "
+        "somebody says otherwise.",
     },
 )
-def release_gate(answer: Callable[[pd.Series, pd.Series, float], Any], rng: np.random.Generator) -> None:
+def release_gate(answer: Callable[..., Any], rng: np.random.Generator) -> None:
     """Ask for a function that says whether a selection may be released: its gap is at most the limit."""
-    low = int(rng.integers(2, 7)) / 20
-    cases = (  # the rates of each group, the limit
-        ({"a": low, "b": low + 0.05}, 0.1),
-        ({"a": low, "b": low + 0.25}, 0.1),
-        ({"a": low + 0.25, "b": low}, 0.1),
-        ({"a": low, "b": low + 0.25}, 0.4),
-        ({"a": 0.25, "b": 0.75}, 0.5),  # exactly at the limit, in numbers that binary floats hold exactly
-        ({"a": low, "b": low + 0.45, "c": low}, 0.1),
+    one, third, other = sorted(_names(rng, 3))  # the extreme is neither first nor last, however groups are ordered
+    low, limit = int(rng.integers(5, 30)), int(rng.choice([15, 20, 25]))
+    over, under = low + limit + 1, low + limit - 1
+    # Selected of 100 in each group, and the limit in hundredths; None leaves the limit to the gate (0.1).
+    asked: tuple[tuple[dict[str, int], int | None, bool], ...] = (
+        ({one: low, other: under}, limit, True),
+        ({one: low, other: over}, limit, False),
+        ({one: over, other: low}, limit, False),
+        ({one: low, third: over, other: low + 1}, limit, False),
+        ({one: 25, other: 75}, 50, True),  # exactly at the limit, in numbers that binary floats hold exactly
+        ({one: low, other: low + 9}, None, True),
+        ({one: low, other: low + 11}, None, False),
+        ({one: low, other: low + 60}, limit, False),
     )
-    people = [(*_people(rng, rates), limit) for rates, limit in cases]
-    given = tuple(answer(selected.copy(), group.copy(), limit) for selected, group, limit in people)
-    wanted = (True, False, False, True, True, False)
+    got: list[Any] = []
+    for counts, hundredths, _ in asked:
+        people = _people(rng, {name: (chosen, 100) for name, chosen in counts.items()})
+        let = answer(*people) if hundredths is None else answer(*people, hundredths / 100)
+        got.append(bool(let) if isinstance(let, np.bool_) else let)
+    wanted = [may for _, _, may in asked]
+    first = next((place for place, (let, may) in enumerate(zip(got, wanted, strict=True)) if let is not may), None)
+    if first is None:
+        return
+    counts, hundredths, may = asked[first]
+    gap = (max(counts.values()) - min(counts.values())) / 100
+    given = f"selection {first + 1} of 8: gap {gap:.2f}, " + (
+        "no limit named, so 0.1" if hundredths is None else f"limit {hundredths / 100:.2f}"
+    )
+    if not all(isinstance(let, bool) for let in got):
+        odd = next(let for let in got if not isinstance(let, bool))
+        because = (
+            "A branch of your gate returns nothing (`None`)."
+            if odd is None
+            else "Return `True` or `False`, nothing else."
+        )
+        raise Unmet(because, given, shorten(odd))
+    at_default = [gap_ <= 10 for gap_ in (max(c.values()) - min(c.values()) for c, _, _ in asked)]
     expect(
-        tuple(bool(one) if isinstance(one, np.bool_) else one for one in given),
+        got,
         equal_to=wanted,
-        because="The gate is wrong on at least one selection. It returns True where the gap is at most `limit`, else False.",
-        given="gaps of 0.05, 0.25, 0.25, 0.25, 0.5 and 0.45, with the limits 0.1, 0.1, 0.1, 0.4, 0.5 and 0.1",
+        because=f"This selection should {'pass' if may else 'be stopped'}: the gate returns True where the gap is at most `limit`.",
+        given=given,
         if_equals={
-            "The gate is the wrong way round: True means that the selection may be released.": tuple(
-                not one for one in wanted
+            "The gate is the wrong way round: True means that the selection may be released.": [
+                not may for may in wanted
+            ],
+            "The gate lets everything pass. A control that never stops anything controls nothing.": [True] * 8,
+            "The gate stops everything, even a gap below the limit.": [False] * 8,
+            "The gate does not use `limit`. It must hold for every limit it is given.": at_default,
+            'A gap of exactly the limit may pass: "at most" is `<=`.': [*wanted[:4], False, *wanted[5:]],
+            "The gate sees a gap only in one direction, or only between some of the groups.": any_of(
+                [True, False, True, False, True, True, False, False],
+                [True, True, False, False, True, True, True, True],
+                [True, False, True, True, True, True, False, False],
+                [True, True, False, True, True, True, True, True],
+                [True, False, False, True, True, True, False, False],
             ),
-            "The gate lets everything pass. A control that never stops anything controls nothing.": (True,) * 6,
-            "The gate stops everything, even a gap below the limit.": (False,) * 6,
-            "The gate does not use `limit`. It must hold for every limit it is given.": (
-                True,
-                False,
-                False,
-                False,
-                False,
-                False,
-            ),
-            'A gap of exactly the limit may pass: "at most" is `<=`.': (True, False, False, True, False, False),
-            "The gate sees a gap only in one direction. The gap has no sign.": (True, False, True, True, True, True),
         },
     )
 
@@ -186,28 +236,40 @@ def _adult_gap() -> float:
     return float(rates.max() - rates.min())
 
 
-def _adult_selection(rng: np.random.Generator) -> tuple[pd.Series, pd.Series]:
-    people = adult.load("train").sample(5000, random_state=int(rng.integers(2**31)))
-    return people["income_over_50k"], people["sex"].astype(str)
+def _cases_to_stop(rng: np.random.Generator) -> list[tuple[pd.Series, pd.Series]]:
+    """Draw from Adult itself, and make selections whose gap runs the other way or lies with a third group."""
+    people = adult.load("train").sample(3000, random_state=int(rng.integers(2**31)))
+    one, third, other = sorted(_names(rng, 3))
+    reverse = _people(rng, {"Female": (600, 1500), "Male": (300, 1500)})
+    hidden = _people(rng, {one: (250, 1000), third: (450, 1000), other: (260, 1000)})
+    return [(people["income_over_50k"], people["sex"].astype(str)), reverse, hidden]
 
 
-def _even_selection(rng: np.random.Generator) -> tuple[pd.Series, pd.Series]:
-    rate = int(rng.integers(4, 16)) / 20
-    return _people(rng, {"Female": rate, "Male": rate})
+def _cases_to_pass(rng: np.random.Generator) -> list[tuple[pd.Series, pd.Series]]:
+    """Make selections of the same sizes whose gap is below the limit."""
+    one, other, third = _names(rng, 3)
+    few, many = int(rng.integers(300, 400)), int(rng.integers(700, 1200))
+    return [
+        _people(rng, {"Female": (few, 1500), "Male": (few + 15, 1500)}),
+        _people(rng, {"Female": (many + 15, 1500), "Male": (many, 1500)}),
+        _people(rng, {one: (few, 1000), third: (few + 30, 1000), other: (few + 10, 1000)}),
+    ]
 
 
 decide = decision(
     lab="start_here",
     title="A decision: may this table choose?",
-    minutes=15,
+    minutes=20,
     evidence={"parity_gap": _adult_gap},
-    stop=_adult_selection,
-    stop_because="Your control lets the Adult labels pass, though their gap is far above 0.1. Give it your `release_gate`.",
-    let_pass=_even_selection,
-    pass_because="Your control stops a selection without any gap. Then nothing could ever be released.",
+    limits={"parity_gap": LIMIT},
+    stop=_cases_to_stop,
+    stop_because="Your control lets a selection pass whose gap is far above 0.1: Adult's own labels, or one in which the gap runs the "
+    "other way or lies with a third group. Your `release_gate` would stop it.",
+    let_pass=_cases_to_pass,
+    pass_because="Your control stops a selection whose gap is below 0.1. Then nothing could ever be released.",
     rules=(
         Rule(
-            lambda made, values: made.choice.lower().startswith("ship") and values["parity_gap"] > LIMIT,
+            lambda made, values: made.verb == "ship" and values["parity_gap"] > LIMIT,
             "Your control stops these labels, and your choice ships them. One of the two has to change.",
         ),
     ),
@@ -231,7 +293,7 @@ decide = decision(
     ),
     hints=(
         "Start from the form above the exercise, and replace every `...` by a sentence of your own.",
-        '`evidence` is a dict such as `{"parity_gap": "> 0.1"}`: the id that you recorded, and what you say of its value.',
+        '`evidence` is a dict such as `{"parity_gap": "< 0.05"}`: the id that you recorded, and what you say of its value.',
         "`control=release_gate` is enough: it is called with `selected` and `group`, so give `limit` its default of 0.1.",
     ),
     errors={

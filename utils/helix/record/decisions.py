@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import operator
 import re
 import textwrap
@@ -23,6 +24,9 @@ _RELATIONS: dict[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
+VERBS = ("ship", "fix", "stop")
+# About three English words, or four Chinese characters.
+_SENTENCE = 12
 _PLACEHOLDERS = {"", "...", "…", "todo", "tbd", "-", "?", "n/a", "none"}
 
 
@@ -37,7 +41,7 @@ class Decision:
     affected : sequence of str
         Who is affected, by name of the group, not "users".
     options : sequence of str
-        The options considered, two at least.
+        The options considered, two at least. Each begins with ship, fix or stop; what is meant may follow.
     evidence : mapping of str to str
         For each evidence id, what this decision says of its value: ``{"parity_gap": "> 0.1"}``. The relations are
         ``<``, ``<=``, ``>``, ``>=``, ``==`` and ``!=``.
@@ -79,12 +83,21 @@ class Decision:
             )
             if _is_blank(getattr(self, field))
         ]
-        if not _is_list(self.affected, 1):
+        found += [
+            f"`{field}` says too little for anyone else to understand it. Write a sentence."
+            for field in ("question", "dissent", "residual_risk")
+            if not _is_blank(getattr(self, field)) and _weight(getattr(self, field)) < _SENTENCE
+        ]
+        if isinstance(self.affected, str) and not _is_blank(self.affected):
+            found.append(f"`affected` is one text. Write a list, even for one group: [{self.affected!r}].")
+        elif not _is_list(self.affected, 1):
             found.append("`affected` is empty. Name at least one group of people whom this decision touches.")
         if not _is_list(self.options, 2):
             found.append("`options` needs two entries at least: a decision without an alternative is none.")
-        elif self.choice not in self.options:
+        elif not isinstance(self.choice, str) or _folded(self.choice) not in map(_folded, self.options):
             found.append(f"`choice` is {self.choice!r}, which is not one of the options you considered.")
+        elif not self.verb:
+            found.append('`choice` begins with ship, fix or stop; what you mean by it may follow: "fix: …".')
         found += [
             f"`{field}` has an entry that is blank, or no text. Write every entry in words."
             for field, least in (("affected", 1), ("options", 2))
@@ -99,10 +112,39 @@ class Decision:
                 if _parse(text) is None
             ]
         if type(self.review_date) is not date or not today < self.review_date <= today + timedelta(days=731):
-            found.append("`review_date` must be a date after today and within two years.")
+            found.append(
+                "`review_date` must be a date after today and within two years, such as date.today() + timedelta(days=90)."
+            )
         if not callable(self.control):
             found.append("`control` is not a function. A decision without a control that runs is a wish.")
         return found
+
+    @property
+    def verb(self) -> str:
+        """What is decided: ``ship``, ``fix`` or ``stop``; empty if the choice begins with none of them."""
+        first = re.match(r"\w*", _folded(self.choice))
+        return first[0] if first and first[0] in VERBS else ""
+
+    def settles(self, id: str, limit: float, value: float) -> bool:
+        """Whether what is said of a value tells on which side of a limit it lies.
+
+        Parameters
+        ----------
+        id : str
+            The evidence.
+        limit : float
+            Values up to it are on one side, values above it on the other.
+        value : float
+            The true value.
+        """
+        parsed = _parse(self.evidence[id])
+        if parsed is None:
+            return False
+        relation, number = _RELATIONS[parsed[0]], parsed[1]
+        step = max(abs(limit), abs(value), abs(number)) + 1
+        # A statement that also holds somewhere on the other side says nothing about the limit.
+        other_side = (limit, limit - step) if value > limit else (math.nextafter(limit, math.inf), limit + step)
+        return not any(relation(one, number) for one in other_side)
 
     def contradictions(self, values: Mapping[str, float]) -> list[str]:
         """Return where the decision contradicts its evidence, a sentence each.
@@ -161,6 +203,15 @@ def registered() -> dict[str, dict[str, Any]]:
     # By time, not by place: what was taken in from another machine stands last, and can be older.
     entries = sorted(journal.read(path()), key=lambda entry: str(entry.get("time", "")))
     return {str(entry["lab"]): entry for entry in entries if "lab" in entry}
+
+
+def _weight(text: str) -> int:
+    """Return about how many letters a text has; a Chinese character says as much as three."""
+    return sum(3 if ord(letter) >= 0x2E80 else 1 for letter in text if letter.isalnum())
+
+
+def _folded(text: object) -> str:
+    return str(text).strip().casefold()
 
 
 def _is_blank(text: object) -> bool:
