@@ -65,7 +65,7 @@ def test_first_hour(learner):
 
     assert run(learner, {}) == [
         "○ Not attempted: Selection rates",
-        "○ Not attempted: Parity gap",
+        "○ Not attempted: The parity gap",
         "○ Not attempted: A control: the release gate",
         "○ Not attempted: A decision: may this table choose?",
     ]
@@ -78,7 +78,7 @@ def test_first_hour(learner):
     cards = run(learner, wrong)
     assert cards[:3] == [
         "✗ Incorrect: Selection rates",
-        "! Your code raised an error: Parity gap",
+        "! Your code raised an error: The parity gap",
         "! Your code raised an error: A control: the release gate",
     ]
     assert "✗ selection_rates" in learner("progress").stdout

@@ -303,6 +303,7 @@ CHAPTER = f"source/notebooks/{NAME}.py"
         ("# **2. You audit", "# You audit", "the quiz has 2 questions"),
         ('"small_audit_suffices"', '"another"', "does not show the claim small_audit_suffices"),
         ("So what does one do", "TODO what does one do", "still holds a TODO"),
+        ("**55 minutes", "**50 minutes", "does not state its 55 minutes"),
         ("import numpy as np\n", "import numpy as np\n!pip install numpy\n", "installs something"),
         ("import numpy as np\n", "import warnings\nwarnings.filterwarnings('ignore')\n", "silences every warning"),
         ("import numpy as np\n", "import numpy as np\nplt.show()\n", "draws past helix.plots"),
@@ -328,6 +329,25 @@ def test_chapter_without_sources_is_refused(copied):
 def test_lab_that_never_checks_is_refused(copied):
     edit(copied / "source" / "labs" / f"{NAME}.py", "check.parity_gap(parity_gap)", "parity_gap")
     assert any("never checks parity_gap" in sentence for sentence in gates.labs())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("# ## 2. The parity gap", "# ## 2. The gap", "no line “The parity gap”, as the check of parity_gap"),
+        ("# *7 minutes", "# *6 minutes", "no line “*7 minutes · difficulty 1 of 5 · core*”"),
+        ("**45 minutes", "**40 minutes", "its exercises take 45 minutes together"),
+    ],
+)
+def test_lab_that_says_other_than_its_checks_is_refused(copied, old, new, says):
+    edit(copied / "source" / "labs" / f"{NAME}.py", old, new)
+    assert any(says in sentence for sentence in gates.labs()), gates.labs()
+
+
+def test_misconception_that_nobody_saw_work_is_refused(copied):
+    path = copied / "tests" / "wrong_answers" / "start_here.py"
+    edit(path, '        (parity_gap_maximum, "the largest rate"),\n', "")
+    assert any("no wrong answer to parity_gap is told “This is the largest rate" in one for one in gates.labs())
 
 
 def test_too_few_wrong_answers_are_refused(copied):
@@ -392,7 +412,11 @@ def test_catalogue_of_the_copy_is_the_copy(copied):
     ("file", "text", "command"),
     [
         ("utils/helix/bad.py", "import os\n", ["ruff", "check", "utils"]),
-        ("utils/helix/bad.py", '"""Bad."""\n\n\ndef f(x: int) -> str:\n    """Add."""\n    return x + 1\n', ["mypy"]),
+        (
+            "utils/helix/bad.py",
+            '"""Bad."""\n\n\ndef f(x: int) -> str:\n    """Add."""\n    return x + 1\n',
+            ["mypy", "--follow-imports=skip", "utils/helix/bad.py"],
+        ),
         ("utils/helix/bad.py", '"""Bad."""\nx  =  1\n', ["ruff", "format", "--check", "utils"]),
         ("utils/helix/bad.py", '"""A sentance."""\n', ["codespell_lib", "utils"]),  # codespell:ignore sentance
     ],

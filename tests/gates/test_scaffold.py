@@ -49,10 +49,17 @@ def test_new_lesson_builds_and_says_what_it_lacks(helix, copied):
             "1 cells tagged nbval-check-output",
             "the quiz has 1 questions",
             "names no primary source",
-            "still holds a TODO",
+            "source/notebooks/03_pruning.py, line ",
             "does not show the claim l1_channel_pruning",
         ],
-        "labs": ["has 1 exercises", "not a decision", "1 wrong answers to first_step", "still holds a TODO"],
+        "labs": [
+            "has 2 exercises",
+            "1 wrong answers to first_step",
+            "0 wrong answers to decide",
+            "its exercises take 20 minutes together, source/course.toml says 75",
+            "source/labs/03_pruning.py, line ",
+            "utils/helix/checks/pruning.py, line ",
+        ],
         "claims": ["The claim l1_channel_pruning of 03_pruning has no record"],
     }
     for gate, pieces in honest.items():

@@ -158,7 +158,8 @@ def _plain(value: Any) -> Any:
     elif kind == "pandas" and hasattr(value, "to_dict") and value.index.is_unique:
         return value.to_dict()
     if isinstance(value, int | float) and type(value) not in (int, float, bool):
-        return (int if isinstance(value, int) else float).__pos__(value)  # a subclass can bend its arithmetic
+        # A subclass can bend its arithmetic; this is what it holds.
+        return int.__pos__(value) if isinstance(value, int) else float.__pos__(value)
     if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0):
         return value.item()
     return value

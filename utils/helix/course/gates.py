@@ -5,6 +5,7 @@ Every sentence says what is wrong and how to mend it, with the command where the
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import statistics
@@ -15,6 +16,7 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from helix import paths
+from helix.checking import Exercise, exercises_of
 from helix.course import build, catalogue, notebooks
 from helix.course.notebooks import Target
 
@@ -143,8 +145,11 @@ def chapter_lacks(chapter: catalogue.Chapter) -> list[str]:
             f"{where} draws past helix.plots: use plots.figure and plots.show, which asks for a text alternative."
         )
     found += [f"{where} {why}." for pattern, why in _FORBIDDEN.items() if re.search(pattern, program)]
-    if _LEFT_TO_DO.search(text + program):
-        found.append(f"{where} still holds a {_LEFT_TO_DO.search(text + program)[0]}.")  # type: ignore[index]
+    if f"**{chapter.minutes} minutes" not in text:
+        found.append(
+            f"{where} does not state its {chapter.minutes} minutes of source/course.toml: **{chapter.minutes} minutes …**"
+        )
+    found += _left_to_do(chapter.source)
     if not chapter.claims:
         found.append(f"{chapter.name} has no claim in source/course.toml.")
     found += [
@@ -192,8 +197,6 @@ def lab_lacks(chapter: catalogue.Chapter) -> list[str]:
     where = f"source/labs/{chapter.name}.py"
     if not (paths.root() / "utils" / "helix" / "checks" / f"{chapter.topic}.py").exists():
         return [f"{where} has no checks: utils/helix/checks/{chapter.topic}.py."]
-    from helix.checking import exercises_of
-
     source = chapter.lab_source.read_text()
     found = []
     exercises = exercises_of(chapter.topic)
@@ -214,8 +217,56 @@ def lab_lacks(chapter: catalogue.Chapter) -> list[str]:
         for name in exercises
         if len(wrong.get(name, ())) < WRONG_ANSWERS
     ]
-    if left := _LEFT_TO_DO.search(source):
-        found.append(f"{where} still holds a {left[0]}.")
+    found += [sentence for name, one in exercises.items() for sentence in _header_lacks(where, source, name, one)]
+    planned = sum(one.minutes for one in exercises.values())
+    if planned != chapter.lab_minutes or f"**{chapter.lab_minutes} minutes" not in source:
+        found.append(
+            f"{where}: its exercises take {planned} minutes together, source/course.toml says {chapter.lab_minutes}; the lab's "
+            f"first lines must say the same: **{planned} minutes …**"
+        )
+    checks = paths.root() / "utils" / "helix" / "checks" / f"{chapter.topic}.py"
+    found += _unreached(checks, wrong)
+    return found + _left_to_do(chapter.lab_source) + _left_to_do(checks)
+
+
+def _left_to_do(file: Path) -> list[str]:
+    """Return where a file says that it is not finished; the first place of each file is enough."""
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        if left := _LEFT_TO_DO.search(line):
+            return [f"{paths.display(file)}, line {number}, still holds a {left[0]}."]
+    return []
+
+
+def _header_lacks(where: str, source: str, name: str, one: Exercise) -> list[str]:
+    """Return where the lab's words on an exercise differ from its check."""
+    title, facts = f". {one.title}\n", f"*{one.minutes} minutes · difficulty {one.difficulty} of 5 · "
+    facts += "core*" if one.core else "stretch*"
+    return [
+        f"{where} has no line “{wanted.strip('. ').strip()}”, as the check of {name} has it."
+        for wanted in (title, facts)
+        if wanted not in source
+    ]
+
+
+def _unreached(checks: Path, wrong: dict[str, list]) -> list[str]:  # type: ignore[type-arg]
+    """Return the misconceptions that no wrong answer is told: nobody has seen them work."""
+    found = []
+    for function in ast.parse(checks.read_text()).body:
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        told = [says for _, says in wrong.get(function.name, ())]
+        messages = [
+            str(key.value)
+            for node in ast.walk(function)
+            if isinstance(node, ast.keyword) and node.arg == "if_equals" and isinstance(node.value, ast.Dict)
+            for key in node.value.keys
+            if isinstance(key, ast.Constant)
+        ]
+        found += [
+            f"{paths.display(checks)}: no wrong answer to {function.name} is told “{message[:60]}…”."
+            for message in messages
+            if not any(says in message for says in told)
+        ]
     return found
 
 

@@ -26,6 +26,12 @@ def package_of(chapter: Chapter) -> tuple[str, str]:
     return next(package for last, package in _PACKAGES.items() if chapter.number <= last)
 
 
+def _link(topic: str) -> str:
+    """Return the title of another chapter, linked where there is something to read."""
+    chapter = catalogue.load().chapter(topic)
+    return f"[{chapter.title}]({chapter.name}.ipynb)" if chapter.written else chapter.title
+
+
 def files(chapter: Chapter) -> dict[Path, str]:
     """Return the five files of a new lesson and their texts."""
     package, _ = package_of(chapter)
@@ -39,7 +45,7 @@ def files(chapter: Chapter) -> dict[Path, str]:
         "minutes": chapter.minutes,
         "lab_minutes": chapter.lab_minutes,
         "strand": chapter.strand,
-        "prerequisites": "after " + ", ".join(f"`{one}`" for one in chapter.prerequisites),
+        "prerequisites": "after " + ", ".join(_link(one) for one in chapter.prerequisites),
         "claims": "".join(f"# > {one.statement}\n" for one in chapter.claims) or "# TODO: the claim.\n",
         "module": f"helix.{package}.{topic}",
     }
