@@ -42,6 +42,12 @@ written = [rung for rung in rungs if rung.status != "planned"]
 plots.show(plots.double_helix(rungs), alt=f"The course as a double helix, one rung a chapter. Written: {len(written)}.")
 
 # %% [markdown]
+# Your exercises, one line a lab: ✓ correct, ✗ tried, ○ not yet.
+
+# %%
+print(workspace.progress_table())
+
+# %% [markdown]
 # | you want to | type in a terminal |
 # |---|---|
 # | begin a lab: your own copy, in `work/` | `python3 kit.py start 00` |

@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -90,3 +92,24 @@ def test_lesson_that_is_not_in_the_catalogue_is_refused(helix, words, says):
     made = helix(*command("new", *words))
     assert made.returncode != 0
     assert says in made.stderr
+
+
+def test_watch_builds_what_changes_until_it_is_interrupted(copied):
+    source = copied / "source" / "labs" / "00_start_here.py"
+    environment = {**os.environ, "PYTHONPATH": f"{copied / 'utils'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
+    watching = subprocess.Popen(
+        [sys.executable, "-u", *command("build", "00", "--watch")],
+        cwd=copied, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert "current" in watching.stdout.readline()
+        time.sleep(1)
+        source.write_text(source.read_text().replace("# ## You are done", "# ## Done"))
+        built = {watching.stdout.readline().split()[1] for _ in range(2)}
+        assert built == {"labs/00_start_here.ipynb", "solutions/00_start_here.ipynb"}
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(20) == 130
+        assert "Traceback" not in watching.stderr.read()
+    finally:
+        watching.kill()
+        watching.communicate()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import runpy
+import importlib
 import sys
-from collections.abc import Callable
-
-from helix import paths
 
 USAGE = """usage: python3 kit.py WORD …        (or, with the environment active: helix WORD …)
 
@@ -29,109 +26,21 @@ for authors
 """
 
 
-def _lab(words: list[str]) -> int:
-    from helix.course import workspace
-
-    return workspace.lab(words)
-
-
-def _map(words: list[str]) -> int:
-    from helix.course import workspace
-
-    print(workspace.map_table())
-    return 0
-
-
-def _start(words: list[str]) -> int:
-    from helix.course import workspace
-
-    return workspace.start_main(words)
-
-
-def _progress(words: list[str]) -> int:
-    from helix.course import workspace
-
-    print(workspace.progress_table())
-    return 0
-
-
-def _export(words: list[str]) -> int:
-    from helix.course import workspace
-
-    return workspace.export_main(words)
-
-
-def _import(words: list[str]) -> int:
-    from helix.course import workspace
-
-    return workspace.import_main(words)
-
-
-def _about(words: list[str]) -> int:
-    from helix.course import workspace
-
-    print(workspace.about())
-    return 0
-
-
-def _build(words: list[str]) -> int:
-    from helix.course import build
-
-    return build.main(words)
-
-
-def _test(words: list[str]) -> int:
-    from helix.course import testing
-
-    return testing.main(words)
-
-
-def _new(words: list[str]) -> int:
-    from helix.course import scaffold
-
-    return scaffold.main(words)
-
-
-def _experiment(words: list[str]) -> int:
-    from helix.course import catalogue
-    from helix.record import results
-
-    if not words:
-        raise SystemExit("Name the experiment: helix experiment NN [--measure]")
-    script = results.script(catalogue.load().chapter(words[0]).name)
-    if not script.exists():
-        raise SystemExit(f"There is no {paths.display(script)}.")
-    sys.argv = [str(script), *words[1:]]
-    runpy.run_path(str(script), run_name="__main__")
-    return 0
-
-
-def _readme(words: list[str]) -> int:
-    from helix.course import readme
-
-    return readme.main(words)
-
-
-def _lock(words: list[str]) -> int:
-    from helix.course import lock
-
-    return lock.main(words) or 0
-
-
-COMMANDS: dict[str, Callable[[list[str]], int]] = {
-    "lab": _lab,
-    "map": _map,
-    "start": _start,
-    "progress": _progress,
-    "export": _export,
-    "import": _import,
-    "about": _about,
-    "build": _build,
-    "test": _test,
-    "new": _new,
-    "experiment": _experiment,
-    "readme": _readme,
-    "lock": _lock,
+# Each word, and the function of a module of this package that takes the words after it and returns the exit status.
+COMMANDS = {
+    "lab": "workspace:lab",
+    "map": "workspace:map_main",
+    "start": "workspace:start_main",
+    "progress": "workspace:progress_main",
+    "export": "workspace:export_main",
+    "import": "workspace:import_main",
+    "about": "workspace:about_main",
+    "build": "build:main",
+    "test": "testing:main",
+    "new": "scaffold:main",
+    "experiment": "experiments:main",
+    "readme": "readme:main",
+    "lock": "lock:main",
 }
 
 
@@ -148,7 +57,9 @@ def main(words: list[str] | None = None) -> int:
     from helix.record.results import MissingRecord
 
     try:
-        return COMMANDS[words[0]](words[1:])
+        module, _, function = COMMANDS[words[0]].partition(":")
+        status: int | None = getattr(importlib.import_module(f"helix.course.{module}"), function)(words[1:])
+        return status or 0
     except (UnknownLesson, MissingRecord) as error:
         print(error, file=sys.stderr)
         return 2

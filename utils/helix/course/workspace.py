@@ -146,6 +146,27 @@ def _exercises(chapter: Chapter) -> list:  # type: ignore[type-arg]
     return list(exercises_of(chapter.topic).values()) if chapter.lab_source.exists() else []
 
 
+def map_main(words: list[str]) -> int:
+    """``helix map``."""
+    argparse.ArgumentParser(prog="helix map", description="List the chapters: done, open, planned.").parse_args(words)
+    print(map_table())
+    return 0
+
+
+def progress_main(words: list[str]) -> int:
+    """``helix progress``."""
+    argparse.ArgumentParser(prog="helix progress", description="What you have solved and decided.").parse_args(words)
+    print(progress_table())
+    return 0
+
+
+def about_main(words: list[str]) -> int:
+    """``helix about``."""
+    argparse.ArgumentParser(prog="helix about", description="Machine, versions and set-up.").parse_args(words)
+    print(about())
+    return 0
+
+
 def start_main(words: list[str]) -> int:
     """``helix start NN [--fresh]``."""
     parser = argparse.ArgumentParser(prog="helix start", description="Copy a lab to work/, unless it is there.")
