@@ -22,6 +22,7 @@ from helix.checking import (
     ReasonedAnswer,
     Rule,
     any_of,
+    card,
     decision,
     exercise,
     exercises_of,
@@ -887,3 +888,18 @@ def test_exercises_stand_in_the_order_of_their_module(monkeypatch):
     monkeypatch.setattr(importlib, "import_module", lambda name: None)
     assert exercises_of(LAB) == {"zebra": first, "ant": second}
     assert list(exercises_of(LAB)) == ["zebra", "ant"]
+
+
+def _luminance(colour):
+    """Relative luminance as WCAG 2.2 defines it."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("background", ["#ffffff", "#111111"], ids=["light", "dark"])
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_card_is_readable_in_both_themes(outcome, background):
+    colour = card._LOOK[outcome][2]
+    light, dark = sorted((_luminance(colour), _luminance(background)), reverse=True)
+    assert (light + 0.05) / (dark + 0.05) >= 3
