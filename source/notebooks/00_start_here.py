@@ -50,6 +50,7 @@ print(workspace.progress_table())
 # %% [markdown]
 # | you want to | type in a terminal |
 # |---|---|
+# | open this page again | `python3 kit.py lab` |
 # | begin a lab: your own copy, in `work/` | `python3 kit.py start 00` |
 # | see what you have solved and decided | `python3 kit.py progress` |
 # | take your record with you | `python3 kit.py export` |
@@ -61,7 +62,7 @@ print(workspace.progress_table())
 # ## The claim
 #
 # Every chapter takes a sentence that people repeat, and measures it. The verdict is one of *holds*, *holds if …*,
-# *does not hold*, and *not traced*. A sentence that fails is a good result. Here is the one for this page:
+# *does not hold*, and *not traced* (nobody could say where the sentence comes from). A sentence that fails is a good result. Here is the one for this page:
 #
 # > An audit of 100 people is enough to see a selection gap of the size Adult has.
 #
@@ -180,7 +181,7 @@ ax.legend(loc="center right")
 plots.show(
     figure,
     alt="The share of audits that see the gap rises from under a third at 50 people to nearly all at 300; "
-    "the share that measure a gap of 0.1 or less falls from a fifth to almost none.",
+    "the share that measure a gap of 0.1 or less falls from a fifth to almost none. The dotted line marks 100 people.",
 )
 
 # %% [markdown]
@@ -253,7 +254,7 @@ plots.show(
 #
 # So what does one do with such a report: **ship** it, **fix** it, or **stop** it? An intention helps nobody. A **control**
 # is a function that runs, and refuses. This one lets a rate into a report only if its interval is narrow enough to mean
-# something.
+# something: here, no wider than 0.2, about the size of the gap that we look for.
 
 
 # %%
@@ -295,7 +296,7 @@ for (name, n), rate in zip(counts["count"].items(), intervals, strict=True):
 # <details><summary>B. There is no gap, because the interval holds zero.</summary>
 #
 # Not quite. That zero is possible does not make it true; 0.2 is possible too. The audit did not see a gap, and it would
-# have missed many.
+# have missed many a real gap.
 #
 # </details>
 # <details><summary>C. It is too small to tell a fair rule from a rather unfair one.</summary>

@@ -144,6 +144,34 @@ def release_gate_by_place(solution):
     return gate
 
 
+def release_gate_neighbours(solution):
+    return lambda selected, group, limit=0.1: bool(selected.groupby(group).mean().diff().abs().max() <= limit)
+
+
+def release_gate_from_the_mean(solution):
+    def gate(selected, group, limit=0.1):
+        rates = selected.groupby(group).mean()
+        return bool(2 * (rates - rates.mean()).abs().max() <= limit)
+
+    return gate
+
+
+def release_gate_numbers_of_people(solution):
+    def gate(selected, group, limit=0.1):
+        chosen = selected.groupby(group).sum()
+        return bool((chosen.max() - chosen.min()) / (len(selected) / group.nunique()) <= limit)
+
+    return gate
+
+
+def release_gate_rounded(solution):
+    return lambda selected, group, limit=0.1: bool(round(_gap(selected, group), 2) <= limit)
+
+
+def release_gate_other_default(solution):
+    return lambda selected, group, limit=0.102: bool(_gap(selected, group) <= limit)
+
+
 def release_gate_lenient(solution):
     return lambda selected, group, limit=0.1: bool(_gap(selected, group) <= limit + 0.04)
 
@@ -186,6 +214,40 @@ def decide_control_knows_two_groups(solution):
         return bool(abs(rates.get("Male", 0) - rates.get("Female", 0)) <= limit)
 
     return lambda: replace(solution(), control=control)
+
+
+def _control(solution, rule):
+    return lambda: replace(
+        solution(), control=lambda selected, group: bool(rule(selected.groupby(group).mean()) <= 0.1)
+    )
+
+
+def decide_control_by_spread(solution):
+    return _control(solution, lambda rates: rates.std())
+
+
+def decide_control_from_the_mean(solution):
+    return _control(solution, lambda rates: (rates - rates.mean()).abs().max())
+
+
+def decide_control_from_the_first(solution):
+    return _control(solution, lambda rates: (rates - rates.iloc[0]).abs().max())
+
+
+def decide_control_by_ratio(solution):
+    return _control(solution, lambda rates: 0.0 if rates.min() / rates.max() >= 0.8 else 1.0)
+
+
+def decide_control_too_lenient(solution):
+    return lambda: replace(solution(), control=lambda selected, group: bool(_gap(selected, group) <= 0.15))
+
+
+def decide_says_one_letter(solution):
+    return lambda: replace(solution(), dissent="aaaaaaaaaaaaaaaa")
+
+
+def decide_says_the_same(solution):
+    return lambda: replace(solution(), dissent=solution().question, residual_risk=solution().question)
 
 
 def decide_control_needs_limit(solution):
@@ -268,6 +330,11 @@ WRONG = {
         (release_gate_shut, "stops everything"),
         (release_gate_ignores_limit, "does not use `limit`"),
         (release_gate_by_place, "only between some of the groups"),
+        (release_gate_neighbours, "only between some of the groups"),
+        (release_gate_from_the_mean, "should pass"),
+        (release_gate_numbers_of_people, "This selection should"),
+        (release_gate_rounded, "should be stopped"),
+        (release_gate_other_default, "should be stopped"),
         (release_gate_lenient, "should be stopped"),
         (release_gate_returns_nothing, "returns nothing"),
         (release_gate_returns_words, "nothing else"),
@@ -282,6 +349,13 @@ WRONG = {
         (decide_shut_control, "nothing could ever be released"),
         (decide_control_counts_people, "lets a selection pass"),
         (decide_control_knows_two_groups, "lets a selection pass"),
+        (decide_control_by_spread, "lets a selection pass"),
+        (decide_control_from_the_mean, "lets a selection pass"),
+        (decide_control_from_the_first, "lets a selection pass"),
+        (decide_control_by_ratio, "our control"),
+        (decide_control_too_lenient, "lets a selection pass"),
+        (decide_says_one_letter, "says too little"),
+        (decide_says_the_same, "say the same"),
         (decide_control_needs_limit, "any further one needs a default"),
         (decide_says_nothing, "says too little"),
         (decide_evidence_settles_nothing, "on both sides of 0.1"),

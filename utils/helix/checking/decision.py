@@ -101,13 +101,16 @@ def decision(
         for rule in rules:
             if rule.broken(made, values):
                 raise Unmet(rule.message)
-        for draw, wanted, because in ((stop, False, stop_because), (let_pass, True, pass_because)):
-            for case in draw(rng):
-                let = _ask(made.control, case)
-                if not isinstance(let, bool | np.bool_):
-                    raise Unmet("Your control must return True (let it pass) or False (stop it).", got=shorten(let))
-                if bool(let) is not wanted:
-                    raise Unmet(because, got=shorten(bool(let)))
+        asked = [(case, False, stop_because) for case in stop(rng)] + [
+            (case, True, pass_because) for case in let_pass(rng)
+        ]
+        for place in rng.permutation(len(asked)):
+            case, wanted, because = asked[place]
+            let = _ask(made.control, case)
+            if not isinstance(let, bool | np.bool_):
+                raise Unmet("Your control must return True (let it pass) or False (stop it).", got=shorten(let))
+            if bool(let) is not wanted:
+                raise Unmet(because, got=shorten(bool(let)))
         return {
             "decision": {**made.as_record(), "values": {id: values[id] for id in made.evidence}},
             "message": "Your decision is complete, agrees with its evidence, and its control works. It is in your register.",
@@ -163,6 +166,6 @@ def _check_evidence(made: Decision, wanted: Mapping[str, Callable[[], float]]) -
             raise Unmet(f"The decision does not say what it makes of `{id}`. Add it to `evidence`.")
         if not matches(have[id], compute(), rtol=1e-6, atol=1e-9):
             raise Unmet(
-                f"The value recorded as `{id}` is not the one that the check computes. Run your cells again from the top.",
+                f"The value recorded as `{id}` is not the one that the check computes. Run your cells again from the top; if that does not help, a function that it comes from is not right yet.",
                 got=shorten(have[id]),
             )

@@ -24,10 +24,34 @@ def _names(rng: np.random.Generator, count: int) -> list[str]:
 
 def _people(rng: np.random.Generator, counts: Mapping[str, tuple[int, int]]) -> tuple[pd.Series, pd.Series]:
     """Make people in random order: for each group, how many of them are selected, and how many there are."""
-    rows = [(name, int(number < chosen)) for name, (chosen, size) in counts.items() for number in range(size)]
-    order = rng.permutation(len(rows))
-    table = pd.DataFrame([rows[place] for place in order], columns=["group", "selected"])
-    return table["selected"], table["group"]
+    group = np.repeat(list(counts), [size for _, size in counts.values()])
+    selected = np.concatenate([np.arange(size) < chosen for chosen, size in counts.values()]).astype(int)
+    order = rng.permutation(len(group))
+    return pd.Series(selected[order], name="selected"), pd.Series(group[order].astype(object), name="group")
+
+
+def _by_rates(rng: np.random.Generator, thousandths: Mapping[str, int]) -> tuple[pd.Series, pd.Series]:
+    """Make people with just these rates; the groups differ in size, so that numbers of people tell nothing."""
+    sizes = 1000 * rng.integers(1, 4, size=len(thousandths))
+    return _people(
+        rng,
+        {
+            name: (rate * int(size) // 1000, int(size))
+            for (name, rate), size in zip(thousandths.items(), sizes, strict=True)
+        },
+    )
+
+
+def _apart(rng: np.random.Generator, low: int, gap: int) -> dict[str, int]:
+    """Return five groups whose gap shows neither between neighbours, nor from the first or the last: low and high are apart."""
+    half, names = low + gap // 2, sorted(_names(rng, 5))
+    return dict(zip(names, [half, low + gap, half, low, half], strict=True))
+
+
+def _one_below(rng: np.random.Generator, low: int, gap: int) -> dict[str, int]:
+    """Return five groups of which one lies below all others: twice the distance from the mean says too much."""
+    names = sorted(_names(rng, 5))
+    return dict(zip(names, [low + gap, low + gap - 1, low, low + gap - 1, low + gap], strict=True))
 
 
 @exercise(
@@ -62,7 +86,7 @@ def selection_rates(answer: Callable[[pd.Series, pd.Series], Any], rng: np.rando
         other = ", ".join(sorted(map(str, got)))
         expect_that(
             set(map(str, got)) == set(names),
-            because=f"Your answer has the groups {other}, and these people are in others. Let `group` say which there are.",
+            because=f"Your answer has the groups {other}; these people are in {', '.join(sorted(names))}. Let `group` say which.",
             given=given,
             got=got,
         )
@@ -86,7 +110,7 @@ def selection_rates(answer: Callable[[pd.Series, pd.Series], Any], rng: np.rando
                 name: sum(chosen.values()) / len(group) for name in names
             },
             "You rounded. Round what you print, never what you compute with.": any_of(
-                *({name: round(wanted[name], digits) for name in names} for digits in (1, 2, 3, 4))
+                *({name: round(wanted[name], digits) for name in names} for digits in range(1, 7))
             ),
         },
     )
@@ -110,7 +134,7 @@ def selection_rates(answer: Callable[[pd.Series, pd.Series], Any], rng: np.rando
 )
 def parity_gap(answer: Callable[[dict[str, float]], Any], rng: np.random.Generator) -> None:
     """Ask for the largest difference between the selection rates of any two groups."""
-    low, *middle, high = np.sort(rng.choice(np.arange(30, 970), size=6, replace=False)) / 1000
+    low, *middle, high = np.sort(rng.choice(np.arange(30, 970), size=6, replace=False)) / 997
     one, other = _names(rng, 2)
     many = _names(rng, 6)
     # The extremes stand inside and apart, so that no rule about first, last or neighbouring groups meets them.
@@ -142,7 +166,7 @@ def parity_gap(answer: Callable[[dict[str, float]], Any], rng: np.random.Generat
                     float(np.std(values)), float(np.std(values, ddof=1))
                 ),
                 "You rounded. Round what you print, never what you compute with.": any_of(
-                    *(round(max(values) - min(values), digits) for digits in (1, 2))
+                    *(round(max(values) - min(values), digits) for digits in range(1, 7))
                 ),
             },
         )
@@ -161,6 +185,7 @@ def parity_gap(answer: Callable[[dict[str, float]], Any], rng: np.random.Generat
     errors={
         r"KeyError": "The gate meets other people than Adult's. Use its arguments, and let the data name the groups.",
         r"parity_gap\(\) (?:takes|missing)": "`parity_gap` takes one argument, the rates: compute them first.",
+        r"not callable": "Is a Series where the rates are wanted? Compute them first, with `selection_rates`.",
         r"selection_rates\(\) (?:takes|missing)": "`selection_rates` takes two arguments: `selected` and `group`.",
         r"missing 1 required positional argument: 'limit'": "Keep the first line as the lab gave it: `limit` is 0.1 unless "
         "somebody says otherwise.",
@@ -168,33 +193,34 @@ def parity_gap(answer: Callable[[dict[str, float]], Any], rng: np.random.Generat
 )
 def release_gate(answer: Callable[..., Any], rng: np.random.Generator) -> None:
     """Ask for a function that says whether a selection may be released: its gap is at most the limit."""
-    one, third, other = sorted(_names(rng, 3))  # the extreme is neither first nor last, however groups are ordered
-    low, limit = int(rng.integers(5, 30)), int(rng.choice([15, 20, 25]))
-    over, under = low + limit + 1, low + limit - 1
-    # Selected of 100 in each group, and the limit in hundredths; None leaves the limit to the gate (0.1).
+    one, other = _names(rng, 2)
+    low, limit = int(rng.integers(50, 300)), int(rng.choice([150, 200, 250]))
+    # Rates and limit in thousandths; None leaves the limit to the gate (0.1).
     asked: tuple[tuple[dict[str, int], int | None, bool], ...] = (
-        ({one: low, other: under}, limit, True),
-        ({one: low, other: over}, limit, False),
-        ({one: over, other: low}, limit, False),
-        ({one: low, third: over, other: low + 1}, limit, False),
-        ({one: 25, other: 75}, 50, True),  # exactly at the limit, in numbers that binary floats hold exactly
-        ({one: low, other: low + 9}, None, True),
-        ({one: low, other: low + 11}, None, False),
-        ({one: low, other: low + 60}, limit, False),
+        ({one: low, other: low + limit - 1}, limit, True),
+        ({one: low, other: low + limit + 1}, limit, False),
+        ({one: low + limit + 1, other: low}, limit, False),
+        (_apart(rng, low, limit + 1), limit, False),
+        ({one: 250, other: 750}, 500, True),  # exactly at the limit, in numbers that binary floats hold exactly
+        ({one: low, other: low + 99}, None, True),
+        ({one: low, other: low + 101}, None, False),
+        ({one: low, other: low + 600}, limit, False),
+        (_one_below(rng, low, limit - 1), limit, True),
     )
-    got: list[Any] = []
-    for counts, hundredths, _ in asked:
-        people = _people(rng, {name: (chosen, 100) for name, chosen in counts.items()})
-        let = answer(*people) if hundredths is None else answer(*people, hundredths / 100)
-        got.append(bool(let) if isinstance(let, np.bool_) else let)
+    got: list[Any] = [None] * len(asked)
+    for place in rng.permutation(len(asked)):  # in another order each time
+        rates, thousandths, _ = asked[place]
+        people = _by_rates(rng, rates)
+        let = answer(*people) if thousandths is None else answer(*people, thousandths / 1000)
+        got[place] = bool(let) if isinstance(let, np.bool_) else let
     wanted = [may for _, _, may in asked]
-    first = next((place for place, (let, may) in enumerate(zip(got, wanted, strict=True)) if let is not may), None)
-    if first is None:
+    wrong = [place for place, (let, may) in enumerate(zip(got, wanted, strict=True)) if let is not may]
+    if not wrong:
         return
-    counts, hundredths, may = asked[first]
-    gap = (max(counts.values()) - min(counts.values())) / 100
-    given = f"selection {first + 1} of 8: gap {gap:.2f}, " + (
-        "no limit named, so 0.1" if hundredths is None else f"limit {hundredths / 100:.2f}"
+    rates, thousandths, may = asked[wrong[0]]
+    gaps = [max(rates.values()) - min(rates.values()) for rates, _, _ in asked]
+    given = f"{len(rates)} groups, gap {gaps[wrong[0]] / 1000:.3f}, " + (
+        "no limit named, so 0.1" if thousandths is None else f"limit {thousandths / 1000:.3f}"
     )
     if not all(isinstance(let, bool) for let in got):
         odd = next(let for let in got if not isinstance(let, bool))
@@ -204,7 +230,6 @@ def release_gate(answer: Callable[..., Any], rng: np.random.Generator) -> None:
             else "Return `True` or `False`, nothing else."
         )
         raise Unmet(because, given, shorten(odd))
-    at_default = [gap_ <= 10 for gap_ in (max(c.values()) - min(c.values()) for c, _, _ in asked)]
     expect(
         got,
         equal_to=wanted,
@@ -214,16 +239,14 @@ def release_gate(answer: Callable[..., Any], rng: np.random.Generator) -> None:
             "The gate is the wrong way round: True means that the selection may be released.": [
                 not may for may in wanted
             ],
-            "The gate lets everything pass. A control that never stops anything controls nothing.": [True] * 8,
-            "The gate stops everything, even a gap below the limit.": [False] * 8,
-            "The gate does not use `limit`. It must hold for every limit it is given.": at_default,
+            "The gate lets everything pass. A control that never stops anything controls nothing.": [True] * 9,
+            "The gate stops everything, even a gap below the limit.": [False] * 9,
+            "The gate does not use `limit`. It must hold for every limit it is given.": [gap <= 100 for gap in gaps],
             'A gap of exactly the limit may pass: "at most" is `<=`.': [*wanted[:4], False, *wanted[5:]],
             "The gate sees a gap only in one direction, or only between some of the groups.": any_of(
-                [True, False, True, False, True, True, False, False],
-                [True, True, False, False, True, True, True, True],
-                [True, False, True, True, True, True, False, False],
-                [True, True, False, True, True, True, True, True],
-                [True, False, False, True, True, True, False, False],
+                [True, False, True, True, True, True, False, False, True],
+                [True, True, False, True, True, True, True, True, True],
+                [True, False, False, True, True, True, False, False, True],
             ),
         },
     )
@@ -239,20 +262,25 @@ def _adult_gap() -> float:
 def _cases_to_stop(rng: np.random.Generator) -> list[tuple[pd.Series, pd.Series]]:
     """Draw from Adult itself, and make selections whose gap runs the other way or lies with a third group."""
     people = adult.load("train").sample(3000, random_state=int(rng.integers(2**31)))
-    one, third, other = sorted(_names(rng, 3))
-    reverse = _people(rng, {"Female": (600, 1500), "Male": (300, 1500)})
-    hidden = _people(rng, {one: (250, 1000), third: (450, 1000), other: (260, 1000)})
-    return [(people["income_over_50k"], people["sex"].astype(str)), reverse, hidden]
+    one, other = _names(rng, 2)
+    low, high = int(rng.integers(100, 200)), int(rng.integers(600, 700))
+    return [
+        (people["income_over_50k"], people["sex"].astype(str)),
+        _by_rates(rng, {"Female": high + 110, "Male": high}),
+        _by_rates(rng, {one: low, other: low + 110}),
+        _by_rates(rng, _apart(rng, high, 110)),
+    ]
 
 
 def _cases_to_pass(rng: np.random.Generator) -> list[tuple[pd.Series, pd.Series]]:
-    """Make selections of the same sizes whose gap is below the limit."""
-    one, other, third = _names(rng, 3)
-    few, many = int(rng.integers(300, 400)), int(rng.integers(700, 1200))
+    """Make selections of the same kinds whose gap is below the limit."""
+    one, other = _names(rng, 2)
+    low, high = int(rng.integers(100, 200)), int(rng.integers(600, 700))
     return [
-        _people(rng, {"Female": (few, 1500), "Male": (few + 15, 1500)}),
-        _people(rng, {"Female": (many + 15, 1500), "Male": (many, 1500)}),
-        _people(rng, {one: (few, 1000), third: (few + 30, 1000), other: (few + 10, 1000)}),
+        _by_rates(rng, {"Female": low + 90, "Male": low}),
+        _by_rates(rng, {one: high, other: high + 90}),
+        _by_rates(rng, _apart(rng, low, 90)),
+        _by_rates(rng, _one_below(rng, low, 90)),
     ]
 
 

@@ -88,13 +88,16 @@ class Decision:
             for field in ("question", "dissent", "residual_risk")
             if not _is_blank(getattr(self, field)) and _weight(getattr(self, field)) < _SENTENCE
         ]
+        told = [_folded(getattr(self, field)) for field in ("question", "dissent", "residual_risk")]
+        if not found and len(set(told)) < len(told):
+            found.append("`question`, `dissent` and `residual_risk` say the same. Each is for something else.")
         if isinstance(self.affected, str) and not _is_blank(self.affected):
             found.append(f"`affected` is one text. Write a list, even for one group: [{self.affected!r}].")
         elif not _is_list(self.affected, 1):
             found.append("`affected` is empty. Name at least one group of people whom this decision touches.")
         if not _is_list(self.options, 2):
             found.append("`options` needs two entries at least: a decision without an alternative is none.")
-        elif not isinstance(self.choice, str) or _folded(self.choice) not in map(_folded, self.options):
+        elif _is_blank(self.choice) or not any(_folded(one).startswith(_folded(self.choice)) for one in self.options):
             found.append(f"`choice` is {self.choice!r}, which is not one of the options you considered.")
         elif not self.verb:
             found.append('`choice` begins with ship, fix or stop; what you mean by it may follow: "fix: …".')
@@ -163,7 +166,7 @@ class Decision:
                 continue
             parsed = _parse(text)
             if parsed and not _RELATIONS[parsed[0]](values[id], parsed[1]):
-                found.append(f"The decision says that `{id}` is {text}, but its value is {values[id]:.4g}.")
+                found.append(f"The decision says that `{id}` is {text}, but its value is {values[id]:.6g}.")
         return found
 
     def as_record(self) -> dict[str, Any]:
@@ -207,7 +210,10 @@ def registered() -> dict[str, dict[str, Any]]:
 
 def _weight(text: str) -> int:
     """Return about how many letters a text has; a Chinese character says as much as three."""
-    return sum(3 if ord(letter) >= 0x2E80 else 1 for letter in text if letter.isalnum())
+    letters = [letter for letter in text if letter.isalnum()]
+    if len(set(letters)) < 4:
+        return len(set(letters))  # "aaaaaaaaaaaa" says nothing
+    return sum(3 if ord(letter) >= 0x2E80 else 1 for letter in letters)
 
 
 def _folded(text: object) -> str:
