@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from helix.checking import Exercise, Outcome
 from helix.course import gates, notebooks
 from helix.course.notebooks import Target
@@ -98,8 +96,3 @@ def blanks(name: str) -> dict[str, Any]:
         except (NotImplementedError, NameError):
             continue  # a cell that uses what is still blank, or what such a cell would have made
     return namespace
-
-
-def seeded(seed: int) -> np.random.Generator:
-    """Return a generator for tests."""
-    return np.random.default_rng(seed)

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
 
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -37,7 +36,7 @@ def is_current(target: Target) -> bool:
     if not target.path.exists():
         return False
     stored, made = notebooks.read(target.path), notebooks.make(target)
-    same = [_identity(cell) for cell in stored.cells] == [_identity(cell) for cell in made.cells]
+    same = [notebooks.identity(cell) for cell in stored.cells] == [notebooks.identity(cell) for cell in made.cells]
     if not same or not target.executed:
         return same and stored == made
     return bool(stored.metadata.get("helix", {}).get("inputs") == notebooks.fingerprint(target))
@@ -61,10 +60,6 @@ def build(target: Target) -> float:
     draft.write_text(notebooks.serialise(notebook))
     draft.replace(target.path)
     return time.perf_counter() - start
-
-
-def _identity(cell: NotebookNode) -> tuple[Any, ...]:
-    return cell.id, cell.cell_type, cell.source, dict(cell.metadata)
 
 
 def _execute(target: Target, notebook: NotebookNode) -> None:

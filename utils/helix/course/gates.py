@@ -13,8 +13,6 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from nbformat import NotebookNode
-
 from helix import paths
 from helix.checking import Exercise, exercises_of
 from helix.course import build, catalogue, notebooks
@@ -48,7 +46,7 @@ def drift() -> list[str]:
             found.append(f"{stored_at} is not built. Run: {target.command}")
             continue
         stored, made = notebooks.read(target.path), notebooks.make(target)
-        if [_source(cell) for cell in stored.cells] != [_source(cell) for cell in made.cells]:
+        if [notebooks.identity(cell) for cell in stored.cells] != [notebooks.identity(cell) for cell in made.cells]:
             found.append(f"{stored_at} is not what {paths.display(target.source)} gives. Run: {target.command}")
         elif target.executed and stored.metadata.get("helix", {}).get("inputs") != notebooks.fingerprint(target):
             found.append(
@@ -355,10 +353,6 @@ def cards() -> list[str]:
         for folder in sorted((paths.root() / "data").glob("*/"))
         if folder.is_dir() and not (folder / "CARD.md").exists()
     ]
-
-
-def _source(cell: NotebookNode) -> tuple[object, ...]:
-    return cell.id, cell.cell_type, cell.source, dict(cell.metadata)
 
 
 def _built() -> list[Target]:

@@ -129,6 +129,11 @@ def read(path: Path) -> NotebookNode:
     return nbformat.from_dict(json.loads(path.read_text()))
 
 
+def identity(cell: NotebookNode) -> tuple[Any, ...]:
+    """Return what of a cell comes from its source: all but its outputs."""
+    return cell.id, cell.cell_type, cell.source, dict(cell.metadata)
+
+
 def fingerprint(target: Target) -> str:
     """Return a hash of what the outputs depend on: source, imported helix modules, its data and record, the lock.
 

@@ -7,8 +7,8 @@ import re
 import tempfile
 from pathlib import Path
 
-from helix import paths
-from helix.course import catalogue, lock
+from helix import paths, plots
+from helix.course import catalogue, lock, workspace
 from helix.record import claims
 
 PICTURE = "docs/double-helix.svg"
@@ -73,20 +73,8 @@ def rendered(text: str) -> str:
 
 def picture(target: Path) -> None:
     """Draw the map, as nobody's progress shows it, to an SVG file."""
-    from helix import plots
-
-    found = catalogue.load()
-    rungs = [
-        plots.Rung(
-            one.number,
-            one.title,
-            f"{found.part(one.part).numeral} {found.part(one.part).title}",
-            "open" if one.written else "planned",
-        )
-        for one in found.chapters
-    ]
     target.parent.mkdir(exist_ok=True)
-    plots.save_svg(plots.double_helix(rungs), target, alt="The course as a double helix of chapters.")
+    plots.save_svg(plots.double_helix(workspace.rungs({})), target, alt="The course as a double helix of chapters.")
 
 
 def lacks() -> list[str]:

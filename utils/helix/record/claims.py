@@ -39,7 +39,14 @@ class Measured:
         return asdict(self)
 
 
-def _find(id: str) -> tuple[catalogue.Chapter, catalogue.Claim]:
+def find(id: str) -> tuple[catalogue.Chapter, catalogue.Claim]:
+    """Return a claim of the catalogue and its chapter.
+
+    Raises
+    ------
+    ValueError
+        If there is none with this id.
+    """
     for chapter in catalogue.load().chapters:
         for claim_ in chapter.claims:
             if claim_.id == id:
@@ -49,7 +56,7 @@ def _find(id: str) -> tuple[catalogue.Chapter, catalogue.Claim]:
 
 def reference(id: str) -> Measured | None:
     """Return what the claim's experiment recorded, or None if it has not been measured."""
-    chapter, _ = _find(id)
+    chapter, _ = find(id)
     if not results.path(chapter.name).exists():
         return None
     found = results.load(chapter.name).get("claims", {}).get(id)
@@ -110,7 +117,7 @@ def claim(id: str, measured: str, verdict: str, conditions: str = "") -> ClaimVi
     ValueError
         If the id is unknown or the verdict is none of these.
     """
-    _, found = _find(id)
+    _, found = find(id)
     rows = [("this run", Measured(measured, verdict, conditions))]
     if recorded := reference(id):
         rows.insert(0, ("recorded", recorded))

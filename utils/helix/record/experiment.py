@@ -41,7 +41,7 @@ from tqdm.auto import tqdm
 
 from helix import measure, paths
 from helix.record import journal, results
-from helix.record.claims import Measured, _find
+from helix.record.claims import Measured, find
 
 Run = Callable[..., Mapping[str, Any]]
 
@@ -99,7 +99,7 @@ class Experiment:
 
     def claim(self, id: str, measured: str, verdict: str, conditions: str = "") -> None:
         """Set the reference of a claim of the catalogue; see `helix.record.claims.claim`."""
-        _find(id)
+        find(id)
         self._claims[id] = Measured(measured, verdict, conditions).as_record()
 
     # ------------------------------------------------------------------ running
