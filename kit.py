@@ -31,11 +31,20 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 MARKER = "helix.json"  # what is installed; `helix about` shows it, so it holds no path
 PLAN = "helix-plan.json"  # what was asked for, and where this environment belongs; survives an interruption
+AUTHORS = "browser"  # the one group that no chapter needs: only a test does
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 BOTH: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
 ASTRAY = ["PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_CONSTRAINT"]
 # What each group takes when it comes alone, measured on Linux and rounded up; cuda is an estimate.
-GIGABYTES = {"core": 2.0, "cuda": 6.0, "engineering": 1.2, "trust": 0.5, "generative": 0.6, "deployment": 1.0}
+GIGABYTES = {
+    "core": 2.0,
+    "cuda": 6.0,
+    "engineering": 1.2,
+    "trust": 0.5,
+    "generative": 0.6,
+    "deployment": 1.0,
+    "browser": 0.2,
+}
 USAGE = """usage: python3 kit.py WORD …
 
   lab        open JupyterLab on the start page (the first call sets everything up)
@@ -106,14 +115,15 @@ def read_lock(text: str) -> tuple[list[str], dict[str, list[str]]]:
 
 
 def further_groups(sections: dict[str, list[str]]) -> list[str]:
-    """Return the groups that only some chapters need."""
+    """Return the groups that only some chapters, or only some tests, need."""
     return [group for group in sections if group not in ("core", "cuda")]
 
 
 def stamp() -> str:
-    """Return the hash of what decides the set-up: the lock, and pyproject.toml above its tool settings."""
+    """Return the hash of what decides the set-up: the two locks, and pyproject.toml above its tool settings."""
     project = (ROOT / "pyproject.toml").read_text("utf-8").split("\n[tool.")[0]
-    return hashlib.sha256(((ROOT / "requirements.lock").read_text("utf-8") + project).encode()).hexdigest()
+    locks = [(ROOT / lock).read_text("utf-8") for lock in ("requirements.lock", "utils/helix/assets/assets.lock")]
+    return hashlib.sha256("".join([*locks, project]).encode()).hexdigest()
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -130,8 +140,8 @@ def save(path: Path, content: dict[str, Any]) -> None:
     os.replace(path.with_suffix(".tmp"), path)
 
 
-def written_chapters(python: Path) -> dict[str, list[str]]:
-    """Return, by group, the chapters of the catalogue that exist."""
+def written_chapters(python: Path, needs: str = "group") -> dict[str, list[str]]:
+    """Return, by what each `needs` (its group, or its assets), the chapters of the catalogue that exist."""
     catalogue = ROOT / "source" / "course.toml"
     try:
         import tomllib
@@ -144,7 +154,9 @@ def written_chapters(python: Path) -> dict[str, list[str]]:
     for chapter in data["chapter"]:
         name = f"{chapter['number']:02d}_{chapter['topic']}"
         if (ROOT / "source" / "notebooks" / f"{name}.py").exists():
-            found.setdefault(chapter["group"], []).append(name)
+            things = chapter.get(needs, [])
+            for thing in [things] if isinstance(things, str) else things:
+                found.setdefault(thing, []).append(name)
     return found
 
 
@@ -380,13 +392,27 @@ def install_further(
     return failed
 
 
+def fetch_assets(home: Path, options: argparse.Namespace) -> None:
+    """Let `helix` fetch the models and data that the written chapters read; what fails is told, and ends nothing."""
+    command = [
+        str(home / "bin" / "python"),
+        "-m",
+        "helix.course.cli",
+        "assets",
+        *(["--all"] if options.all_groups else []),
+    ]
+    if subprocess.run(command, env=clean(), cwd=ROOT, stdout=sys.stderr).returncode:
+        say("Some assets are missing; everything else works. `python3 kit.py assets` tries again.")
+
+
 def set_up(home: Path, guard: int, options: argparse.Namespace) -> int:
     """Install what the lock says and write the marker; return the exit status."""
     started = time.monotonic()
     allowed, sections = read_lock((ROOT / "requirements.lock").read_text("utf-8"))
     old = load(home / PLAN)
     further = further_groups(sections)
-    asked = set(further if options.all_groups else options.group) | set(old.get("asked", []))
+    every = {group for group in further if group != AUTHORS} if options.all_groups else set()
+    asked = every | set(options.group) | set(old.get("asked", []))
     plan = {**old, "asked": sorted(asked), "torch": options.torch or old.get("torch")}
     (home / MARKER).unlink(missing_ok=True)
     if home == VENV:
@@ -411,12 +437,16 @@ def set_up(home: Path, guard: int, options: argparse.Namespace) -> int:
     failed = install_further(home, guard, {group: sections[group] for group in wanted}, chapters)
     if torch_here(home) != (pin, build):
         raise Stop(f"PyTorch should be {pin} ({build}), not {' '.join(torch_here(home))}. Call setup again.")
+    assets = sorted(written_chapters(home / "bin" / "python", "assets"))
+    if assets or options.all_groups:
+        fetch_assets(home, options)
     marker = {
         "stamp": stamp(),
         "python": version_of(str(home / "bin" / "python")),
         "torch": build,
         "groups": ["core", *(group for group in wanted if group not in failed)],
         "failed": failed,
+        "assets": assets,
         "seconds": round(time.monotonic() - started),
         "bytes": size(home),
     }
@@ -431,7 +461,8 @@ def complete(home: Path) -> bool:
     if marker.get("stamp") != stamp() or plan.get("root") != str(ROOT) or not os.access(python, os.X_OK):
         return False
     there = {*marker["groups"], *marker["failed"]}
-    return plan.get("executable") == os.path.realpath(python) and there >= set(written_chapters(python))
+    tried = set(marker["assets"]) >= set(written_chapters(python, "assets"))
+    return plan.get("executable") == os.path.realpath(python) and tried and there >= set(written_chapters(python))
 
 
 @contextmanager
@@ -456,7 +487,8 @@ def options_of(words: list[str]) -> argparse.Namespace:
     further = further_groups(read_lock((ROOT / "requirements.lock").read_text("utf-8"))[1])
     parser = argparse.ArgumentParser(prog="kit.py setup", description="Set up; what is there is kept.")
     parser.add_argument("--group", nargs="+", action="extend", default=[], choices=further, metavar="NAME")
-    parser.add_argument("--all-groups", action="store_true", help=", ".join(further))
+    every = ", ".join(group for group in further if group != AUTHORS)
+    parser.add_argument("--all-groups", action="store_true", help=f"{every}, and all assets")
     parser.add_argument("--torch", choices=("cpu", "cuda"), help="PyTorch's build")
     return parser.parse_args(words)
 

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 import zipfile
 from collections import namedtuple
 from pathlib import Path
@@ -45,6 +46,9 @@ nowhere==1.0
 
 # group: deployment
 delta==1.0
+
+# group: browser
+nowhere==1.0
 """
 COURSE = """\
 [[chapter]]
@@ -56,6 +60,7 @@ group = "core"
 number = 12
 topic = "fairness_audit"
 group = "trust"
+assets = ["table", "model"]
 
 [[chapter]]
 number = 20
@@ -94,9 +99,11 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
     return "toy-1.0-py3-none-any.whl"
 """
 CLI = """\
-import sys
+import os, sys
 import alpha.inner, beta, torch
 print(sys.argv[1:])
+if sys.argv[1] == "assets":
+    sys.exit(1 if "TOY_CUT" in os.environ else 0)
 sys.exit(int(sys.argv[2]) if sys.argv[1] == "exit" else 0)
 """
 
@@ -136,6 +143,8 @@ class Toy:
         (self.root / "pyproject.toml").write_text(PROJECT)
         (self.root / "backend.py").write_text(BACKEND)
         (self.root / "utils" / "helix" / "course").mkdir(parents=True)
+        (self.root / "utils" / "helix" / "assets").mkdir()
+        (self.root / "utils" / "helix" / "assets" / "assets.lock").write_text("# nothing pinned\n")
         (self.root / "utils" / "helix" / "__init__.py").touch()
         (self.root / "utils" / "helix" / "course" / "cli.py").write_text(CLI)
         shutil.copy(KIT, self.root)
@@ -224,6 +233,8 @@ def test_first_call_makes_everything_and_runs_the_word(first: First) -> None:
     assert out == "['say', 'two words']\n"  # stdout belongs to the word
     assert "Installing core (2 packages)" in err
     assert marker["groups"] == ["core", "trust"]
+    assert "['assets']" in err
+    assert marker["assets"] == ["model", "table"]
     assert (marker["python"], marker["torch"]) == (HERE, "cpu")
     assert str(toy.root.parent) not in json.dumps(marker)  # `helix about` shows it: no path
 
@@ -299,6 +310,30 @@ def test_new_chapter_brings_its_group(made: Toy) -> None:
     assert made.run("say")[0] == 0
     assert (made.site / "delta.py").exists()
     chapter.unlink()
+
+
+def test_new_chapter_brings_its_assets_and_missing_ones_end_nothing(made: Toy) -> None:
+    chapter = made.root / "source" / "notebooks" / "12_fairness_audit.py"
+    status, out, err = made.run("setup")
+    assert (status, "assets" in err) == (0, False)  # nothing is asked for where no chapter reads any
+    chapter.touch()
+    status, out, err = made.run("say", TOY_CUT="1")
+    assert (status, out) == (0, "['say']\n")
+    assert "Some assets are missing; everything else works. `python3 kit.py assets` tries again." in err
+    assert made.marker()["assets"] == ["model", "table"]
+    assert made.run("say")[2] == ""  # told once, not at every call
+    lock = made.root / "utils" / "helix" / "assets" / "assets.lock"
+    lock.write_text("# another version\n")
+    assert "['assets']" in made.run("say")[2]
+    chapter.unlink()
+
+
+def test_all_groups_are_those_of_chapters(kit: ModuleType) -> None:
+    groups = kit.read_lock((KIT.parent / "requirements.lock").read_text())[1]
+    assert {kit.AUTHORS, "trust", "deployment"} < set(kit.further_groups(groups))
+    with open(KIT.parent / "source" / "course.toml", "rb") as file:
+        chapters = tomllib.load(file)["chapter"]
+    assert set(kit.further_groups(groups)) - {kit.AUTHORS} == {one["group"] for one in chapters} - {"core"}
 
 
 def test_half_written_packages_are_installed_anew(made: Toy, kit: ModuleType) -> None:

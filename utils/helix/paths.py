@@ -30,6 +30,11 @@ def work() -> Path:
     return folder
 
 
+def assets() -> Path:
+    """Return the folder of models and data that come inside packages: ``.assets/``."""
+    return root() / ".assets"
+
+
 def display(path: Path) -> str:
     """Return `path` as a learner should read it: relative to the repository where it lies inside."""
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from helix import paths
+from helix.assets import manifest
 
 
 class UnknownLesson(ValueError):
@@ -51,6 +52,7 @@ class Chapter:
     prerequisites: tuple[str, ...]
     group: str
     claims: tuple[Claim, ...] = ()
+    assets: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -132,8 +134,8 @@ def load(path: Path | None = None) -> Catalogue:
     Raises
     ------
     ValueError
-        If a key is missing or unknown, a number or topic stands twice, or a prerequisite or part does not exist
-        or does not come before.
+        If a key is missing or unknown, a number or topic stands twice, a prerequisite or part does not exist or does
+        not come before, or there is no such asset.
     """
     with open(path or paths.root() / "source" / "course.toml", "rb") as file:
         data = tomllib.load(file)
@@ -146,7 +148,8 @@ def load(path: Path | None = None) -> Catalogue:
         if "claims" in table:
             raise ValueError(f"{where}: unknown key claims in source/course.toml; it is [[chapter.claim]].")
         claims = tuple(_build(Claim, claim, f"{where}, claim {claim.get('id')}") for claim in table.pop("claim", []))
-        table["prerequisites"] = tuple(table.get("prerequisites", ()))
+        for key in ("prerequisites", "assets"):
+            table[key] = tuple(table.get(key, ()))
         chapters.append(_build(Chapter, table | {"claims": claims}, where))
     seen: set[str] = set()
     for expected, chapter in enumerate(chapters):
@@ -154,6 +157,8 @@ def load(path: Path | None = None) -> Catalogue:
             raise ValueError(f"Chapter {chapter.number} stands where {expected} belongs in source/course.toml.")
         if missing := set(chapter.prerequisites) - seen:
             raise ValueError(f"{chapter.name}: the prerequisite {', '.join(sorted(missing))} does not come before it.")
+        if unknown := set(chapter.assets) - set(manifest.load()):
+            raise ValueError(f"{chapter.name}: assets.lock has no asset {', '.join(sorted(unknown))}.")
         if chapter.part not in {part.id for part in parts}:
             raise ValueError(f"{chapter.name}: there is no part {chapter.part!r}.")
         if chapter.topic in seen:

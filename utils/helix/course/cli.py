@@ -15,7 +15,9 @@ for learners
   export [FILE]          write your progress and decisions to one file
   import FILE            take such a file in
   test [--require-all]   run every test and gate
-  about                  machine, versions and set-up, for a bug report
+  assets [NAME …]        fetch the models and data that the chapters use [--list] [--all]; `assets --help` tells more
+  doctor [--json]        look at everything the course needs here, and say what to do
+  about                  machine, versions and set-up
 
 for authors
   build [NN …]           build the notebooks whose sources changed [--force] [--watch]
@@ -34,6 +36,8 @@ COMMANDS = {
     "progress": "workspace:progress_main",
     "export": "workspace:export_main",
     "import": "workspace:import_main",
+    "assets": "assets:main",
+    "doctor": "doctor:main",
     "about": "workspace:about_main",
     "build": "build:main",
     "test": "testing:main",

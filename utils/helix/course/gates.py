@@ -341,7 +341,7 @@ def tracked() -> list[Path]:
         listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
         found = [root / name for name in listed.split("\0") if name]
     else:
-        made = {".venv", "work", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
+        made = {".venv", ".assets", "work", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
         found = [path for path in root.rglob("*") if not made & set(path.relative_to(root).parts)]
     return sorted(path for path in set(found) if path.is_file())
 

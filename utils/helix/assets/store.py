@@ -1,0 +1,221 @@
+"""The folder ``.assets/``: what is installed there, whether it is whole, and how it gets there in one stroke."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+from helix import paths
+from helix.assets import fetch, manifest
+from helix.assets.manifest import Asset, AssetError
+
+State = Literal["ready", "missing", "outdated", "damaged"]
+Say = Callable[[str], None]
+RECORD = "asset.json"  # in each asset's folder, written last: its digest, and size, time and SHA-256 of every file
+
+
+def command(name: str) -> str:
+    """Return the command that fetches or mends an asset."""
+    return f"python3 kit.py assets {name}"
+
+
+def where(name: str) -> Path:
+    """Return the folder of an asset, whether it is there or not."""
+    return paths.assets() / name
+
+
+def state(name: str, *, thorough: bool = False) -> State:
+    """Say how an asset is.
+
+    Parameters
+    ----------
+    name : str
+        The asset.
+    thorough : bool
+        Hash every file. Otherwise a file whose size and time are those of the record is taken as unchanged.
+
+    Returns
+    -------
+    "ready", "missing", "outdated" or "damaged"
+        "outdated" is an asset made from another version of the lock.
+    """
+    asset, folder = manifest.get(name), where(name)
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        if record["digest"] != asset.digest:
+            return "outdated"
+        whole = all(_unchanged(folder / file, facts, thorough) for file, facts in record["files"].items())
+    except FileNotFoundError:
+        return "damaged" if folder.exists() else "missing"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "damaged"
+    return "ready" if whole else "damaged"
+
+
+def _unchanged(file: Path, facts: dict[str, object], thorough: bool) -> bool:
+    stat = file.stat()
+    if stat.st_size != facts["bytes"]:
+        return False
+    return (stat.st_mtime_ns == facts["mtime_ns"] and not thorough) or fetch.sha256(file) == facts["sha256"]
+
+
+def folder(name: str) -> Path:
+    """Return the folder of an asset that is there and whole.
+
+    Raises
+    ------
+    AssetError
+        If it is missing, outdated or damaged; the message names the one command that mends it.
+    """
+    found = state(name)
+    title = manifest.get(name).title
+    if found == "missing":
+        raise AssetError(f"The asset {name} ({title}) is not here yet. Where there is a network, run: {command(name)}")
+    if found == "outdated":
+        raise AssetError(f"The asset {name} ({title}) is of an older version of the course. Run: {command(name)}")
+    if found == "damaged":
+        raise AssetError(f"The asset {name} ({title}) is damaged: a file of it has changed. Mend it: {command(name)}")
+    return where(name)
+
+
+def lacks(asset: Asset) -> list[str]:
+    """Return the modules that preparing an asset needs and that are not installed."""
+    return [module for module in asset.requires if importlib.util.find_spec(module) is None]
+
+
+@contextlib.contextmanager
+def _alone(name: str, say: Say) -> Iterator[None]:
+    """Hold the lock of an asset; it vanishes with the process that holds it."""
+    locks = paths.assets() / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with open(locks / name, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"Another call is fetching {name}; waiting for it.")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def install(
+    name: str,
+    *,
+    thorough: bool = False,
+    progress: fetch.Progress = lambda count: None,
+    say: Say = lambda sentence: None,
+) -> bool:
+    """Fetch an asset, prepare it and put it in place, unless it is ready; say whether there was anything to do.
+
+    The asset appears, or is replaced, in one stroke, and only when every file is the pinned one. Whatever goes wrong
+    leaves what was there before. A second process that wants the same asset waits and finds it ready.
+
+    Raises
+    ------
+    AssetError
+        If it cannot be had; the message says why and what to do.
+    """
+    asset = manifest.get(name)
+    try:
+        with _alone(name, say):
+            if state(name, thorough=thorough) == "ready":
+                return False
+            _install(asset, progress, say)
+            return True
+    except PermissionError as error:
+        raise AssetError(f"{paths.display(paths.assets())} cannot be written to ({error.strerror}).") from None
+    except OSError as error:
+        if not fetch.full_disk(error):
+            raise
+        raise AssetError(
+            f"The disk is full: {name} was not finished, and nothing that you have was changed. Free "
+            f"{_room(asset) / 1e6:.0f} MB where {paths.display(paths.assets())} lies, then: {command(name)}"
+        ) from None
+
+
+def _room(asset: Asset) -> int:
+    """Return the bytes that installing an asset takes at its peak: what comes, what it unpacks to, what is made of it."""
+    return asset.download + 4 * asset.unpacked  # SmolLM2 unpacks from 4 bits to 16
+
+
+def _install(asset: Asset, progress: fetch.Progress, say: Say) -> None:
+    if missing := lacks(asset):
+        raise AssetError(
+            f"The asset {asset.name} needs {', '.join(missing)}, of the group {asset.group}, which is not installed. "
+            f"Run: python3 kit.py setup --group {asset.group}"
+        )
+    top = paths.assets()
+    draft, old = top / f".{asset.name}.new", top / f".{asset.name}.old"
+    for remains in (draft, old):  # of a process that was killed; ours is the only one now
+        shutil.rmtree(remains, ignore_errors=True)
+    free = shutil.disk_usage(top).free
+    if free < _room(asset):
+        raise AssetError(
+            f"The asset {asset.name} needs {_room(asset) / 1e6:.0f} MB to unpack, and {free / 1e6:.0f} MB are free where "
+            f"{paths.display(top)} lies. Make room, then: {command(asset.name)}"
+        )
+    draft.mkdir()
+    try:
+        for piece in asset.pieces:
+            fetch.piece(piece, draft / piece.name, top / ".partial", progress)
+        if asset.recipe:
+            say(f"{asset.name}: preparing what came …")
+            _prepare(asset, draft)
+        _record(asset, draft)
+        if where(asset.name).exists():
+            where(asset.name).rename(old)
+        draft.rename(where(asset.name))
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _prepare(asset: Asset, draft: Path) -> None:
+    """Make of the pieces what the loaders read."""
+    command_line = [sys.executable, "-m", "helix.assets.prepare", asset.name, str(draft)]
+    settings = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command_line, env=settings, capture_output=True, text=True)
+    if done.returncode:
+        if os.strerror(errno.ENOSPC) in done.stderr:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        why = (done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"])[-1]
+        raise AssetError(
+            f"The asset {asset.name} came whole, but could not be prepared: {why}. Nothing that you have was changed. "
+            f"`python3 kit.py doctor` looks for the cause; then: {command(asset.name)}"
+        )
+
+
+def _record(asset: Asset, draft: Path) -> None:
+    """Write down what is in the folder, last, and let it reach the disk before the folder gets its name."""
+    files = {}
+    for file in sorted(path for path in draft.rglob("*") if path.is_file()):
+        file.chmod(0o644)  # a folder may be shared by all who use a machine
+        stat = file.stat()
+        facts = {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": fetch.sha256(file)}
+        files[file.relative_to(draft).as_posix()] = facts
+    with (draft / RECORD).open("w", encoding="utf-8") as out:
+        json.dump({"digest": asset.digest, "files": files}, out, indent=1)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def clean() -> None:
+    """Remove what is left of downloads that are no longer pinned."""
+    pinned = {piece.sha256 for asset in manifest.load().values() for piece in asset.pieces}
+    for file in (paths.assets() / ".partial").glob("*.partial"):
+        if file.name.partition(".")[0] not in pinned:
+            file.unlink(missing_ok=True)
+
+
+def size(name: str) -> int:
+    """Return the bytes that an installed asset takes."""
+    return sum(file.stat().st_size for file in where(name).rglob("*") if file.is_file())

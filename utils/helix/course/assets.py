@@ -1,0 +1,139 @@
+"""``helix assets``: fetch, list, verify and carry the models and data that come inside packages."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from helix import paths
+from helix.assets import fetch, manifest, pin, store
+from helix.assets.manifest import Asset, AssetError
+from helix.course import catalogue
+
+
+def needed() -> list[str]:
+    """Return the assets that the written chapters read."""
+    wanted = {name for chapter in catalogue.load().written() for name in chapter.assets}
+    return [name for name in manifest.load() if name in wanted]
+
+
+def table() -> str:
+    """Return all assets as text: state, size, licence, origin, and the chapters that read them."""
+    rows = []
+    for asset in manifest.load().values():
+        readers = [chapter.name for chapter in catalogue.load().chapters if asset.name in chapter.assets]
+        state = store.state(asset.name)
+        here = f", {store.size(asset.name) / 1e6:.1f} MB here" if state == "ready" else ""
+        rows += [
+            f"{asset.name}  [{state}]  {asset.download / 1e6:.1f} MB to download{here}",
+            f"    {asset.title}",
+            f"    Licence: {asset.licence}",
+            f"    Origin: {asset.origin}",
+            f"    Packages: {', '.join(sorted({f'{one.package.name} {one.package.version}' for one in asset.pieces}))}",
+            f"    Read by: {', '.join(readers) or 'no chapter yet'}",
+            *([f"    Note: {asset.note}"] if asset.note else []),
+            "",
+        ]
+    every = manifest.load().values()
+    rows.append(f"{len(every)} assets, {sum(asset.download for asset in every) / 1e6:.0f} MB to download in all.")
+    return "\n".join(rows)
+
+
+def bring(names: list[str], *, thorough: bool = False) -> int:
+    """Fetch assets one after the other; one that fails stops no other. Return the exit status."""
+    status = 0
+    for name in names:
+        asset = manifest.get(name)
+        size = f"{asset.download / 1e6:.1f} MB"
+        with tqdm(total=asset.download, unit="B", unit_scale=True, desc=name, leave=False, disable=None) as bar:
+            try:
+                fresh = store.install(name, thorough=thorough, progress=bar.update, say=_say)
+            except AssetError as error:
+                bar.close()
+                _say(f"{error}\n{closed(asset)}")
+                status = 1
+                continue
+        _say(f"{name}: {f'fetched ({size})' if fresh else 'ready'}.")
+    store.clean()
+    return status
+
+
+def closed(asset: Asset) -> str:
+    """Return what cannot be done without an asset, and what tries again."""
+    readers = [chapter.name for chapter in catalogue.load().written() if asset.name in chapter.assets]
+    return (
+        f"Without {asset.name}, {', '.join(readers)} cannot run from top to bottom. Everything else works. "
+        if readers
+        else ""
+    ) + f"To try again, where there is a network or a folder of wheels (HELIX_ASSETS): {store.command(asset.name)}"
+
+
+def save(names: list[str], folder: Path) -> int:
+    """Save the wheels of assets in a folder, to be carried to a room without a network."""
+    folder.mkdir(parents=True, exist_ok=True)
+    packages = {piece.package for name in names for piece in manifest.get(name).pieces}
+    status = 0
+    for package in sorted(packages, key=lambda one: one.name):
+        with tqdm(total=package.bytes, unit="B", unit_scale=True, desc=package.name, leave=False, disable=None) as bar:
+            try:
+                wheel = fetch.wheel(package, folder, bar.update)
+            except AssetError as error:
+                bar.close()
+                _say(f"{package.name}: {error}")
+                status = 1
+                continue
+        _say(f"{wheel.name}: saved ({package.bytes / 1e6:.1f} MB).")
+    if not status:
+        _say("On a machine that has this folder: HELIX_ASSETS=<the folder> python3 kit.py setup")
+    return status
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def main(words: list[str]) -> int:
+    """``helix assets [NAME …] [--all] [--list] [--verify] [--save FOLDER] [--pin PACKAGE==VERSION …]``."""
+    parser = argparse.ArgumentParser(
+        prog="helix assets",
+        description="Fetch the models and data that the written chapters read; what is there and whole is kept.",
+        epilog="HELIX_ASSETS names a folder of wheels, as --save makes it, that is looked into before the network.",
+    )
+    parser.add_argument("name", nargs="*", help="only these")
+    parser.add_argument("--all", action="store_true", help="also those of chapters that are planned")
+    parser.add_argument(
+        "--list", action="store_true", help="show each one's state, size, licence and origin; fetch nothing"
+    )
+    parser.add_argument("--verify", action="store_true", help="read every byte of what is there, and mend what differs")
+    parser.add_argument("--save", type=Path, metavar="FOLDER", help="save the wheels, for machines without a network")
+    parser.add_argument("--pin", metavar="PACKAGE==VERSION", help="for authors: print entries for assets.lock")
+    parser.add_argument("--member", nargs="+", metavar="PATTERN", help="with --pin: which files of the package")
+    options = parser.parse_args(words)
+    try:
+        if options.pin:
+            (name,) = options.name or ["NAME"]
+            print(pin.entries(options.pin, name, options.member or ["*"]), end="")
+            return 0
+        if options.list:
+            print(table())
+            return 0
+        names = list(manifest.load()) if options.all else options.name or needed()
+        if options.verify and not options.name:
+            names = [name for name in manifest.load() if name in names or store.state(name) != "missing"]
+        for name in names:
+            manifest.get(name)  # a mistyped name stops everything before anything is fetched
+        if not names:
+            _say("The chapters that are written need no asset. With --all, those of planned chapters are meant too.")
+            return 0
+        if options.save:
+            return save(names, options.save.expanduser())
+        return bring(names, thorough=options.verify)
+    except AssetError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"{error.filename or paths.display(paths.assets())}: {error.strerror}.", file=sys.stderr)
+        return 1
