@@ -157,7 +157,7 @@ def load(path: Path | None = None) -> Catalogue:
             raise ValueError(f"Chapter {chapter.number} stands where {expected} belongs in source/course.toml.")
         if missing := set(chapter.prerequisites) - seen:
             raise ValueError(f"{chapter.name}: the prerequisite {', '.join(sorted(missing))} does not come before it.")
-        if unknown := set(chapter.assets) - set(manifest.load()):
+        if chapter.assets and (unknown := set(chapter.assets) - set(manifest.load())):
             raise ValueError(f"{chapter.name}: assets.lock has no asset {', '.join(sorted(unknown))}.")
         if chapter.part not in {part.id for part in parts}:
             raise ValueError(f"{chapter.name}: there is no part {chapter.part!r}.")
