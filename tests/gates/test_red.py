@@ -320,6 +320,36 @@ def test_too_few_checked_cells_are_refused(copied):
     assert any("cells tagged nbval-check-output" in sentence for sentence in gates.chapters())
 
 
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        (CHAPTER, "from helix.assets import tables\ntables.compas('train')"),
+        (f"source/labs/{NAME}.py", "from helix.assets.tables import compas"),
+        ("utils/helix/start_here.py", 'from helix import assets\nPLACE = lambda: assets.folder("compas")'),
+    ],
+)
+def test_asset_that_the_catalogue_does_not_name_is_refused(copied, file, line):
+    text = (copied / file).read_text()
+    (copied / file).write_text(
+        re.sub(r"^import \w+ as \w+$", lambda found: f"{found[0]}\n{line}", text, count=1, flags=re.M)
+    )
+    says = '00_start_here reads the asset compas, which its entry in source/course.toml does not name: assets = ["compas"].'
+    assert says in gates.chapters()
+    course = copied / "source" / "course.toml"
+    edit(course, 'group = "core"\n', 'group = "core"\nassets = ["compas"]\n')
+    assert says not in gates.chapters()
+
+
+def test_another_asset_asks_for_a_new_build(copied):
+    target = Target(NAME, "chapter")
+    before = notebooks.fingerprint(target)
+    edit(copied / "source" / "course.toml", 'group = "core"\n', 'group = "core"\nassets = ["compas"]\n')
+    named = notebooks.fingerprint(target)
+    lock = copied / "utils" / "helix" / "assets" / "assets.lock"
+    lock.write_text(lock.read_text().replace('name = "raw.csv"', 'name = "table.csv"'))
+    assert len({before, named, notebooks.fingerprint(target)}) == 3
+
+
 def test_chapter_without_sources_is_refused(copied):
     text = (copied / CHAPTER).read_text()
     (copied / CHAPTER).write_text(text[: text.index("# Primary sources:")])

@@ -28,6 +28,8 @@ def test_every_asset_is_what_was_installed(name):
     if store.state(name) == "missing":
         pytest.skip(f"The asset {name} is not here: python3 kit.py setup --all-groups fetches all.")
     assert store.state(name, thorough=True) == "ready"
+    expected = manifest.get(name).prepared or manifest.get(name).unpacked
+    assert store.size(name) == pytest.approx(expected, rel=0.02, abs=10_000)  # the libraries' versions decide the rest
 
 
 @pytest.fixture(scope="module")

@@ -433,7 +433,7 @@ def test_too_little_space_is_told_before_anything_comes(root, server, monkeypatc
     usage = (10**9, 10**9 - 5_000_000, 5_000_000)
     monkeypatch.setattr(store.shutil, "disk_usage", lambda path: store.shutil._ntuple_diskusage(*usage))
     with pytest.raises(
-        AssetError, match=r"needs 15 MB to unpack, and 5 MB are free where \.assets lies\. Make room, then"
+        AssetError, match=r"needs 6 MB to unpack, and 5 MB are free where \.assets lies\. Make room, then"
     ):
         store.install("big")
     assert (server.sent, state("big")) == (0, "missing")
@@ -449,7 +449,7 @@ def test_a_disk_that_fills_up_is_told_and_the_next_goes_on(root, server):
     line = [sys.executable, "-c", program, f"{server.url}/files/"]
     done = subprocess.run(line, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "The disk is full: big was not finished, and nothing that you have was changed. Free 15 MB" in done.stderr
+    assert "The disk is full: big was not finished, and nothing that you have was changed. Free 6 MB" in done.stderr
     assert "Traceback" not in done.stderr
     assert (state("big"), leftovers(root), partials(root)) == ("missing", [], [2_000_000])
     store.install("big")

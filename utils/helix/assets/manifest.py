@@ -52,7 +52,8 @@ class Asset:
     """A model or a data set: its pieces, where it comes from, and what it needs.
 
     `recipe` counts the changes of how the pieces are prepared (`helix.assets.prepare`); 0 takes them as they are.
-    `requires` names the modules which that takes, `group` the dependency group that holds them.
+    `requires` names the modules which that takes, `group` the dependency group that holds them, and `prepared` is how
+    many bytes come of it.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Asset:
     group: str = "core"
     requires: tuple[str, ...] = ()
     recipe: int = 0
+    prepared: int = 0
     note: str = ""
 
     @property
@@ -74,6 +76,11 @@ class Asset:
     def unpacked(self) -> int:
         """Bytes of the pieces on the disk."""
         return sum(piece.bytes for piece in self.pieces)
+
+    @property
+    def room(self) -> int:
+        """Bytes that installing it takes at its peak: what comes, what it unpacks to, and what is made of that."""
+        return self.download + self.unpacked + self.prepared
 
     @property
     def digest(self) -> str:

@@ -138,13 +138,8 @@ def install(
             raise
         raise AssetError(
             f"The disk is full: {name} was not finished, and nothing that you have was changed. Free "
-            f"{_room(asset) / 1e6:.0f} MB where {paths.display(paths.assets())} lies, then: {command(name)}"
+            f"{asset.room / 1e6:.0f} MB where {paths.display(paths.assets())} lies, then: {command(name)}"
         ) from None
-
-
-def _room(asset: Asset) -> int:
-    """Return the bytes that installing an asset takes at its peak: what comes, what it unpacks to, what is made of it."""
-    return asset.download + 4 * asset.unpacked  # SmolLM2 unpacks from 4 bits to 16
 
 
 def _install(asset: Asset, progress: fetch.Progress, say: Say) -> None:
@@ -158,9 +153,9 @@ def _install(asset: Asset, progress: fetch.Progress, say: Say) -> None:
     for remains in (draft, old):  # of a process that was killed; ours is the only one now
         shutil.rmtree(remains, ignore_errors=True)
     free = shutil.disk_usage(top).free
-    if free < _room(asset):
+    if free < asset.room:
         raise AssetError(
-            f"The asset {asset.name} needs {_room(asset) / 1e6:.0f} MB to unpack, and {free / 1e6:.0f} MB are free where "
+            f"The asset {asset.name} needs {asset.room / 1e6:.0f} MB to unpack, and {free / 1e6:.0f} MB are free where "
             f"{paths.display(top)} lies. Make room, then: {command(asset.name)}"
         )
     draft.mkdir()

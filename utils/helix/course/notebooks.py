@@ -18,6 +18,8 @@ import nbformat
 from nbformat import NotebookNode
 
 from helix import paths
+from helix.assets import manifest
+from helix.course import catalogue
 
 Kind = Literal["chapter", "lab", "solution"]
 
@@ -135,19 +137,22 @@ def identity(cell: NotebookNode) -> tuple[Any, ...]:
 
 
 def fingerprint(target: Target) -> str:
-    """Return a hash of what the outputs depend on: source, imported helix modules, its data and record, the lock.
+    """Return a hash of what the outputs depend on: source, imported helix modules, data, assets and record, the lock.
 
     A lesson that reads anything else names it in its header, under ``jupyter: helix: inputs:``, as chapter 00 does; of a
     folder (with ``/``) only the names of the files count.
     """
     root = paths.root()
     files = {target.source, root / "requirements.lock", root / "results" / f"{target.name}.json"}
-    modules = _closure(target.source)
+    modules = modules_of(target.source)
     files |= modules
     for module in modules:
         if module.parent.name == "datasets":
-            files |= {file for file in (root / "data" / module.stem).glob("**/*") if file.is_file()}
+            data = (root / "data" / module.stem).glob("**/*")
+            files |= {file for file in data if file.is_file() and "__pycache__" not in file.parts}
     digest = hashlib.sha256()
+    for asset in catalogue.load().chapter(target.name).assets:
+        digest.update(manifest.get(asset).digest.encode())
     for wanted in jupytext.read(target.source, fmt="py:percent").metadata.get("helix", {}).get("inputs", []):
         if wanted.endswith("/"):
             digest.update(" ".join(sorted(file.name for file in (root / wanted).glob("*.py"))).encode())
@@ -167,7 +172,7 @@ def solved(name: str) -> dict[str, Any]:
         return runpy.run_path(str(Target(name, "solution").source), run_name=f"lab_{name}")
 
 
-def _closure(source: Path) -> set[Path]:
+def modules_of(source: Path) -> set[Path]:
     """Return the files of all helix modules that a source imports, directly or through others."""
     found: set[Path] = set()
     queue = [source]
