@@ -325,7 +325,7 @@ def test_too_few_checked_cells_are_refused(copied):
     [
         (CHAPTER, "from helix.assets import tables\ntables.compas('train')"),
         (f"source/labs/{NAME}.py", "from helix.assets.tables import compas"),
-        ("utils/helix/start_here.py", 'from helix import assets\nPLACE = lambda: assets.folder("compas")'),
+        ("utils/helix/start_here.py", 'from helix.assets import store\nPLACE = lambda: store.folder("compas")'),
     ],
 )
 def test_asset_that_the_catalogue_does_not_name_is_refused(copied, file, line):

@@ -20,7 +20,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helix.assets import AssetError, fetch, folder, manifest, pin, prepare, state, store
+from helix.assets import fetch, manifest, pin, prepare, store
+from helix.assets.manifest import AssetError
+from helix.assets.store import folder, state
 from helix.course import assets, catalogue
 
 ROOT = Path(__file__).parents[2]

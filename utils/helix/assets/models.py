@@ -1,6 +1,6 @@
 """Loaders of the models among the assets, each with a format that can hold no code.
 
-Every loader raises `helix.assets.AssetError`, with the command that mends it, if its asset is missing or damaged.
+Every loader raises `helix.assets.manifest.AssetError`, with the command that mends it, if its asset is missing or damaged.
 """
 
 from __future__ import annotations
