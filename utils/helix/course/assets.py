@@ -92,7 +92,7 @@ def save(names: list[str], folder: Path) -> int:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    tqdm.write(text, file=sys.stderr)  # above a bar that is drawn, not into it
 
 
 def main(words: list[str]) -> int:
