@@ -214,7 +214,7 @@ def broken(packages: Path) -> list[Path]:
                 rows = list(csv.reader(file))
             # The wheel's own RECORD is unpacked first; pip's, written last, names the INSTALLER.
             whole = any(row[0].endswith(".dist-info/INSTALLER") for row in rows)
-            whole = whole and all(os.path.getsize(packages / row[0]) == int(row[2]) for row in rows if row[2])
+            whole = whole and all(os.path.getsize(f"{packages}/{row[0]}") == int(row[2]) for row in rows if row[2])
         except (OSError, IndexError, ValueError):
             whole = False
         if not whole:
@@ -508,7 +508,10 @@ def main(words: list[str]) -> None:
         options = options_of(words[1:])
         with alone() as guard:
             sys.exit(set_up(home, guard, options))
-    if not conda and not complete(home):
+    examined = words[0] == "doctor" and (home / "bin" / "python").exists()
+    if examined:  # the doctor tells what is broken, and has to start where the course is not installed yet
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT / "utils"), os.environ.get("PYTHONPATH")]))
+    elif not conda and not complete(home):
         with alone() as guard:
             if not complete(home):  # the call that we waited for may have done it
                 set_up(home, guard, options_of([]))

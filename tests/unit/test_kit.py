@@ -336,6 +336,19 @@ def test_all_groups_are_those_of_chapters(kit: ModuleType) -> None:
     assert set(kit.further_groups(groups)) - {kit.AUTHORS} == {one["group"] for one in chapters} - {"core"}
 
 
+def test_the_doctor_looks_before_anything_is_mended(made: Toy) -> None:
+    marker = made.venv / "helix.json"
+    before = marker.read_text()
+    marker.unlink()
+    status, out, err = made.run("doctor")
+    assert (status, out, err) == (0, "['doctor']\n", "")
+    assert not marker.exists()
+    (made.site / "toy.pth").unlink()  # the course itself is not installed any more
+    assert made.run("doctor")[1] == "['doctor']\n"
+    assert "Ready" in made.run("say")[2]
+    assert json.loads(before)["stamp"] == made.marker()["stamp"]
+
+
 def test_half_written_packages_are_installed_anew(made: Toy, kit: ModuleType) -> None:
     assert kit.broken(made.site) == []
     next(made.site.glob("alpha-*.dist-info/RECORD")).unlink()

@@ -57,14 +57,11 @@ def main(words: list[str] | None = None) -> int:
     if words[0] not in COMMANDS:
         print(f"There is no command {words[0]!r}.\n\n{USAGE}", file=sys.stderr)
         return 2
-    from helix.course.catalogue import UnknownLesson
-    from helix.record.results import MissingRecord
-
     try:
         module, _, function = COMMANDS[words[0]].partition(":")
         status: int | None = getattr(importlib.import_module(f"helix.course.{module}"), function)(words[1:])
         return status or 0
-    except (UnknownLesson, MissingRecord) as error:
+    except _told() as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -72,6 +69,17 @@ def main(words: list[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0
+
+
+def _told() -> tuple[type[Exception], ...]:
+    """Return the errors whose message is for the person; imported only when something is raised.
+
+    So `doctor` speaks even where numpy, which the records need, is broken.
+    """
+    from helix.course.catalogue import UnknownLesson
+    from helix.record.results import MissingRecord
+
+    return UnknownLesson, MissingRecord
 
 
 if __name__ == "__main__":

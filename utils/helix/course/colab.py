@@ -96,15 +96,15 @@ def prepare(lesson: str) -> None:
         raise SystemExit(
             f"This runtime is Python {version}; the course needs {' or '.join(pythons)}. Run it on your own machine."
         )
+    os.environ.update(environment.for_learner())
+    ours = str(paths.root() / "utils")  # processes that are started from here must find helix too
+    others = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one not in ("", ours)]
+    os.environ["PYTHONPATH"] = os.pathsep.join([ours, *others])
     chapter = catalogue.load().chapter(lesson)
     for group in dict.fromkeys(("core", chapter.group)):
         install(group)
     if chapter.assets:
         assets.bring(list(chapter.assets))
-    os.environ.update(environment.for_learner())
-    ours = str(paths.root() / "utils")  # processes that a lesson starts must find helix too
-    others = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one not in ("", ours)]
-    os.environ["PYTHONPATH"] = os.pathsep.join([ours, *others])
     os.chdir(paths.root() / "notebooks")
     print("\n".join(versions()))
 

@@ -40,6 +40,7 @@ ENVIRONMENT = """\
 # Made by `helix lock` from requirements.lock. It holds the core group; pip resolves these pins as they stand.
 # The further groups need `--no-deps`, which this format cannot say. In the activated environment,
 # `python kit.py setup` adds the ones that the chapters need, and `python kit.py setup --all-groups` adds all.
+# It has been run neither by conda nor by Binder yet; docs/elsewhere.md tells what was tried.
 name: double-helix
 channels:
   - conda-forge

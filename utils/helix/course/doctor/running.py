@@ -1,0 +1,124 @@
+"""Examining what the learner uses: JupyterLab's kernel and port, git, and the work folder."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from helix import paths
+from helix.course.doctor import child
+from helix.course.doctor.item import SETUP, Item, Status
+from helix.course.doctor.machine import work_folder
+
+PORT = 8888  # JupyterLab's default
+
+
+def kernel(prefix: str = sys.prefix) -> Iterator[Item]:
+    """Start the kernel that JupyterLab would start, ask it for 1+1 and for its environment, and end it."""
+    told, end = child.call("ask_kernel", seconds=2 * child.KERNEL_SECONDS + 10)
+    found = told[-1] if told else {"error": end}
+    if found.get("error"):
+        yield Item("kernel", "FAIL", f"The kernel of the notebooks does not start: {found['error']}.", SETUP)
+    elif found["answer"] != "2":
+        yield Item("kernel", "FAIL", f"The kernel says that 1+1 is {found['answer']}.", SETUP)
+    elif os.path.realpath(found["prefix"]) != os.path.realpath(prefix):
+        text = "JupyterLab would start the kernel of another Python environment."
+        mend = "Run: jupyter kernelspec list. Then remove the kernel python3 that is not in this environment."
+        yield Item("kernel", "FAIL", text, mend)
+    else:
+        yield Item("kernel", "OK", "The kernel of the notebooks starts in this environment, and answers.")
+
+
+def port(number: int = PORT) -> Iterator[Item]:
+    """Say whether this machine can talk to itself, and whether JupyterLab's default port is free."""
+    try:
+        socket.getaddrinfo("localhost", number)
+        with _listener(0) as ours, socket.create_connection(ours.getsockname(), timeout=2):
+            pass
+    except OSError as error:
+        text = f"JupyterLab cannot be reached on this machine (localhost, 127.0.0.1): {error.strerror or error}."
+        mend = "Let programs listen on 127.0.0.1, and let /etc/hosts name it localhost."
+        yield Item("port", "FAIL", text, mend)
+        return
+    try:
+        _listener(number).close()
+        yield Item("port", "OK", f"Port {number}, JupyterLab's default, is free.")
+    except OSError:
+        yield Item(
+            "port", "NOTE", f"Port {number} is taken (by another JupyterLab?): JupyterLab will take another one."
+        )
+
+
+def _listener(number: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        # As JupyterLab does: a port that was closed a moment ago counts as free.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", number))
+        listener.listen(1)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def git(root: Path | None = None) -> Iterator[Item]:
+    """Say whether git is there and reads this repository: the tests ask it for the list of files."""
+    root = paths.root() if root is None else root
+    checkout = (root / ".git").exists()
+    if not shutil.which("git"):
+        status: Status = "FAIL" if checkout else "NOTE"
+        mend = "Install git, on Debian and Ubuntu: sudo apt install git"
+        yield Item("git", status, "git is missing: some tests need it, the lessons do not.", mend)
+        return
+    command = ["git", "-C", str(root), "ls-files", "kit.py"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    if not checkout:
+        yield Item("git", "OK", "git is here; this copy of the course is no checkout.")
+    elif done.returncode:
+        text = f"git does not read this repository, which some tests need: {child.last(done.stderr)}."
+        mend = "If git names a dubious ownership, the command that it prints mends it; else clone the course anew."
+        yield Item("git", "FAIL", text, mend)
+    else:
+        yield Item("git", "OK", "git is here, and reads this repository.")
+
+
+def work(folder: Path | None = None) -> Iterator[Item]:
+    """Say whether what the learner did can be read: progress and decisions. Nothing is written."""
+    folder = work_folder() if folder is None else folder
+    name = paths.display(folder)
+    if not folder.exists():
+        yield Item("work", "OK", f"The folder {name} will be made by the first lab that you start.")
+        return
+    entries, odd = 0, 0
+    for journal in ("progress.jsonl", "decisions.jsonl"):  # as helix.record names them
+        try:
+            lines = (folder / journal).read_bytes().splitlines()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            text = f"What you did cannot be read ({error.strerror}): {name}/{journal}."
+            yield Item("work", "FAIL", text, f"Make the folder {name} and its files readable and writable for you.")
+            return
+        good = sum(_is_entry(line) for line in lines)
+        entries, odd = entries + good, odd + len(lines) - good
+    if odd:
+        text = (
+            f"{odd} lines of your progress or decisions in {name} are damaged and are passed over; {entries} are read."
+        )
+        yield Item("work", "NOTE", text)
+    else:
+        yield Item("work", "OK", f"Your progress and decisions in {name} can be read ({entries} entries).")
+
+
+def _is_entry(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
