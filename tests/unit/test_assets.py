@@ -635,7 +635,7 @@ def test_a_library_that_is_missing_is_told_before_anything_comes(root, server):
     ("old", "new", "says"),
     [
         ('licence = "CC0-1.0"', "", "incomplete: .*licence"),
-        ("offset =", "ofset =", "unknown key ofset"),
+        ("offset =", "place =", "unknown key place"),
         ('name = "model.bin"', 'name = "../model.bin"', r"big would write outside its folder: \.\./model\.bin"),
         ('name = "model.bin"', 'name = "/model.bin"', "would write outside"),
         ('package = "toy-big"', 'package = "other"', "takes a file from other, which has no .package. entry"),

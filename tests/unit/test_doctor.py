@@ -202,7 +202,7 @@ def cut_file(record: Path) -> None:
 def test_packages_that_are_not_whole(home: Path, harm: Callable[[Path], None]) -> None:
     harm(install(home, "alpha", "1.0"))
     assert one(doctor.packages(home, [str(packages_of(home))])) == (
-        "[FAIL] alpha is not whole: files are missing, or its installation was cut short — Run: python3 kit.py setup"
+        "[FAIL] alpha is not whole: files are missing or changed, or its installation was cut short — Run: python3 kit.py setup"
     )
 
 

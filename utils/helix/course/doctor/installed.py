@@ -113,7 +113,9 @@ def packages(home: Path = Path(sys.prefix), path: Sequence[str] | None = None) -
     problems = []
     for name, pin in pins.items():
         if name in halves:
-            problems.append((f"{name} is not whole: files are missing, or its installation was cut short.", name))
+            problems.append(
+                (f"{name} is not whole: files are missing or changed, or its installation was cut short.", name)
+            )
         elif name not in installed:
             problems.append((f"{name} is missing; the lock says {pin}.", name))
         elif str(installed[name]).partition("+")[0] != pin:  # a build such as 2.13.0+cpu is 2.13.0
