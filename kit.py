@@ -396,6 +396,7 @@ def fetch_assets(home: Path, options: argparse.Namespace) -> None:
     """Let `helix` fetch the models and data that the written chapters read; what fails is told, and ends nothing."""
     command = [
         str(home / "bin" / "python"),
+        "-P",
         "-m",
         "helix.course.cli",
         "assets",
@@ -502,6 +503,8 @@ def main(words: list[str]) -> None:
     if not words or words[0] in ("-h", "--help"):
         print(USAGE, end="")
         return
+    if os.environ.get("HELIX_ASSETS"):  # it means the same wherever the set-up looks from
+        os.environ["HELIX_ASSETS"] = os.path.abspath(os.path.expanduser(os.environ["HELIX_ASSETS"]))
     conda = in_conda()
     home = Path(sys.prefix) if conda else VENV
     if words[0] == "setup":
@@ -517,7 +520,7 @@ def main(words: list[str]) -> None:
                 set_up(home, guard, options_of([]))
     os.environ["PATH"] = os.pathsep.join([str(home / "bin"), os.environ.get("PATH", os.defpath)])
     python = str(home / "bin" / "python")
-    os.execv(python, [python, "-m", "helix.course.cli", *words])
+    os.execv(python, [python, "-P", "-m", "helix.course.cli", *words])  # -P: no file here stands in for a module
 
 
 if __name__ == "__main__":

@@ -320,26 +320,6 @@ def test_too_few_checked_cells_are_refused(copied):
     assert any("cells tagged nbval-check-output" in sentence for sentence in gates.chapters())
 
 
-@pytest.mark.parametrize(
-    ("file", "line"),
-    [
-        (CHAPTER, "from helix.assets import tables\ntables.compas('train')"),
-        (f"source/labs/{NAME}.py", "from helix.assets.tables import compas"),
-        ("utils/helix/start_here.py", 'from helix.assets import store\nPLACE = lambda: store.folder("compas")'),
-    ],
-)
-def test_asset_that_the_catalogue_does_not_name_is_refused(copied, file, line):
-    text = (copied / file).read_text()
-    (copied / file).write_text(
-        re.sub(r"^import \w+ as \w+$", lambda found: f"{found[0]}\n{line}", text, count=1, flags=re.M)
-    )
-    says = '00_start_here reads the asset compas, which its entry in source/course.toml does not name: assets = ["compas"].'
-    assert says in gates.chapters()
-    course = copied / "source" / "course.toml"
-    edit(course, 'group = "core"\n', 'group = "core"\nassets = ["compas"]\n')
-    assert says not in gates.chapters()
-
-
 def test_another_asset_asks_for_a_new_build(copied):
     target = Target(NAME, "chapter")
     before = notebooks.fingerprint(target)

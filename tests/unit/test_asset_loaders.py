@@ -73,6 +73,14 @@ class TestSmolLM2:
             steps = values.diff() / values.diff().min()
             assert (steps - steps.round()).abs().max() < 0.05
 
+    def test_is_what_its_docstring_warns_of(self, language_model):
+        model, tokenizer = language_model
+        assert model.lm_head.weight is model.model.embed_tokens.weight
+        assert tokenizer("Paris")["input_ids"] == tokenizer("Paris", add_special_tokens=False)["input_ids"]
+        assert sum(one.numel() * one.element_size() for one in model.parameters()) / 1e9 == pytest.approx(
+            0.54, abs=0.01
+        )
+
     def test_loads_in_the_type_asked_for(self):
         import torch
 
@@ -104,9 +112,15 @@ class TestMiniLM:
         np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-6)
         assert encoder.encode([]).shape == (0, 384)
 
-    def test_padding_changes_little(self, encoder):
-        alone, padded = encoder.encode(["short"])[0], encoder.encode(["short", "long " * 200])[0]
-        assert alone @ padded > 0.97
+    def test_company_changes_nothing(self, encoder):
+        alone, padded = encoder.encode(["short"])[0], encoder.encode(["short", "long " * 200, ""])[0]
+        np.testing.assert_allclose(alone, padded, atol=1e-6)
+
+    def test_int8_is_how_weights_are_stored_not_how_they_are_multiplied(self):
+        onnx = pytest.importorskip("onnx", reason="onnx is of the group engineering.")
+        graph = onnx.load(str(store.where("minilm") / "model.onnx")).graph
+        assert {onnx.TensorProto.INT8} <= {one.data_type for one in graph.initializer}
+        assert not {node.op_type for node in graph.node} & {"MatMulInteger", "QLinearMatMul", "DynamicQuantizeLinear"}
 
     def test_what_comes_after_256_word_pieces_is_not_read(self, encoder):
         start = "word " * 254
@@ -214,6 +228,8 @@ class TestCompas:
         assert everyone[tables.COMPAS_LABEL].mean() == pytest.approx(0.4551, abs=5e-5)
         assert everyone["race"].value_counts()[["African-American", "Caucasian"]].tolist() == [3175, 2103]
         assert everyone["decile_score"].between(1, 10).all()
+        assert {*tables.COMPAS_FEATURES, *tables.COMPAS_SENSITIVE, tables.COMPAS_LABEL} < set(everyone.columns)
+        assert everyone[list(tables.COMPAS_FEATURES)].notna().all(axis=None)
 
     def test_splits_have_the_same_shares(self, splits):
         groups = ["race", "sex", tables.COMPAS_LABEL]
@@ -243,7 +259,8 @@ class TestCompas:
 def test_fico_shares():
     fico = tables.fico()
     assert fico.people.sum() == 174_047
-    assert list(fico.at_most.columns) == list(fico.defaulted.columns) == list(fico.people.index)
+    groups = ["Non-Hispanic white", "Black", "Hispanic", "Asian"]
+    assert list(fico.at_most.columns) == list(fico.defaulted.columns) == list(fico.people.index) == groups
     assert fico.at_most.index.equals(fico.defaulted.index)
     assert (fico.at_most.diff().dropna() >= 0).all(axis=None)  # cumulative
     assert (fico.at_most.loc[100] == 100).all()

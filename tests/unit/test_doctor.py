@@ -743,6 +743,12 @@ def test_an_asset_that_a_written_chapter_needs_is_missing(states: dict[str, str]
     assert fine == f"[OK]   {len(states) - 2} assets are here and whole."
 
 
+def test_an_asset_of_somebody_else(states: dict[str, str]) -> None:
+    states["glove"] = "unreadable"
+    said = "[FAIL] The asset glove cannot be read — Ask the owner of .assets to make it readable for you."
+    assert said in told(doctor.assets())
+
+
 @pytest.mark.parametrize("state", ["damaged", "outdated"])
 def test_an_asset_that_is_not_whole(states: dict[str, str], state: str) -> None:
     states["glove"] = state

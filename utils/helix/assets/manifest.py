@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -85,7 +85,7 @@ class Asset:
     @property
     def digest(self) -> str:
         """A hash of what decides the content: the pieces and the recipe."""
-        facts = [self.recipe, *(asdict(piece) | {"package": "", "mirror": ""} for piece in self.pieces)]
+        facts = [self.recipe, *((piece.name, piece.bytes, piece.sha256) for piece in self.pieces)]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -98,6 +98,13 @@ def load() -> dict[str, Asset]:
         If the lock does not hold together.
     """
     data = tomllib.loads((paths.root() / "utils" / "helix" / "assets" / "assets.lock").read_text(encoding="utf-8"))
+    try:
+        return _assets(data)
+    except KeyError as key:
+        raise ValueError(f"assets.lock is incomplete: somewhere it lacks {key}.") from None
+
+
+def _assets(data: dict[str, Any]) -> dict[str, Asset]:
     packages = {name: _build(Package, table | {"name": name}) for name, table in data["package"].items()}
     assets = {}
     for name, table in data["asset"].items():
@@ -112,6 +119,9 @@ def load() -> dict[str, Asset]:
             if PurePosixPath(file["name"]).is_absolute() or ".." in PurePosixPath(file["name"]).parts:
                 raise ValueError(f"assets.lock: {name} would write outside its folder: {file['name']}.")
             pieces.append(_build(Piece, file | {"package": owner}))
+        names = [piece.name for piece in pieces]
+        if twice := {one for one in names if names.count(one) > 1}:
+            raise ValueError(f"assets.lock: {name} has two files of the name {', '.join(sorted(twice))}.")
         table["requires"] = tuple(table.get("requires", ()))
         assets[name] = _build(Asset, table | {"name": name, "pieces": tuple(pieces)})
     return assets

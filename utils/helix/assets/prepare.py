@@ -14,7 +14,7 @@ import json
 import sys
 from pathlib import Path
 
-# Who the people in the COMPAS table are, and the numbers of their court cases: nothing a fairness audit needs.
+# Names, birth dates and the numbers of court cases: nothing that a fairness audit needs.
 IDENTIFYING = ("name", "first", "last", "dob", "c_case_number", "r_case_number", "vr_case_number")
 
 
@@ -54,7 +54,7 @@ def glove(folder: Path) -> None:
 
 
 def compas(folder: Path) -> None:
-    """Drop the columns that say who somebody is, so that they do not stay on a learner's disk."""
+    """Drop the columns that name somebody or a case, so that they do not stay on a learner's disk."""
     raw = folder / "raw.csv"
     with raw.open(newline="", encoding="utf-8") as source:
         header, *rows = csv.reader(source)

@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from helix import paths
 from helix.assets import fetch, manifest
 from helix.assets.manifest import Asset, AssetError
 
-State = Literal["ready", "missing", "outdated", "damaged"]
+State = Literal["ready", "missing", "outdated", "damaged", "unreadable"]
 Say = Callable[[str], None]
 RECORD = "asset.json"  # in each asset's folder, written last: its digest, and size, time and SHA-256 of every file
 
@@ -46,24 +47,29 @@ def state(name: str, *, thorough: bool = False) -> State:
 
     Returns
     -------
-    "ready", "missing", "outdated" or "damaged"
-        "outdated" is an asset made from another version of the lock.
+    "ready", "missing", "outdated", "damaged" or "unreadable"
+        "outdated" is an asset made from another version of the lock, "unreadable" one that belongs to somebody else.
     """
     asset, folder = manifest.get(name), where(name)
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if record["digest"] != asset.digest:
             return "outdated"
-        whole = all(_unchanged(folder / file, facts, thorough) for file, facts in record["files"].items())
+        files = record["files"].items()
+        whole = bool(files) and all(_unchanged(folder / file, facts, thorough) for file, facts in files)
     except FileNotFoundError:
-        return "damaged" if folder.exists() else "missing"
-    except (OSError, ValueError, KeyError, TypeError):
+        return "damaged" if os.path.lexists(folder) else "missing"
+    except PermissionError:
+        return "unreadable"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "damaged"
     return "ready" if whole else "damaged"
 
 
 def _unchanged(file: Path, facts: dict[str, object], thorough: bool) -> bool:
     stat = file.stat()
+    if not os.access(file, os.R_OK):
+        raise PermissionError
     if stat.st_size != facts["bytes"]:
         return False
     return (stat.st_mtime_ns == facts["mtime_ns"] and not thorough) or fetch.sha256(file) == facts["sha256"]
@@ -77,6 +83,11 @@ def folder(name: str) -> Path:
     AssetError
         If it is missing, outdated or damaged; the message names the one command that mends it.
     """
+    named = os.environ.get("HELIX_LESSON_ASSETS")  # set while a lesson is built or tested
+    if named is not None and name not in named.split():
+        raise AssetError(
+            f'This lesson reads the asset {name}, which its entry in source/course.toml does not name: assets = ["{name}"].'
+        )
     found = state(name)
     title = manifest.get(name).title
     if found == "missing":
@@ -85,6 +96,8 @@ def folder(name: str) -> Path:
         raise AssetError(f"The asset {name} ({title}) is of an older version of the course. Run: {command(name)}")
     if found == "damaged":
         raise AssetError(f"The asset {name} ({title}) is damaged: a file of it has changed. Mend it: {command(name)}")
+    if found == "unreadable":
+        raise AssetError(f"The asset {name} ({title}) cannot be read: ask its owner to make .assets readable for you.")
     return where(name)
 
 
@@ -116,8 +129,8 @@ def install(
 ) -> bool:
     """Fetch an asset, prepare it and put it in place, unless it is ready; say whether there was anything to do.
 
-    The asset appears, or is replaced, in one stroke, and only when every file is the pinned one. Whatever goes wrong
-    leaves what was there before. A second process that wants the same asset waits and finds it ready.
+    The asset appears, or is replaced, only when every file is the pinned one and all is prepared. A second process that
+    wants the same asset waits and finds it ready.
 
     Raises
     ------
@@ -125,6 +138,8 @@ def install(
         If it cannot be had; the message says why and what to do.
     """
     asset = manifest.get(name)
+    if state(name, thorough=thorough) == "ready":  # without the lock: a shared folder may be closed to writing
+        return False
     try:
         with _alone(name, say):
             if state(name, thorough=thorough) == "ready":
@@ -132,10 +147,17 @@ def install(
             _install(asset, progress, say)
             return True
     except PermissionError as error:
-        raise AssetError(f"{paths.display(paths.assets())} cannot be written to ({error.strerror}).") from None
+        raise AssetError(
+            f"{paths.display(paths.assets())} cannot be written to ({error.strerror}). It may belong to somebody else: ask "
+            f"its owner to run {command(name)}, or to make it writable for you."
+        ) from None
     except OSError as error:
         if not fetch.full_disk(error):
-            raise
+            place = Path(error.filename or paths.assets())  # not resolved: a link itself may be in the way
+            place = place.relative_to(paths.root()) if place.is_relative_to(paths.root()) else place
+            raise AssetError(
+                f"{place} is in the way ({error.strerror}). Remove or rename it, then: {command(name)}"
+            ) from None
         raise AssetError(
             f"The disk is full: {name} was not finished, and nothing that you have was changed. Free "
             f"{asset.room / 1e6:.0f} MB where {paths.display(paths.assets())} lies, then: {command(name)}"
@@ -151,7 +173,7 @@ def _install(asset: Asset, progress: fetch.Progress, say: Say) -> None:
     top = paths.assets()
     draft, old = top / f".{asset.name}.new", top / f".{asset.name}.old"
     for remains in (draft, old):  # of a process that was killed; ours is the only one now
-        shutil.rmtree(remains, ignore_errors=True)
+        _remove(remains)
     free = shutil.disk_usage(top).free
     if free < asset.room:
         raise AssetError(
@@ -166,25 +188,37 @@ def _install(asset: Asset, progress: fetch.Progress, say: Say) -> None:
             say(f"{asset.name}: preparing what came …")
             _prepare(asset, draft)
         _record(asset, draft)
-        if where(asset.name).exists():
+        if os.path.lexists(where(asset.name)):
             where(asset.name).rename(old)
         draft.rename(where(asset.name))
+        for piece in asset.pieces:
+            fetch.forget(piece, top / ".partial")
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(draft)
+        _remove(old)
+
+
+def _remove(path: Path) -> None:
+    """Remove whatever is there: a folder, a file, a link."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _prepare(asset: Asset, draft: Path) -> None:
     """Make of the pieces what the loaders read."""
-    command_line = [sys.executable, "-m", "helix.assets.prepare", asset.name, str(draft)]
+    command_line = [sys.executable, "-P", "-m", "helix.assets.prepare", asset.name, str(draft)]
     settings = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command_line, env=settings, capture_output=True, text=True)
     if done.returncode:
         if os.strerror(errno.ENOSPC) in done.stderr:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         why = (done.stderr.strip().splitlines() or [f"it ended with status {done.returncode}"])[-1]
+        if done.returncode == -signal.SIGKILL:
+            why = "it was killed, probably because memory ran out"
         raise AssetError(
-            f"The asset {asset.name} came whole, but could not be prepared: {why}. Nothing that you have was changed. "
+            f"The asset {asset.name} came whole, but could not be prepared: {why}. What came is kept. "
             f"`python3 kit.py doctor` looks for the cause; then: {command(asset.name)}"
         )
 
@@ -197,7 +231,10 @@ def _record(asset: Asset, draft: Path) -> None:
         stat = file.stat()
         facts = {"bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": fetch.sha256(file)}
         files[file.relative_to(draft).as_posix()] = facts
+    for place in [draft, *(path for path in draft.rglob("*") if path.is_dir())]:
+        place.chmod(0o755)
     with (draft / RECORD).open("w", encoding="utf-8") as out:
+        os.fchmod(out.fileno(), 0o644)
         json.dump({"digest": asset.digest, "files": files}, out, indent=1)
         out.flush()
         os.fsync(out.fileno())

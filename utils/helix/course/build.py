@@ -81,7 +81,7 @@ def _execute(target: Target, notebook: NotebookNode) -> None:
             extra_arguments=["--IPKernelApp.log_level=40"],  # its warning about loopback TCP is no news here
         )
         try:
-            client.execute(env=environment.for_build(work, grading=target.kind == "solution"))
+            client.execute(env=environment.for_build(work, grading=target.kind == "solution", lesson=target.name))
         except CellExecutionError as error:
             line = _last_line(str(error.traceback))
             raise BuildError(f"{_where(target, notebook, started, line)}: {error.ename}: {error.evalue}") from None

@@ -31,7 +31,7 @@ def for_learner() -> dict[str, str]:
     return {**OFFLINE, "OMP_NUM_THREADS": "1", **os.environ}
 
 
-def for_build(work: str, *, grading: bool) -> dict[str, str]:
+def for_build(work: str, *, grading: bool, lesson: str) -> dict[str, str]:
     """Return the environment of a notebook that is built or tested.
 
     Parameters
@@ -40,8 +40,17 @@ def for_build(work: str, *, grading: bool) -> dict[str, str]:
         A temporary folder that takes the place of the learner's ``work/``.
     grading : bool
         Whether an answer that is not correct raises.
+    lesson : str
+        Its name: it may read no asset but those that the catalogue names for it, which set-up fetches.
     """
-    return {**os.environ, **lesson_settings(work, grading=grading)}
+    return {**os.environ, **lesson_settings(work, grading=grading), **only_its_assets(lesson)}
+
+
+def only_its_assets(lesson: str) -> dict[str, str]:
+    """Return the setting that makes `helix.assets.store` refuse assets which the catalogue does not name for a lesson."""
+    from helix.course import catalogue
+
+    return {"HELIX_LESSON_ASSETS": " ".join(catalogue.load().chapter(lesson).assets)}
 
 
 def lesson_settings(work: str, *, grading: bool) -> Mapping[str, str]:

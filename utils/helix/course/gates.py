@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from helix import paths
-from helix.assets import manifest
 from helix.checking import Exercise, exercises_of
 from helix.course import build, catalogue, notebooks
 from helix.course.notebooks import Target
@@ -158,21 +157,7 @@ def chapter_lacks(chapter: catalogue.Chapter) -> list[str]:
     ]
     if not chapter.lab_source.exists():
         found.append(f"{chapter.name} has no lab: source/labs/{chapter.name}.py.")
-    return found + assets_lack(chapter)
-
-
-def assets_lack(chapter: catalogue.Chapter) -> list[str]:
-    """Return the assets that a chapter or its lab reads, and that set-up would not fetch for it."""
-    sources = [file for file in (chapter.source, chapter.lab_source) if file.exists()]
-    modules = {module for file in sources for module in notebooks.modules_of(file)}
-    loaders = paths.root() / "utils" / "helix" / "assets"
-    program = "\n".join(file.read_text() for file in [*sources, *modules] if loaders not in file.parents)
-    return [
-        f'{chapter.name} reads the asset {name}, which its entry in source/course.toml does not name: assets = ["{name}"].'
-        for name in manifest.load()
-        if name not in chapter.assets
-        and re.search(rf'\b(?:models|tables)\.{name}\(|\bfolder\("{name}"\)|assets\.\w+ import .*\b{name}\b', program)
-    ]
+    return found
 
 
 def _section(text: str, heading: str) -> str:

@@ -26,7 +26,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.path.suffix == ".ipynb" and item.path not in _folders:
         _folders[item.path] = tempfile.TemporaryDirectory(prefix="helix-notebook-")
         settings = environment.lesson_settings(_folders[item.path].name, grading=item.path.parent.name == "solutions")
-        os.environ.update(settings)
+        os.environ.update({**settings, **environment.only_its_assets(item.path.stem)})
+    elif item.path.suffix != ".ipynb":
+        os.environ.pop("HELIX_LESSON_ASSETS", None)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -48,8 +48,9 @@ CHECKS: dict[str, Callable[[], Iterable[Item]]] = {
 
 def examine() -> Iterator[Item]:
     """Yield the items of all checks, in their order; the checks run side by side, for most of them wait."""
+    early = {"memory": _isolated("memory", CHECKS["memory"])} if "memory" in CHECKS else {}  # before ours is in use
     with ThreadPoolExecutor(len(CHECKS)) as pool:
-        for items in pool.map(lambda check: _isolated(*check), list(CHECKS.items())):
+        for items in pool.map(lambda name: early.get(name) or _isolated(name, CHECKS[name]), CHECKS):
             yield from items
 
 

@@ -205,6 +205,9 @@ def assets() -> Iterator[Item]:
         mend = f"Run: {store.command(name)}"
         if state == "ready":
             ready += 1
+        elif state == "unreadable":
+            mend = "Ask the owner of .assets to make it readable for you."
+            yield Item("assets", "FAIL", f"The asset {name} cannot be read.", mend)
         elif state in ("damaged", "outdated"):
             yield Item("assets", "FAIL", f"The asset {name} is {state}.", mend)
         elif readers:
@@ -215,4 +218,5 @@ def assets() -> Iterator[Item]:
         text = f"Not here, and needed by no chapter that is written: {', '.join(absent)}."
         yield Item("assets", "NOTE", f"{text} To have them all the same: python3 kit.py assets --all")
     if ready:
-        yield Item("assets", "OK", f"{ready} assets are here and whole.")
+        text = "1 asset is here and whole." if ready == 1 else f"{ready} assets are here and whole."
+        yield Item("assets", "OK", text)
