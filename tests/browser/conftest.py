@@ -4,7 +4,7 @@ import os
 import shutil
 
 import pytest
-from learner import LAB, Server, Watch, end
+from learner import LAB, Server, Watch, end, environment
 
 WHAT_TO_INSTALL = (
     "To drive a browser, run `python3 kit.py setup --group browser` and, on Debian, `apt-get install chromium`."
@@ -26,7 +26,7 @@ def browser(tmp_path_factory):
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
             executable_path=program,
-            env={**os.environ, "HOME": str(home)},
+            env=environment(home),
             # Chromium refuses to run its sandbox as root, which containers often are.
             chromium_sandbox=os.geteuid() != 0,
             # Outside of `helix test` there may be a network: no name but this machine's is found.

@@ -131,6 +131,12 @@ def contrasts(locator):
     return [tuple(pair) for pair in locator.evaluate(_CONTRASTS)]
 
 
+def environment(home):
+    """Return what a program needs to run, with this home; of the settings of tests and of the real learner, nothing."""
+    kept = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH")
+    return {name: os.environ[name] for name in kept if name in os.environ} | {"HOME": str(home)}
+
+
 def processes(home):
     """Return every process with this home, wherever it hangs: what a server or a browser started, and what that did."""
     found = []
@@ -145,8 +151,8 @@ def processes(home):
 
 def end(home, what, seconds=PATIENCE):
     """Wait until no process with this home is left. What does not end by itself is killed, and that is an error."""
-    until = time.monotonic() + seconds
-    while (left := processes(home)) and time.monotonic() < until:
+    latest = time.monotonic() + seconds
+    while (left := processes(home)) and time.monotonic() < latest:
         time.sleep(0.05)
     for process in left:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -185,10 +191,8 @@ class Server:
             goal = self.course / file.relative_to(paths.root())
             goal.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, goal)
-        # Only what a program needs to run; of the settings of Jupyter, the tests or the real learner, nothing.
-        kept = ("PATH", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH")
-        self.settings = {name: os.environ[name] for name in kept if name in os.environ} | {
-            "HOME": str(home),
+        self.settings = {
+            **environment(home),
             "HELIX_ROOT": str(self.course),
             "JUPYTER_RUNTIME_DIR": str(self.runtime),
         }
@@ -239,11 +243,6 @@ class Server:
             finally:
                 self.process.wait(PATIENCE)
                 self.process = None
-
-    def helix(self, *words):
-        """Type a `helix` command in a terminal beside JupyterLab; return what it prints."""
-        command = [sys.executable, "-m", "helix.course.cli", *words]
-        return subprocess.run(command, env=self.settings, capture_output=True, text=True, check=True).stdout
 
 
 class Learner:

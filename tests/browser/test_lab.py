@@ -71,7 +71,6 @@ def test_blanks_are_not_attempted(learner):
         learner.runs(2)
         learner.card(exercise, "○ Not attempted")
     learner.photographs("not-attempted")
-    assert "0/4" in learner.server.helix("progress")
 
 
 def test_an_answer_is_typed_and_judged(lab):
@@ -140,7 +139,6 @@ def test_nothing_is_lost(lab):
     lab.runs(3)
     lab.sees(lab.cell("progress_table()"), "the progress on the start page", "1/4  ✓ selection_rates")
     lab.photographs("progress")
-    assert "1/4  ✓ selection_rates" in lab.server.helix("progress")
     lab.opens(LAB)
     lab.sees(lab.cell("def selection_rates("), "the answer that was typed", RIGHT)
     lab.card("selection_rates", "✓ Correct")
@@ -157,10 +155,8 @@ def test_a_check_that_shows_no_card_is_noticed(lab):
 
 def test_nothing_of_the_real_learner_is_used(learner):
     learner.opens(LAB)
-    code = (
-        "import os, helix; from helix import paths; from jupyter_core.paths import jupyter_config_dir, jupyter_data_dir"
-    )
-    used = "helix.__file__, paths.root(), paths.work(), jupyter_config_dir(), jupyter_data_dir()"
+    code = "import os, helix, jupyter_core.paths as jupyter; from helix import paths"
+    used = "helix.__file__, paths.root(), paths.work(), jupyter.jupyter_config_dir(), jupyter.jupyter_data_dir()"
     module, *places = ast.literal_eval(learner.asks_kernel(code, f"[str(place) for place in ({used})]"))
     assert module == helix.__file__  # the code under test, for the copied course
     assert [place for place in places if not Path(place).is_relative_to(learner.server.home)] == []

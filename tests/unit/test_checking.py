@@ -897,9 +897,20 @@ def _luminance(colour):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("background", ["#ffffff", "#111111"], ids=["light", "dark"])
+def _mix(first, second, share):
+    parts = [
+        round(share * int(first[place : place + 2], 16) + (1 - share) * int(second[place : place + 2], 16))
+        for place in (1, 3, 5)
+    ]
+    return "#" + "".join(f"{part:02x}" for part in parts)
+
+
+@pytest.mark.parametrize(
+    ("text", "background"), [("#212121", "#ffffff"), ("#e0e0e0", "#111111")], ids=["light", "dark"]
+)
 @pytest.mark.parametrize("outcome", Outcome)
-def test_a_card_is_readable_in_both_themes(outcome, background):
+def test_a_card_is_readable_in_both_themes(outcome, text, background):
     colour = card._LOOK[outcome][2]
-    light, dark = sorted((_luminance(colour), _luminance(background)), reverse=True)
-    assert (light + 0.05) / (dark + 0.05) >= 3
+    assert f"color-mix(in srgb, {colour} 70%, currentColor)" in Card("T", Verdict(outcome, "M"))._repr_html_()
+    pair = _luminance(_mix(colour, text, 0.7)), _luminance(_mix(colour, background, 0x14 / 255))
+    assert (max(pair) + 0.05) / (min(pair) + 0.05) >= 4.5

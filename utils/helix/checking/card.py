@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from helix.checking.verdict import Outcome, Verdict
 
-# Colours with a contrast of 3:1 or more on white and on JupyterLab's dark background; the sign and the word say it too.
+# Colours of the bar; mixed with the theme's own text colour, words in them have a contrast of 4.5:1 or more on white and
+# on JupyterLab's dark background, which no single colour has. The sign and the word say it too.
 _LOOK = {
     Outcome.CORRECT: ("✓", "Correct", "#2e8b57"),
     Outcome.INCORRECT: ("✗", "Incorrect", "#d1495b"),
@@ -45,7 +46,7 @@ class Card:
         sign, word, colour = _LOOK[self.verdict.outcome]
         verdict = self.verdict
         parts = [
-            f"<div><b style='color:{colour}'>{sign} {word}</b> · {_inline(self.title)}</div>",
+            f"<div><b style='color:color-mix(in srgb, {colour} 70%, currentColor)'>{sign} {word}</b> · {_inline(self.title)}</div>",
             f"<div style='margin-top:.3em'>{_inline(verdict.message)}</div>",
         ]
         if verdict.given:
@@ -58,7 +59,7 @@ class Card:
             if text:
                 parts.append(
                     f"<div style='margin-top:.3em'>{label}:</div><pre style='margin:.1em 0 .1em 1em;"
-                    f"white-space:pre-wrap'>{html.escape(text)}</pre>"
+                    f"white-space:pre-wrap;word-break:normal;overflow-wrap:anywhere'>{html.escape(text)}</pre>"
                 )
         if self.help:
             parts.append(f"<div style='margin-top:.3em'><b>What helps.</b> {_inline(self.help)}</div>")

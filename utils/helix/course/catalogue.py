@@ -108,6 +108,10 @@ class Catalogue:
                 f"from {self.chapters[0].name} to {last}; `helix map` lists them."
             ) from None
 
+    def assets_of(self, lesson: str) -> tuple[str, ...]:
+        """Return the assets that a lesson reads; none for one that is not in the catalogue."""
+        return self._by_key[lesson].assets if lesson in self._by_key else ()
+
     def written(self) -> list[Chapter]:
         """Return the chapters that exist."""
         return [chapter for chapter in self.chapters if chapter.written]

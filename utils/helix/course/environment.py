@@ -50,7 +50,7 @@ def only_its_assets(lesson: str) -> dict[str, str]:
     """Return the setting that makes `helix.assets.store` refuse assets which the catalogue does not name for a lesson."""
     from helix.course import catalogue
 
-    return {"HELIX_LESSON_ASSETS": " ".join(catalogue.load().chapter(lesson).assets)}
+    return {"HELIX_LESSON_ASSETS": " ".join(catalogue.load().assets_of(lesson))}
 
 
 def lesson_settings(work: str, *, grading: bool) -> Mapping[str, str]:

@@ -151,7 +151,7 @@ def fingerprint(target: Target) -> str:
             data = (root / "data" / module.stem).glob("**/*")
             files |= {file for file in data if file.is_file() and "__pycache__" not in file.parts}
     digest = hashlib.sha256()
-    for asset in catalogue.load().chapter(target.name).assets:
+    for asset in catalogue.load().assets_of(target.name):
         digest.update(manifest.get(asset).digest.encode())
     for wanted in jupytext.read(target.source, fmt="py:percent").metadata.get("helix", {}).get("inputs", []):
         if wanted.endswith("/"):
