@@ -16,13 +16,15 @@ An experiment is a script ``experiments/NN_topic.py``::
     if __name__ == "__main__":
         experiment.main()
 
-``helix experiment NN`` reruns the first point of every grid and shows it beside the record; ``--measure`` runs what is
-not done yet and writes ``results/NN_topic.json``.
+``helix experiment NN`` reruns the first point of every grid that is not ``long`` and shows it beside the record;
+``--measure`` runs what is not done yet and writes ``results/NN_topic.json``. A run counts as done as long as its function,
+and what that uses of the script, stay as they were: whoever edits the conclusion, or adds a grid, trains nothing again.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import hashlib
 import itertools
 import json
@@ -52,6 +54,7 @@ class _Grid:
     points: tuple[dict[str, Any], ...]
     timing: bool
     rtol: float
+    long: bool
 
 
 class Experiment:
@@ -70,7 +73,9 @@ class Experiment:
         self._conclude: Callable[[dict[str, pd.DataFrame]], Mapping[str, Any]] | None = None
         self._claims: dict[str, dict[str, str]] = {}
 
-    def runs(self, *, timing: bool = False, rtol: float = 1e-6, **grid: Iterable[Any]) -> Callable[[Run], Run]:
+    def runs(
+        self, *, timing: bool = False, rtol: float = 1e-6, long: bool = False, **grid: Iterable[Any]
+    ) -> Callable[[Run], Run]:
         """Register a function to be run once for each point of the grid.
 
         Parameters
@@ -79,6 +84,8 @@ class Experiment:
             Whether it measures time, so that a rerun is not expected to give the same values.
         rtol : float
             The relative difference that another processor may make to a number.
+        long : bool
+            Whether one run takes many minutes: then a slice leaves the grid out.
         **grid : iterable
             The values of each keyword argument, JSON-serialisable; the seed is one of them.
         """
@@ -87,7 +94,7 @@ class Experiment:
             raise ValueError("The grid is empty: give every argument at least one value.")
 
         def register(run: Run) -> Run:
-            self._grids[run.__name__] = _Grid(run, points, timing, rtol)
+            self._grids[run.__name__] = _Grid(run, points, timing, rtol, long)
             return run
 
         return register
@@ -109,7 +116,7 @@ class Experiment:
         return paths.work() / "experiments" / f"{self.name}.jsonl"
 
     def _key(self, grid: str, point: Mapping[str, Any]) -> str:
-        text = json.dumps([results.script_hash(self.script), grid, point], sort_keys=True, default=results.plain)
+        text = json.dumps([definition_hash(self.script, grid), grid, point], sort_keys=True, default=results.plain)
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     def measure(self) -> Path:
@@ -146,10 +153,12 @@ class Experiment:
         return results.save(self.name, record)
 
     def slice(self) -> pd.DataFrame:
-        """Rerun the first point of every grid; return its values beside the recorded ones, one row a value."""
+        """Rerun the first point of every grid that is not long; return its values beside the recorded ones, one row a value."""
         record = results.load(self.name)
         rows = []
         for name, grid in self._grids.items():
+            if grid.long:
+                continue
             point = grid.points[0]
             recorded = _row(record["runs"].get(name, {}), _plain(point))
             if recorded is None:
@@ -179,9 +188,46 @@ class Experiment:
             print(f"Written: {paths.display(self.measure())}")
             return
         table = self.slice()
-        print(table.to_string(index=False))
+        print(table.to_string(index=False, max_colwidth=40))
+        if left_out := [name for name, grid in self._grids.items() if grid.long]:
+            print(f"Left out, as one run takes many minutes: {', '.join(left_out)}. All of it: --measure")
         if (table["same"] == False).any():  # noqa: E712  (the column also holds the word "timing")
             raise SystemExit("A value differs from its record, though the script is seeded.")
+
+
+def definition_hash(script: Path, name: str) -> str:
+    """Return the SHA-256 of a function of a script and of all that it uses of the script, directly or through others.
+
+    Comments, layout and the function's own decorators do not count. What it imports counts as a name only, as a script's
+    hash does not know its modules either. Where the script does not define the function, the whole script counts.
+    """
+    defined: dict[str, list[ast.stmt]] = {}
+    for statement in ast.parse(script.read_text("utf-8")).body:
+        for bound in _bound(statement):
+            defined.setdefault(bound, []).append(statement)
+    if name not in defined:
+        return results.script_hash(script)
+    for statement in defined[name]:
+        if isinstance(statement, ast.FunctionDef):
+            statement.decorator_list = []
+    used: dict[int, ast.stmt] = {}
+    queue = [name]
+    while queue:
+        for statement in defined.get(queue.pop(), []):
+            if id(statement) not in used:
+                used[id(statement)] = statement
+                queue += [node.id for node in ast.walk(statement) if isinstance(node, ast.Name)]
+    texts = sorted(ast.unparse(statement) for statement in used.values())
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    """Return the names that a statement of a module binds."""
+    if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+        return {statement.name}
+    if isinstance(statement, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
+    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Quantization, mixed precision, pruning, compilation."""
