@@ -12,7 +12,7 @@ import pytest
 
 from helix import paths
 from helix.record import journal, results
-from helix.record.experiment import Experiment
+from helix.record.experiment import Experiment, definition_hash
 
 NAME = "00_start_here"
 
@@ -255,3 +255,72 @@ def test_main_measures(made, capsys):
     experiment.main(["--measure"])
     assert capsys.readouterr().out == f"Written: results/{NAME}.json\n"
     assert json.loads(results.path(NAME).read_text("utf-8"))["figures"]["runs"] == 4
+
+
+def test_a_grid_outside_the_slice_is_not_rerun_and_named(made, script, capsys):
+    def two_grids():
+        experiment = made()
+
+        @experiment.runs(in_slice=False, seed=(0,))
+        def training(seed):
+            experiment.ran.append("training")
+            return {"value": seed}
+
+        return experiment
+
+    two_grids().measure()
+    again = two_grids()
+    again.main([])
+    assert again.ran == [(10, 0)]
+    assert "too long for a slice: training" in capsys.readouterr().out
+
+
+# ------------------------------------------------------------------ what a run depends on
+
+SCRIPT = '''
+import numpy as np
+from helix import measure, paths
+SIZES = (1, 2)
+RATE = 0.1
+def helper(x):
+    return RATE * x
+@experiment.runs(size=SIZES)
+def audit(size):
+    return {"value": helper(size) + np.pi}
+def conclude(runs):
+    return measure.wilson(1, 2)
+'''
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("measure.wilson(1, 2)", "measure.wilson(1, 3)"),
+        ("SIZES = (1, 2)", "SIZES = (1, 2, 3)"),  # the points themselves are part of what names a run
+        ("RATE * x", "RATE * x  # a comment"),
+        ("measure, paths", "measure, cards, paths"),
+        ("import numpy as np", "import numpy as np\nimport os"),
+    ],
+)
+def test_an_edit_elsewhere_keeps_a_run(script, old, new):
+    assert hash_after(script, old, new) == hash_after(script)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("helper(size)", "helper(size + 1)"),
+        ("RATE * x", "RATE * x * x"),  # through another function
+        ("RATE = 0.1", "RATE = 0.2"),  # through another function's constant
+        ("import numpy as np", "import math as np"),
+        ("RATE = 0.1", "RATE = 0.1\nRATE = 0.1"),
+    ],
+)
+def test_an_edit_of_what_a_run_uses_runs_it_again(script, old, new):
+    assert hash_after(script, old, new) != hash_after(script)
+
+
+def hash_after(script, old="", new=""):
+    assert old in SCRIPT
+    script.write_text(SCRIPT.replace(old, new, 1))
+    return definition_hash(script, "audit")

@@ -97,7 +97,8 @@ def pack_change(model: nn.Module, base: nn.Module) -> dict[str, Tensor]:
 
     The change is a few per cent of the weights, so that int8 per channel holds it more finely than float16 holds them.
     """
-    taps, before, packed = live_taps(base), quantization.layers(quantization.fold(base)), {}
+    taps, before = live_taps(base), quantization.layers(quantization.fold(base))
+    packed: dict[str, Tensor] = {}
     for name, layer in quantization.layers(model).items():
         change = (layer.weight - before[name].weight).detach()
         change = change[:, :, *taps[name]] if name in taps else change
@@ -127,7 +128,7 @@ def unpack_change(packed: dict[str, Tensor], base: nn.Module) -> nn.Module:
 
 def pack_int8(model: nn.Module) -> dict[str, Tensor]:
     """Return what is stored of a network from `quantization.quantize`, 8 bits per channel: exactly what it computes with."""
-    packed = {}
+    packed: dict[str, Tensor] = {}
     for name, module in model.named_modules():
         if isinstance(module, quantization.OnGrid):
             weight = module.layer.weight.detach()

@@ -16,7 +16,7 @@ An experiment is a script ``experiments/NN_topic.py``::
     if __name__ == "__main__":
         experiment.main()
 
-``helix experiment NN`` reruns the first point of every grid that is not ``long`` and shows it beside the record;
+``helix experiment NN`` reruns the first point of every grid (but for those with ``in_slice=False``) and shows it beside the record;
 ``--measure`` runs what is not done yet and writes ``results/NN_topic.json``. A run counts as done as long as its function,
 and what that uses of the script, stay as they were: whoever edits the conclusion, or adds a grid, trains nothing again.
 """
@@ -54,7 +54,7 @@ class _Grid:
     points: tuple[dict[str, Any], ...]
     timing: bool
     rtol: float
-    long: bool
+    in_slice: bool
 
 
 class Experiment:
@@ -74,7 +74,7 @@ class Experiment:
         self._claims: dict[str, dict[str, str]] = {}
 
     def runs(
-        self, *, timing: bool = False, rtol: float = 1e-6, long: bool = False, **grid: Iterable[Any]
+        self, *, timing: bool = False, rtol: float = 1e-6, in_slice: bool = True, **grid: Iterable[Any]
     ) -> Callable[[Run], Run]:
         """Register a function to be run once for each point of the grid.
 
@@ -84,8 +84,8 @@ class Experiment:
             Whether it measures time, so that a rerun is not expected to give the same values.
         rtol : float
             The relative difference that another processor may make to a number.
-        long : bool
-            Whether one run takes many minutes: then a slice leaves the grid out.
+        in_slice : bool
+            False leaves the grid out of a slice: a run takes many minutes, or needs what learners may not have.
         **grid : iterable
             The values of each keyword argument, JSON-serialisable; the seed is one of them.
         """
@@ -94,7 +94,7 @@ class Experiment:
             raise ValueError("The grid is empty: give every argument at least one value.")
 
         def register(run: Run) -> Run:
-            self._grids[run.__name__] = _Grid(run, points, timing, rtol, long)
+            self._grids[run.__name__] = _Grid(run, points, timing, rtol, in_slice)
             return run
 
         return register
@@ -153,11 +153,11 @@ class Experiment:
         return results.save(self.name, record)
 
     def slice(self) -> pd.DataFrame:
-        """Rerun the first point of every grid that is not long; return its values beside the recorded ones, one row a value."""
+        """Rerun the first point of every grid that belongs in a slice; return its values beside the recorded ones, one row a value."""
         record = results.load(self.name)
         rows = []
         for name, grid in self._grids.items():
-            if grid.long:
+            if not grid.in_slice:
                 continue
             point = grid.points[0]
             recorded = _row(record["runs"].get(name, {}), _plain(point))
@@ -189,8 +189,8 @@ class Experiment:
             return
         table = self.slice()
         print(table.to_string(index=False, max_colwidth=40))
-        if left_out := [name for name, grid in self._grids.items() if grid.long]:
-            print(f"Left out, as one run takes many minutes: {', '.join(left_out)}. All of it: --measure")
+        if left_out := [name for name, grid in self._grids.items() if not grid.in_slice]:
+            print(f"Left out, as too long for a slice: {', '.join(left_out)}. All of it: --measure")
         if (table["same"] == False).any():  # noqa: E712  (the column also holds the word "timing")
             raise SystemExit("A value differs from its record, though the script is seeded.")
 
@@ -203,8 +203,8 @@ def definition_hash(script: Path, name: str) -> str:
     """
     defined: dict[str, list[ast.stmt]] = {}
     for statement in ast.parse(script.read_text("utf-8")).body:
-        for bound in _bound(statement):
-            defined.setdefault(bound, []).append(statement)
+        for bound, piece in _bound(statement):
+            defined.setdefault(bound, []).append(piece)
     if name not in defined:
         return results.script_hash(script)
     for statement in defined[name]:
@@ -221,13 +221,17 @@ def definition_hash(script: Path, name: str) -> str:
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
-def _bound(statement: ast.stmt) -> set[str]:
-    """Return the names that a statement of a module binds."""
+def _bound(statement: ast.stmt) -> list[tuple[str, ast.stmt]]:
+    """Return the names that a statement of a module binds, each with what binds it; of an import, only its own part."""
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
-        return {statement.name}
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return {(alias.asname or alias.name).partition(".")[0] for alias in statement.names}
-    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        return [(statement.name, statement)]
+    if isinstance(statement, ast.Import):
+        return [((one.asname or one.name).partition(".")[0], ast.Import([one])) for one in statement.names]
+    if isinstance(statement, ast.ImportFrom):
+        parts = ((one, ast.ImportFrom(statement.module, [one], statement.level)) for one in statement.names)
+        return [(one.asname or one.name, part) for one, part in parts]
+    names = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    return [(name, statement) for name in sorted(names)]
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
