@@ -277,7 +277,7 @@ def test_a_grid_outside_the_slice_is_not_rerun_and_named(made, script, capsys):
 
 # ------------------------------------------------------------------ what a run depends on
 
-SCRIPT = '''
+SCRIPT = """
 import numpy as np
 from helix import measure, paths
 SIZES = (1, 2)
@@ -289,7 +289,7 @@ def audit(size):
     return {"value": helper(size) + np.pi}
 def conclude(runs):
     return measure.wilson(1, 2)
-'''
+"""
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ def bars(
     if reference is not None:
         ax.axvline(reference, color=_SOFT, linestyle="--", linewidth=1)
     ax.hlines(places, [i.low for i in intervals], [i.high for i in intervals], CYCLE[0], linewidth=3, alpha=0.45)
-    ax.plot([i.value for i in intervals], places, "o", color=CYCLE[0], markersize=7)
+    ax.plot([i.value for i in intervals], places, "o", color=CYCLE[0], markersize=7, markevery=1)  # close ones too
     ax.set_yticks(places, labels)
     ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)

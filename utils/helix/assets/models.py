@@ -5,10 +5,8 @@ Every loader raises `helix.assets.manifest.AssetError`, with the command that me
 
 from __future__ import annotations
 
-import contextlib
 import json
-import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helix.assets.store import folder
+from helix.notices import without_notices
 
 if TYPE_CHECKING:
     import torch
@@ -23,23 +22,6 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
     from helix.assets.efficientnet import EfficientNetLite0
-
-
-@contextlib.contextmanager
-def _without_notices() -> Iterator[None]:
-    """Keep two notices of torchao's off stderr, which importing a model of transformers or spaCy brings.
-
-    It names, with their paths, libraries for GPUs that a CPU build cannot load, and an outdated call of its own.
-    """
-    loggers = [logging.getLogger(name) for name in ("torchao", "torch.utils._pytree")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def smollm2(dtype: torch.dtype | None = None) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
@@ -69,7 +51,7 @@ def smollm2(dtype: torch.dtype | None = None) -> tuple[LlamaForCausalLM, PreTrai
     """
     import torch
 
-    with _without_notices():
+    with without_notices():
         from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
         from transformers.utils.logging import disable_progress_bar, enable_progress_bar
 
@@ -213,7 +195,7 @@ def spacy_english(exclude: Sequence[str] = ()) -> Language:
     exclude : sequence of str
         Components to leave out, such as "parser" where only names are wanted.
     """
-    with _without_notices():
+    with without_notices():
         import spacy
 
         return spacy.load(folder("spacy_english"), exclude=list(exclude))

@@ -347,10 +347,11 @@ def tracked() -> list[Path]:
 
 
 def cards() -> list[str]:
-    """Every data set has its card."""
+    """Every data set and every set of weights has its card."""
     return [
         f"{paths.display(folder)} has no CARD.md (origin, licence, consent, hash, size, known problems)."
-        for folder in sorted((paths.root() / "data").glob("*/"))
+        for kind in ("data", "weights")
+        for folder in sorted((paths.root() / kind).glob("*/"))
         if folder.is_dir() and not (folder / "CARD.md").exists()
     ]
 

@@ -137,7 +137,7 @@ def identity(cell: NotebookNode) -> tuple[Any, ...]:
 
 
 def fingerprint(target: Target) -> str:
-    """Return a hash of what the outputs depend on: source, imported helix modules, data, assets and record, the lock.
+    """Return a hash of what the outputs depend on: source, imported helix modules, data, weights, assets, record, the lock.
 
     A lesson that reads anything else names it in its header, under ``jupyter: helix: inputs:``, as chapter 00 does; of a
     folder (with ``/``) only the names of the files count.
@@ -148,8 +148,9 @@ def fingerprint(target: Target) -> str:
     files |= modules
     for module in modules:
         if module.parent.name == "datasets":
-            data = (root / "data" / module.stem).glob("**/*")
-            files |= {file for file in data if file.is_file() and "__pycache__" not in file.parts}
+            files |= _files_in(root / "data" / module.stem)
+        for folder in re.findall(r'"(weights/\w+)"', module.read_text("utf-8")):
+            files |= _files_in(root / folder)
     digest = hashlib.sha256()
     for asset in catalogue.load().assets_of(target.name):
         digest.update(manifest.get(asset).digest.encode())
@@ -161,6 +162,10 @@ def fingerprint(target: Target) -> str:
     for file in sorted(file for file in files if file.exists()):
         digest.update(f"{file.relative_to(root).as_posix()} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
+
+
+def _files_in(folder: Path) -> set[Path]:
+    return {file for file in folder.glob("**/*") if file.is_file() and "__pycache__" not in file.parts}
 
 
 def solved(name: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ arXiv:1712.05877. M. Nagel et al. (2021), A White Paper on Neural Network Quanti
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from helix import measure
+from helix.notices import without_notices
 
 _SHRINK = torch.linspace(1.0, 0.3, 36)  # the shares of the whole range among which `clipped` looks for the best
 
@@ -334,15 +336,18 @@ def to_int8(model: nn.Module, calibration: Tensor) -> Any:
     calibration : Tensor, shape (n, channels, h, w)
         Training pictures.
     """
-    from torchao.quantization import pt2e
-    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
-    from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
+    with without_notices():
+        from torchao.quantization import pt2e
+        from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+        from torchao.quantization.pt2e.quantizer import x86_inductor_quantizer as x86
 
     parts = calibration.split(64)
     sizes = {0: torch.export.Dim("batch", min=1, max=1024)}
     exported = torch.export.export(model.eval(), (parts[0],), dynamic_shapes=(sizes,), strict=True).module()
     quantizer = x86.X86InductorQuantizer().set_global(x86.get_default_x86_inductor_quantization_config())
-    prepared = prepare_pt2e(exported, quantizer)
+    with warnings.catch_warnings():  # true and harmless: a maximum is the same in any number of bits
+        warnings.filterwarnings("ignore", message="The input of maxpool2d is not quantized")
+        prepared = prepare_pt2e(exported, quantizer)
     with torch.no_grad():
         for part in parts:
             prepared(part)
@@ -361,7 +366,7 @@ def to_int8(model: nn.Module, calibration: Tensor) -> Any:
 def class_changes(
     labels: NDArray[np.int64], before: NDArray[np.int64], after: NDArray[np.int64]
 ) -> dict[int, measure.Interval]:
-    """Return for each class how its accuracy changed, with a 95 % interval; below 0 the class lost.
+    """Return for each class how its accuracy changed, with a paired 95 % interval; below 0 the class lost.
 
     Parameters
     ----------
@@ -371,14 +376,19 @@ def class_changes(
     Raises
     ------
     ValueError
-        If the three differ in length, or a class has fewer than two pictures.
+        If the three differ in length.
     """
     if not len(labels) == len(before) == len(after):
         raise ValueError(
             f"{len(labels)} labels, {len(before)} and {len(after)} predictions: all of the same pictures, please."
         )
-    won = (after == labels).astype(int) - (before == labels)
-    return {int(label): measure.bootstrap(won[labels == label]) for label in np.unique(labels)}
+    right_before, right_after = before == labels, after == labels
+    changes = {}
+    for label in np.unique(labels):
+        here = labels == label
+        won, lost = (right_after & ~right_before & here).sum(), (right_before & ~right_after & here).sum()
+        changes[int(label)] = measure.paired_difference(int(won), int(lost), int(here.sum()))
+    return changes
 
 
 def class_gate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -73,7 +74,8 @@ def fit(
     )
     losses: list[float] = []
     model.train()
-    with tqdm(total=steps, desc="fit", unit="step", leave=False) as bar:
+    # In a notebook tqdm.auto does not ask for TQDM_DISABLE itself, and a built page would keep an empty bar.
+    with tqdm(total=steps, desc="fit", unit="step", leave=False, disable=bool(os.environ.get("TQDM_DISABLE"))) as bar:
         for _ in range(epochs):
             for rows in torch.randperm(len(images), generator=draw)[: steps // epochs * batch].split(batch):
                 pictures = images[rows]

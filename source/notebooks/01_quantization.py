@@ -1,0 +1,946 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Quantization
+#
+# After this chapter you can quantize a real network to int8, prove that your integers compute what the library's compute,
+# and say which classes pay for it.
+#
+# **75 minutes · after [Start here](00_start_here.ipynb) · strand: engineering.**
+#
+# You need Python with NumPy, a little PyTorch (tensors, a module, a training loop), and the intervals of the start page.
+
+# %%
+from importlib.metadata import version
+
+for package in ("numpy", "torch", "torchao", "transformers"):
+    print(package, version(package))
+
+# %% [markdown]
+# ## The claim
+#
+# A network that was trained in float32 spends four bytes on each of its numbers. Most of them need not be that exact. To
+# **quantize** is to replace them by whole numbers of few bits: smaller files, less traffic between memory and processor,
+# cheaper arithmetic. The articles that this course grew from show it in one line, and call it *quantization-aware training*:
+#
+# ```python
+# model = torchvision.models.resnet18(pretrained=True)
+# quantized = torch.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
+# ```
+#
+# Whoever believes that line ships a model that is as large and as slow as before. We test it, and three habits of
+# practice that stand beside it:
+#
+# > 1. Quantization-aware training is `quantize_dynamic(resnet18, {Linear}, dtype=qint8)`.
+# > 2. Int8 is free: a quarter of the size, faster, and as accurate.
+# > 3. Quantization-aware training gives a more accurate network than calibration after training.
+# > 4. Dynamic int8 makes a language model smaller and faster and leaves its perplexity as it was.
+#
+# Those who pay if one of them is false are the people behind the examples that the smaller model newly gets wrong. An
+# average hardly shows them. So the last question of this chapter is not *how much* accuracy is lost, but *whose*.
+#
+# ## The idea, built up
+#
+# ### One number
+#
+# A **grid** is a row of evenly spaced numbers. The distance of neighbours is the **scale** $s$. A number $x$ is stored as
+# the whole number $q$ of the nearest place, and read back as $\hat x$:
+#
+# $$q = \mathrm{clip}\!\left(\mathrm{round}\!\left(\frac{x}{s}\right),\, -q_{\max},\, q_{\max}\right), \qquad \hat x = s\,q, \qquad q_{\max} = 2^{\,b-1} - 1 .$$
+#
+# With $b = 8$ bits $q$ runs from −127 to 127, with 3 bits from −3 to 3. (One of the $2^b$ whole numbers is left unused, so that
+# the grid is symmetric.)
+
+# %%
+import numpy as np
+
+
+def quantize(x: np.ndarray, scale: np.ndarray | float, bits: int) -> np.ndarray:
+    q_max = 2 ** (bits - 1) - 1
+    return np.clip(np.round(x / scale), -q_max, q_max).astype(np.int8)
+
+
+# %% tags=["nbval-check-output"]
+x = np.array([-1.3, -0.2, 0.0, 0.06, 0.49, 0.9, 2.0])
+q = quantize(x, scale=0.4, bits=3)
+print("x  ", x)
+print("q  ", q)
+print("x̂  ", np.round(0.4 * q, 2))
+
+# %% [markdown]
+# Two things happened. Numbers between two places were **rounded**, by half a scale at the most. The 2.0 was **clipped**: it
+# lies beyond the last place, and lost 0.8. Drawn for all numbers, the grid is a staircase with two flat ends.
+
+# %%
+from helix import plots
+
+line = np.linspace(-2, 2, 801)
+figure, ax = plots.figure(height=2.9)
+ax.plot(line, line, color="#8d99ae", marker="", linewidth=1, label="x")
+ax.plot(line, 0.4 * quantize(line, 0.4, 3), marker="", linestyle="-", label="on the grid")
+ax.axvspan(-2, -1.4, color="#e9ecef", zorder=0)
+ax.axvspan(1.4, 2, color="#e9ecef", zorder=0)
+ax.set(xlabel="x", ylabel="read back", xlim=(-2, 2))
+ax.legend(loc="upper left")
+plots.show(
+    figure,
+    alt="A staircase of seven steps along the diagonal: 3 bits, scale 0.4. In the grey ends, beyond the last step, "
+    "everything is clipped to ±1.2.",
+)
+
+# %% [markdown]
+# ### A matrix, and the choice of the scale
+#
+# Now real weights: the last layer of a ResNet18 that we trained on Fashion-MNIST. Its card is
+# `weights/01_quantization/CARD.md`; that of the pictures is `data/fashion_mnist/CARD.md`. Here are 4 × 6 of its numbers, and what
+# 3 bits leave of them. The usual scale for weights lets the largest magnitude just fit: $s = \max|x| \,/\, q_{\max}$.
+
+# %%
+from helix.engineering import trained
+
+network = trained.load("fp32")
+W = network.fc.weight.detach().numpy()  # 10 classes × 512 features
+corner = W[:4, :6]
+scale = np.abs(corner).max() / 3
+rounded = scale * quantize(corner, scale, bits=3)
+
+# %%
+figure, axes = plots.figure(height=1.8, columns=3)
+limits = (-float(np.abs(corner).max()), float(np.abs(corner).max()))
+for ax, values, title in zip(
+    axes, (corner, rounded, rounded - corner), ("float32", "3 bits", "error"), strict=True
+):
+    plots.matrix(ax, values, title, fmt=".2f", limits=limits)
+plots.show(
+    figure,
+    alt="Three matrices of 4 × 6 numbers: the weights, the same on a grid of seven numbers, and the difference, "
+    "which is never larger than half a step.",
+)
+
+# %% [markdown]
+# The largest weight need not decide. A shorter grid clips the few largest weights and rounds all the others more finely.
+# For 4 bits, over the whole matrix, here is the mean squared error for every choice of the last place, split into the part that
+# clipping makes and the part that rounding makes.
+
+# %%
+shares = np.linspace(0.2, 1, 60)
+parts = {"clipping": [], "rounding": []}
+for share in shares:
+    top = share * np.abs(W).max()
+    error = (top / 7 * quantize(W, top / 7, bits=4) - W) ** 2
+    beyond = np.abs(W) > top
+    parts["clipping"].append(error[beyond].sum() / W.size)
+    parts["rounding"].append(error[~beyond].sum() / W.size)
+total = np.sum(list(parts.values()), axis=0)
+
+# %% tags=["nbval-check-output"]
+best = shares[np.argmin(total)]
+print(f"least error with the last place at {best:.2f} of the largest weight: {total.min() / total[-1]:.2f} of the error at 1.00")
+
+# %%
+figure, ax = plots.figure(height=2.9)
+for name, values in parts.items():
+    ax.plot(shares, 1e6 * np.array(values), label=name)
+ax.plot(shares, 1e6 * total, label="both", color="black", marker="", linestyle="-")
+ax.set(xlabel="last place of the grid, as a share of the largest |weight|", ylabel="mean squared error (10⁻⁶)")
+ax.legend()
+plots.show(
+    figure,
+    alt="Error of 4-bit weights against the length of the grid. The clipping error falls to zero as the grid gets longer, the rounding "
+    "error grows with the square of its length; their sum is least in between.",
+)
+
+# %% [markdown]
+# ### A zero point for numbers that are never negative
+#
+# What flows between layers is different. After a ReLU no number is negative, and a symmetric grid would leave its whole
+# lower half unused. An **asymmetric** grid (the literature also says *affine*) shifts: the **zero point** $z$ is the whole number that
+# means 0.
+#
+# $$q = \mathrm{clip}\!\left(\mathrm{round}\!\left(\frac{x}{s}\right) + z,\; 0,\; 2^b - 1\right), \qquad \hat x = s\,(q - z).$$
+#
+# $z$ is rounded to a whole number, so that 0 lies exactly on the grid: padding and ReLU make a great many exact zeros. You will write
+# the choice of $s$ and $z$ yourself in the lab; here `helix.engineering.quantization` makes it. These are the numbers that enter a convolution in the
+# middle of the network, for 64 pictures.
+
+# %%
+import torch
+
+from helix.datasets import fashion_mnist
+from helix.engineering import quantization, training
+
+torch.set_num_threads(1)
+pictures, _ = training.tensors(fashion_mnist.load("train"))
+caught = {}
+hook = network.layer2[0].conv2.register_forward_hook(lambda layer, given, made: caught.update(x=given[0]))
+training.predict(network, pictures[:64])
+hook.remove()
+a = caught["x"]
+
+# %% tags=["nbval-check-output"]
+for bits in (8, 4):
+    grids = {"symmetric": quantization.symmetric(a, bits), "asymmetric": quantization.asymmetric(a.min(), a.max(), bits)}
+    errors = {name: (grid.round_trip(a) - a).square().mean().sqrt().item() for name, grid in grids.items()}
+    print(f"{bits} bits: error of the symmetric grid {errors['symmetric'] / errors['asymmetric']:.2f} times that of the asymmetric one")
+
+# %% [markdown]
+# Twice as many places in the same range halve the error. That is one bit won for free, hence the habit: **weights symmetric,
+# activations asymmetric**.
+#
+# ### One scale for the tensor, or one for each channel
+#
+# A convolution has one filter for each output channel, and their sizes differ. More so after **folding**: once training is
+# over, a batch norm multiplies channel $c$ by the constant $\gamma_c/\sigma_c$ and adds another, so both go into the convolution before it:
+#
+# $$\hat w_c = \frac{\gamma_c}{\sigma_c}\, w_c, \qquad \hat b_c = \beta_c - \frac{\gamma_c\,\mu_c}{\sigma_c}.$$
+#
+# The network answers as before, and each layer has one multiplication less to be rounded.
+
+# %%
+folded = quantization.fold(network)
+difference = training.logits(folded, pictures[:64]) - training.logits(network, pictures[:64])
+assert difference.abs().max() < 1e-3
+V = folded.conv1.weight.detach().numpy().reshape(64, -1)  # the first layer: 64 filters of 7 · 7 numbers
+reach = np.abs(V).max(axis=1)
+
+# %%
+figure, ax = plots.figure(height=2.5)
+ax.bar(np.arange(64), np.sort(reach)[::-1], color=plots.CYCLE[0])
+ax.axhline(reach.max(), color="#595959", linestyle="--", linewidth=1)
+ax.set(xlabel="output channel, largest first", ylabel="largest |weight|", xlim=(-1, 64))
+plots.show(
+    figure,
+    alt="The largest weight of each of 64 filters, in order: one reaches the dashed line, which a scale for the whole tensor must "
+    "serve; half of them reach less than a third of it.",
+)
+
+# %% [markdown]
+# With one scale for all, the small filters get only a few places of the grid. With one scale **per channel**, every filter gets all
+# of them, for four more bytes a channel.
+
+
+# %%
+def channel_scales(weight: np.ndarray, bits: int) -> np.ndarray:
+    """One scale for each row."""
+    return np.abs(weight).max(axis=1, keepdims=True) / (2 ** (bits - 1) - 1)
+
+
+# %% tags=["nbval-check-output"]
+for bits in (8, 4):
+    scales = {"per tensor": np.abs(V).max() / (2 ** (bits - 1) - 1), "per channel": channel_scales(V, bits)}
+    for name, s in scales.items():
+        error = np.sqrt(np.mean((s * quantize(V, s, bits) - V) ** 2) / np.mean(V**2))
+        print(f"{bits} bits {name:12} relative error {error:.3f}")
+
+# %% [markdown]
+# At 8 bits either will do. At 4 bits it decides whether an error is a quarter of the weights or a tenth. The package does the same as our
+# few lines:
+
+# %% tags=["nbval-check-output"]
+grid = quantization.symmetric(torch.tensor(V), bits=4, axis=0)
+print(np.array_equal(grid.quantize(torch.tensor(V)).numpy(), quantize(V, channel_scales(V, 4), 4)))
+
+# %% [markdown]
+# ### A product of whole numbers
+#
+# Storing whole numbers makes a file smaller. To be faster, the processor has to **compute** with them. With $x \approx s_x q_x$ and
+# $w \approx s_w q_w$ the scales come out of the sum:
+#
+# $$y_j = \sum_i x_i w_{ij} \;\approx\; s_x\, s_w \sum_i q_{x,i}\; q_{w,ij} .$$
+#
+# The sum holds whole numbers only. Two int8 make a product of up to 127² = 16,129, and 512 of those do not fit in 16 bits, so the sum is
+# kept in **int32**. Here is the last layer by hand, for 32 pictures, beside the int8 product that PyTorch has for this purpose.
+
+# %%
+features = caught.setdefault("features", None)
+hook = network.fc.register_forward_hook(lambda layer, given, made: caught.update(features=given[0]))
+training.predict(network, pictures[:32])
+hook.remove()
+X = caught["features"].numpy()  # 32 pictures × 512 features
+
+# %%
+s_x, s_w = np.abs(X).max() / 127, np.abs(W).max() / 127
+q_x, q_w = quantize(X, s_x, 8), quantize(W, s_w, 8)
+by_hand = q_x.astype(np.int32) @ q_w.astype(np.int32).T
+library = torch._int_mm(torch.tensor(q_x), torch.tensor(q_w).T.contiguous())
+
+# %% tags=["nbval-check-output"]
+exact = X @ W.T
+error = np.abs(s_x * s_w * by_hand - exact).max() / np.abs(exact).max()
+print("equal to the library's:", np.array_equal(by_hand, library.numpy()), "·", library.dtype)
+print(f"largest sum {np.abs(by_hand).max():,}, where int16 ends at 32,767; largest error {error:.1%} of the largest logit")
+
+# %% [markdown]
+# Forget the int32 and the sum wraps round without a word. That is the classic bug of a first int8 kernel.
+
+# %% tags=["nbval-check-output"]
+wrapped = q_x.astype(np.int16) @ q_w.astype(np.int16).T
+print("answers that survive in int16:", int((wrapped.argmax(1) == by_hand.argmax(1)).sum()), "of", len(X))
+
+# %% [markdown]
+# ### A whole network, after training
+#
+# **Static post-training quantization** puts all of this together. Fold; put the weights on grids, per channel; run a few hundred
+# *training* pictures through and choose a grid for the input of each layer from what they cause (**calibration**). Nothing is
+# trained. First the network as it is, on all 10,000 test pictures.
+
+# %%
+from helix import measure
+from helix.record import results
+
+record = results.load("01_quantization")["figures"]
+test, labels = training.tensors(fashion_mnist.load("test"))
+labels = labels.numpy()
+before = training.predict(network, test)
+accuracy = measure.wilson((before == labels).sum(), len(labels))
+
+# %% tags=["nbval-check-output"]
+print(f"float32: {accuracy:.3f}, {measure.parameter_count(network):,} parameters")
+
+# %% [markdown]
+# Then eight bits for all weights and all activations. `calibrate` looks at 512 training pictures and tries 36 lengths of the grid for each
+# layer, as you did for the matrix above.
+
+# %%
+static = quantization.calibrate(quantization.quantize(network, weight_bits=8, activation_bits=8), pictures[:512])
+after = training.predict(static, test)
+lost = measure.bootstrap((after == labels).astype(int) - (before == labels))
+
+# %% tags=["nbval-check-output"]
+recorded = record["variants"]["static"]["accuracy"]
+assert recorded["low"] <= np.mean(after == labels) <= recorded["high"]
+print(f"int8: {np.mean(after == labels):.3f}, change {100 * lost.value:+.1f} points; bytes {quantization.size(static) / 44740040:.2f} of float32")
+
+# %% [markdown]
+# A quarter of the bytes and hardly a changed answer. How does the product stay exact here? Each layer rounds its numbers to the
+# grid and multiplies the rounded numbers in float32, which holds these sums as exactly as int32 would. It is int8's result
+# at float's speed; real int8 arithmetic comes with the compiler, below.
+#
+# ### What the claim's line really does
+#
+# The line's library still runs in our version of PyTorch. It says something about itself:
+
+# %% tags=["nbval-check-output"]
+import copy
+import warnings
+
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    dynamic = torch.ao.quantization.quantize_dynamic(copy.deepcopy(network), {torch.nn.Linear}, dtype=torch.qint8)
+print(next(str(one.message) for one in said if "deprecated" in str(one.message)).splitlines()[0])
+
+# %% [markdown]
+# ("Will be removed in 2.10", says 2.13: a warning is no promise either way.) Now look at what became of the network.
+
+# %% tags=["nbval-check-output"]
+kept = measure.parameter_count(dynamic)
+print(f"still float32: {kept:,} of {measure.parameter_count(network):,} parameters")
+print(f"bytes: {measure.state_size(network):,} → {measure.state_size(dynamic):,}")
+print("trained anything:", any(not torch.equal(p, q) for p, q in zip(network.parameters(), dynamic.parameters(), strict=False)))
+
+# %% [markdown]
+# A ResNet18 is made of convolutions. The line names `Linear` layers, of which there is one, with 0.05 % of the parameters. And
+# nothing in it trains. It is **dynamic** quantization: weights are rounded once, activations at each call. That has its place in
+# networks that are all linear layers, such as language models; we come to them.
+
+# %%
+from helix.record import claim
+
+share = 1 - kept / measure.parameter_count(network)
+claim(
+    "quantization_aware_training",
+    measured=f"{100 * share:.2f} % of the parameters become int8, and nothing is trained.",
+    verdict="holds" if share >= 0.5 else "does not hold",
+    conditions="ResNet18 with ten classes",
+)
+
+# %% [markdown]
+# ### Training with the rounding in place
+#
+# So what is quantization-aware training (QAT)? The network is trained further **while** its numbers are rounded, so that the weights can move to where
+# rounding does little harm. One thing is in the way: a staircase is flat, so its gradient is zero, and nothing is learned.
+
+# %% tags=["nbval-check-output"]
+w = torch.tensor([0.26, -0.71], requires_grad=True)
+torch.round(w / 0.4).sum().backward()
+print("gradient of rounding:", w.grad.tolist())
+
+# %% [markdown]
+# The **straight-through estimator** rounds on the way forward, and on the way back pretends that it had not. In code: add a difference that the
+# gradient does not see.
+
+
+# %%
+def straight_through(weight: torch.Tensor, bits: int) -> torch.Tensor:
+    """Round each output channel to its grid; let the gradient pass as if nothing had happened."""
+    q_max = 2 ** (bits - 1) - 1
+    scale = weight.detach().abs().amax(dim=tuple(range(1, weight.ndim)), keepdim=True) / q_max
+    on_grid = scale * torch.clamp(torch.round(weight / scale), -q_max, q_max)
+    return weight + (on_grid - weight).detach()
+
+
+# %% tags=["nbval-check-output"]
+w = torch.tensor([[0.26, -0.71]], requires_grad=True)
+made = straight_through(w, bits=3)
+made.sum().backward()
+print("on the grid:", [round(value, 3) for value in made[0].tolist()], " gradient:", w.grad[0].tolist())
+
+# %% [markdown]
+# A small network, so that you can watch it learn: two convolutions and two linear layers, 57,000 parameters. Each layer can round
+# its weights.
+
+
+# %%
+class Conv(torch.nn.Conv2d):
+    bits = 0  # 0: float32
+
+    def forward(self, x):
+        weight = straight_through(self.weight, self.bits) if self.bits else self.weight
+        return self._conv_forward(x, weight, self.bias)
+
+
+class Linear(torch.nn.Linear):
+    bits = 0
+
+    def forward(self, x):
+        weight = straight_through(self.weight, self.bits) if self.bits else self.weight
+        return torch.nn.functional.linear(x, weight, self.bias)
+
+
+# %%
+def small(seed: int) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    relu, flat = torch.nn.ReLU(), torch.nn.Flatten()
+    return torch.nn.Sequential(Conv(1, 16, 5, 2), relu, Conv(16, 32, 3, 2), relu, flat, Linear(800, 64), relu, Linear(64, 10))
+
+
+def with_bits(model: torch.nn.Module, bits: int) -> torch.nn.Module:
+    model = copy.deepcopy(model)
+    for layer in model:
+        layer.bits = bits
+    return model
+
+
+# %% [markdown]
+# Is it the rounding in training that helps, or only the additional training? Whoever compares QAT with the network *before* cannot tell.
+# So there are three of each: the trained network rounded to 2 bits (−1, 0 or 1 times the scale); the same after one more epoch in
+# float32; and after one more epoch of QAT. Three seeds, 10,000 training pictures.
+
+# %%
+x_train, y_train = training.tensors(fashion_mnist.load("train"))
+rows = []
+for seed in range(3):
+    start = small(seed)
+    training.fit(start, x_train, y_train, epochs=2, rate=0.1, seed=seed, batch=64)
+    longer, aware = copy.deepcopy(start), with_bits(start, 2)
+    for model in (longer, aware):
+        training.fit(model, x_train, y_train, epochs=1, rate=0.02, seed=seed + 10, batch=64)
+    models = (start, with_bits(start, 2), with_bits(longer, 2), aware)
+    rows.append([np.mean(training.predict(model, test) == labels) for model in models])
+small_ones = np.array(rows)
+
+# %%
+names = ("float32", "2 bits, after training", "2 bits, after one\nmore epoch in float32", "2 bits, after one\nmore epoch of QAT")
+figure, ax = plots.figure(height=2.6)
+for seed, row in enumerate(small_ones):
+    ax.plot(row, np.arange(4) + 0.12 * (seed - 1), "o", color=plots.CYCLE[0], markersize=6)
+ax.set_yticks(range(4), names)
+ax.invert_yaxis()
+ax.set(xlabel="accuracy on 10,000 test pictures (a dot a seed)", ylabel="the small network", xlim=(0, 1))
+plots.show(
+    figure,
+    alt="Accuracy of the small network for three seeds. In float32 above 0.8; rounded to 2 bits it falls to a half or less, with and without "
+    "another epoch in float32; with an epoch of quantization-aware training it is back above 0.7.",
+)
+
+# %% tags=["nbval-check-output"]
+assert (small_ones[:, 3] > small_ones[:, 2] + 0.05).all()
+print("QAT beats the same epoch in float32 in", int((small_ones[:, 3] > small_ones[:, 2]).sum()), "of 3 seeds")
+
+# %% [markdown]
+# One more epoch in float32 does not help: it makes better weights, not weights that bear rounding.
+#
+# ### The library's way
+#
+# In production you would not write the layers yourself. The successor of the deprecated library is **torchao**: `quantize_` for linear
+# layers, and PT2E (“PyTorch 2 export”) for whole graphs. PT2E exports the network, marks what a *quantizer* for the processor at hand can
+# compute in int8, watches calibration pictures, and converts. `to_int8` in our package is those four calls.
+
+# %%
+program = quantization.to_int8(network, pictures[:128])  # 512 in the record; 128 save a few seconds here
+said = training.predict(program, test[:250])
+ours = training.predict(static, test[:250])
+
+# %% tags=["nbval-check-output"]
+matrices = [v for v in program.state_dict().values() if v.ndim > 1]
+print("weights:", {str(v.dtype) for v in matrices}, "in", len(matrices), "layers")
+print("agrees with our network on more than 95 % of 250 pictures:", bool(np.mean(said == ours) > 0.95))
+
+# %% [markdown]
+# It is not equal to ours: PT2E chooses the lengths of its grids from histograms. It computes in int8 only once `torch.compile` has
+# turned it into a program, which takes up to half a minute and a C++ compiler. So its times come from the record.
+#
+# ## The measurement
+#
+# `experiments/01_quantization.py` trained the ResNet18 (stem as for ImageNet, 11.18 million parameters) on 58,000 pictures for six
+# epochs, then one epoch more in float32 and on grids, with three seeds each. All answers to the 10,000 test pictures are in
+# the record. Six variants, one row each; times are CPU time on one thread, all programs interleaved in one run, against float32 as PyTorch runs it eagerly.
+
+# %%
+import pandas as pd
+
+table = pd.DataFrame(
+    {
+        name: {
+            "MB": f"{one['bytes'] / 1e6:.1f}",
+            "time, batch 1": f"{one['over_fp32']['1']['value']:.2f}",
+            "time, batch 16": f"{one['over_fp32']['16']['value']:.2f}",
+            "accuracy": f"{one['accuracy']['value']:.4f} [{one['accuracy']['low']:.3f}, {one['accuracy']['high']:.3f}]",
+        }
+        for name, one in record["variants"].items()
+    }
+).T
+table
+
+# %% [markdown]
+# "Static" and "QAT" are compiled int8 programs. Is it int8 that makes them fast, or the compiler? The fair comparison compiles float32
+# as well:
+
+# %%
+pd.DataFrame(
+    {
+        f"batch {batch}": {name: f"{one['over_fp32_compiled']['value']:.2f}" for name, one in by_name.items()}
+        for batch, by_name in record["latency"].items()
+    }
+).rename_axis("time, of that of compiled float32")
+
+# %% [markdown]
+# At batch 1 the compiler does most of it. With more pictures at once, the arithmetic counts, and there int8 is worth two to
+# three times. “Int4 weights” are unpacked before use: they save memory and no time here.
+
+# %%
+size = quantization.size(static) / measure.state_size(network)
+met = size <= 0.27 and lost.low > -0.005
+claim(
+    "int8_is_free",
+    measured=f"{100 * size:.0f} % of the size; accuracy {100 * lost.value:+.2f} points [{100 * lost.low:+.2f}, {100 * lost.high:+.2f}].",
+    verdict="holds if int8 arithmetic is faster on your processor, which was not timed here" if met else "does not hold",
+    conditions="our own grids, 512 calibration pictures, 10,000 test pictures",
+)
+
+# %% [markdown]
+# And the third claim: does training on the grid beat calibration? Here are both, for fewer and fewer bits, beside float32 with the same additional
+# epoch.
+
+# %%
+qat = record["qat"]
+steps = list(qat)[1:]
+figure, ax = plots.figure(height=2.9)
+ax.axhline(np.mean(qat["fp32"]["after_by_seed"]), color="#595959", linestyle="--", linewidth=1, label="float32, one epoch more")
+ax.plot(range(3), [qat[bits]["before"] for bits in steps], label="after training", markevery=1)
+ax.plot(range(3), [np.mean(qat[bits]["after_by_seed"]) for bits in steps], label="QAT, one epoch", markevery=1)
+ax.set_xticks(range(3), [f"{bits.split('/')[0]} / {bits.split('/')[1]}" for bits in steps])
+ax.set(xlabel="bits of weights / of activations", ylabel="test accuracy", ylim=(0, 1))
+ax.legend(loc="lower left")
+plots.show(
+    figure,
+    alt="Test accuracy of the ResNet18 for 8/8, 4/4 and 2/4 bits. Quantized after training it stays at float32's level, loses a little, then collapses to chance; "
+    "with one epoch of quantization-aware training it stays close to float32 throughout.",
+)
+
+# %%
+gained = [f"{bits} {100 * qat[bits]['gain_beyond_the_epoch']['value']:+.1f}" for bits in steps]
+beyond = small_ones[:, 3] - small_ones[:, 1] - (small_ones[:, 2] - small_ones[:, 1])
+print("points that QAT gains beyond what the epoch itself does:", "; ".join(gained))
+claim(
+    "qat_beats_calibration",
+    measured=f"2 bits: {100 * beyond.mean():+.0f} points against the same epoch in float32.",
+    verdict="holds if weights have 2 bits" if (beyond > 0.05).all() else "does not hold",
+    conditions="the small network, weights only, three seeds",
+)
+
+# %% [markdown]
+# At 8 bits there is nothing to win back. What looks like a gain of QAT there is the gain of one more epoch, which the control
+# without rounding has too. The coarser the grid, the more QAT matters.
+#
+# One more number is worth knowing. This network shrinks a picture of 28 pixels to a single place before its last stage. There a 3 × 3
+# filter meets the picture with its middle number only; the other eight meet padding, that is zeros.
+
+# %% tags=["nbval-check-output"]
+live = trained.live_taps(network)
+taps = {name: (t[0].stop - t[0].start) * (t[1].stop - t[1].start) for name, t in live.items()}
+convolutions = {name: layer.weight for name, layer in quantization.layers(network).items() if name in taps}
+used = sum(w.shape[0] * w.shape[1] * taps[name] for name, w in convolutions.items())
+print(f"{used:,} of {sum(w.numel() for w in convolutions.values()):,} weights can ever touch a picture")
+
+# %% [markdown]
+# Most of the 44.7 MB are numbers that no picture of this size will ever meet. No compression is as good as an architecture that fits
+# the task; the chapter on pruning takes this up. (Our repository stores only the live ones.)
+#
+# ### Where dynamic quantization belongs
+#
+# A language model is nearly all linear layers, and writes one word at a time. SmolLM2-135M reads 256 tokens of English here, the description of a
+# data set. Its **perplexity** is the exponential of the mean surprise for each token: as many equally likely next tokens would be as surprising.
+# Lower is better.
+
+# %%
+from helix.assets import models as assets
+from helix.engineering import language
+
+smollm2, tokenizer = assets.smollm2()
+ids = torch.tensor(tokenizer(language.real_text(), add_special_tokens=False).input_ids[:256])
+
+
+def perplexity(model) -> float:
+    return float(np.exp(language.token_losses(model, ids).mean()))
+
+
+# %% [markdown]
+# The same line as in the claim, now where it belongs; and its successor. Both make int8 weights and round the activations at each call.
+
+# %%
+from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
+
+with warnings.catch_warnings(record=True):  # it says once more that it is deprecated
+    legacy = torch.ao.quantization.quantize_dynamic(copy.deepcopy(smollm2), {torch.nn.Linear}, dtype=torch.qint8)
+torchao = copy.deepcopy(smollm2)
+quantize_(torchao, Int8DynamicActivationInt8WeightConfig())
+
+# %% tags=["nbval-check-output"]
+read = {name: perplexity(model) for name, model in (("float32", smollm2), ("legacy", legacy), ("torchao", torchao))}
+assert read["legacy"] > 1.8 * read["float32"] > 1.7 * read["torchao"]
+print("legacy more than doubles the perplexity:", read["legacy"] > 2 * read["float32"])
+print("torchao stays within 5 %:", abs(read["torchao"] / read["float32"] - 1) < 0.05)
+
+# %% [markdown]
+# Both are "dynamic int8". One of them has ruined the model. Why? Look at what enters one layer: the largest magnitude of each token.
+
+# %%
+seen = {}
+layer = smollm2.model.layers[11].mlp.down_proj
+hook = layer.register_forward_hook(lambda module, given, made: seen.update(x=given[0][0]))
+perplexity(smollm2)
+hook.remove()
+reach = seen["x"].abs().amax(dim=1).numpy()
+
+# %%
+figure, ax = plots.figure(height=2.7)
+ax.plot(reach, linestyle="", marker="o", markersize=3, markevery=1)
+ax.axhline(reach.max() / 127, color="#595959", linestyle="--", linewidth=1)
+ax.annotate("one step of a 7-bit grid for all tokens", (120, reach.max() / 127), (90, 150), fontsize=9)
+ax.set(yscale="log", xlabel="token", ylabel="largest |input| of the layer")
+plots.show(
+    figure,
+    alt="The largest input to one layer for each of 256 tokens, on a logarithmic axis: the first token reaches some 2,700, the others about 1.5. "
+    "One step of a grid that serves all tokens, the dashed line, is larger than nearly all of them.",
+)
+
+# %% [markdown]
+# The first token is a thousand times larger than all others. (Such *massive activations* are known from many language models; see the sources.) The old
+# library has **one grid for all tokens** that are read together, and 7 of 8 bits, so that older processors cannot overflow. One step of
+# that grid is larger than what most tokens hold: they all become zero. torchao has **a grid for each row**.
+#
+# Which difference counts? The record took the two libraries apart: grid of the activations per tensor or per row, grid of the weights per
+# tensor or per channel, 7 bits or 8.
+
+# %%
+reading = record["language"]
+apart = {name: one for name, one in reading.items() if "/" in name}
+words = {"tensor": "tensor", "row": "row", "channel": "channel"}
+labels_of = [f"activations per {n.split('/')[0]}, {n.split('/')[2]} bits; weights per {n.split('/')[1]}" for n in apart]
+intervals = [measure.Interval(**one["ratio"]) for one in apart.values()]
+figure, ax = plots.figure(height=3.4)
+plots.bars(ax, labels_of, intervals, xlabel="perplexity, times that of float32", ylabel="dynamic int8", reference=1.0)
+plots.show(
+    figure,
+    alt="Perplexity of eight kinds of dynamic int8, as multiples of float32's. With activations per tensor one and a half to three times; "
+    "with activations per row close to one. Bits and the weights' grids matter much less.",
+)
+
+# %% [markdown]
+# It is the rows. The bits come second, the weights third. There is more to one grid for all tokens, and it is not about accuracy. Below
+# stands the same sentence three times, alone and with two companions. The number is log p(she) − log p(he) for the next word.
+
+
+# %%
+def lean(model, *sentences: str) -> float:
+    """Of the first sentence, when all are read in one batch."""
+    rows = torch.tensor([tokenizer(sentence, add_special_tokens=False).input_ids for sentence in sentences])
+    she, he = (tokenizer(word, add_special_tokens=False).input_ids[0] for word in (" she", " he"))
+    with torch.no_grad():
+        last = model(rows).logits[0, -1]
+    return float(last[she] - last[he])
+
+
+# %%
+said = "The nurse said that"
+batches = {"alone": (said,), "beside a lawyer": (said, "The lawyer said that"), "beside a farmer": (said, "The farmer said that")}
+depends = pd.DataFrame(
+    {name: {who: lean(model, *batch) for who, batch in batches.items()} for name, model in (("float32", smollm2), ("legacy", legacy), ("torchao", torchao))}
+).round(2)
+depends
+
+# %% tags=["nbval-check-output"]
+print("depends on the companions:", {name: bool(np.ptp(column) > 0.01) for name, column in depends.items()})
+
+# %% [markdown]
+# **With one grid for the batch, an answer depends on who else is asking.** No test that sends one request at a time will find it, and the
+# person who gets the odd answer cannot reproduce it. Grids per row end that.
+#
+# The price stands in the record. The old library is fast and broken. The new one is accurate, reads faster than float32 and writes more slowly, as long
+# as nothing is compiled. (The input embedding stays in float32 in both, and is a fifth of the model: hence more than a quarter of the size.)
+
+# %%
+pd.DataFrame(
+    {
+        name: {
+            "MB": f"{one['bytes'] / 1e6:.0f}",
+            "perplexity": f"{one['perplexity']:.1f}",
+            "tokens read per second": f"{one['prefill']['tokens_per_second']:.0f}",
+            "tokens written per second": f"{one['decode']['tokens_per_second']:.1f}",
+        }
+        for name, one in reading.items()
+        if "decode" in one
+    }
+).T
+
+# %%
+writing = measure.compare(
+    {name: lambda model=model: language.decode(model, ids[:16], 4) for name, model in (("float32", smollm2), ("torchao", torchao))},
+    repeats=3,
+).ratio("torchao", over="float32")
+kept = read["legacy"] <= 1.05 * read["float32"], read["torchao"] <= 1.05 * read["float32"] and writing.value < 1
+claim(
+    "dynamic_int8_language_model",
+    measured=f"Perplexity {read['float32']:.1f} in float32, {read['legacy']:.1f} with the old library, {read['torchao']:.1f} with torchao.",
+    verdict="holds if it is compiled, or your processor is another" if any(kept) else "does not hold",
+    conditions="SmolLM2-135M, 255 tokens predicted, 4 tokens written, eager, one thread",
+)
+
+# %% [markdown]
+# ## The other strand: which classes pay?
+#
+# Back to the pictures, and to a stronger compression: weights of **4 bits** in groups of 32, an eighth of the size, nothing trained. Suppose that a shop
+# sorts what customers send back by a photo, and refunds at once what it recognises. A wrong class costs somebody days. Overall, the small network loses
+# less than half a point:
+
+# %%
+def answers(name: str) -> np.ndarray:
+    return np.array([int(digit) for digit in record["answers"][name]])
+
+
+# %% tags=["nbval-check-output"]
+int4 = answers("int4 weights")
+change = measure.bootstrap((int4 == labels).astype(int) - (answers("fp32") == labels))
+print(f"accuracy {np.mean(int4 == labels):.4f}, change {100 * change.value:+.2f} points [{100 * change.low:+.2f}, {100 * change.high:+.2f}]")
+
+# %% [markdown]
+# An average is kind to itself. Class by class, with intervals from the same 1,000 pictures before and after:
+
+# %%
+figure, axes = plots.figure(height=3.4, columns=2, sharey=True, sharex=True)
+for ax, name in zip(axes, ("static", "int4 weights"), strict=True):
+    changes = quantization.class_changes(labels, answers("fp32"), answers(name))
+    plots.bars(ax, fashion_mnist.CLASSES, list(changes.values()), xlabel="change in accuracy", ylabel="", reference=0.0)
+    ax.set_title({"static": "int8, static", "int4 weights": "4-bit weights"}[name])
+axes[0].set_ylabel("class")
+plots.show(
+    figure,
+    alt="Change in accuracy of each class with its 95 % interval. Int8 leaves all ten where they were. With 4-bit weights Pullover loses some six points, "
+    "T-shirt/top some three, and Shirt gains four.",
+)
+
+# %% [markdown]
+# Pullovers lose six points, shirts gain four: the small network has moved the border between them, and the average hides that those
+# who send back pullovers pay for it. Nobody decided that. Look at some of the pictures that float32 had right and 4 bits get wrong.
+
+# %%
+newly = np.flatnonzero((answers("fp32") == labels) & (int4 != labels))
+figure, axes = plots.figure(height=3.3, columns=6, rows=2)
+for ax, row in zip(axes.flat, newly[:: max(1, len(newly) // 12)], strict=False):
+    ax.imshow(1 - test[row, 0].numpy(), cmap="gray", vmin=0, vmax=1)
+    ax.set_title(f"{fashion_mnist.CLASSES[labels[row]]}\n→ {fashion_mnist.CLASSES[int4[row]]}", fontsize=8)
+    ax.set_axis_off()
+plots.show(
+    figure,
+    alt="Twelve of the pictures that the 4-bit network newly gets wrong, with their class and what it says: mostly pullovers, coats, T-shirts and dresses taken for "
+    "one another.",
+)
+
+# %% [markdown]
+# They are the hard ones, at the border between classes. Compression is paid for by whoever is hardest to classify. Hooker and others found the same for larger
+# networks (see the sources), and where classes are groups of people, so do the people.
+#
+# ### The same question to the language model
+#
+# Does quantization move what the model expects of people? For 40 occupations (those of the WinoBias data) the record holds how much more the model expects
+# "she" than "he" after five sentences, against the same sentences with "person". The model's own leanings are the subject of a later chapter; here we ask only
+# whether they **moved**.
+
+# %%
+gaps = {name: np.mean(rows, axis=1) for name, rows in record["pronouns"]["gaps"].items()}
+figure, axes = plots.figure(height=3.0, columns=2, sharex=True, sharey=True)
+ends = (min(map(np.min, gaps.values())) - 0.2, max(map(np.max, gaps.values())) + 0.2)
+for ax, name in zip(axes, ("torchao", "legacy"), strict=True):
+    ax.plot(ends, ends, color="#8d99ae", marker="", linewidth=1, linestyle="-")
+    ax.plot(gaps["fp32"], gaps[name], linestyle="", marker="o", color=plots.CYCLE[0], markevery=1)
+    ax.set(title=name, xlabel="pronoun gap in float32 (nats)", xlim=ends, ylim=ends)
+axes[0].set_ylabel("after int8 (nats)")
+plots.show(
+    figure,
+    alt="Pronoun gap of 40 occupations before and after dynamic int8. With torchao the points lie on the diagonal; with the old library they are scattered "
+    "around it, most of them below.",
+)
+
+# %% tags=["nbval-check-output"]
+for name in ("torchao", "legacy"):
+    moved = record["pronouns"]["moved"][name]
+    rank = measure.Interval(**moved["rank_correlation"])
+    print(f"{name:8} rank correlation {rank:.2f}, {moved['changed_sides']} of 40 occupations changed sides")
+
+# %% [markdown]
+# The broken quantization did not only blur the model. It moved what it expects of a fifth of the occupations to the other side. Whoever had audited the float32
+# model would have audited something else than what was shipped. **An audit holds for the artefact that was audited.**
+#
+# ### A control
+#
+# So a smaller model gets a gate of its own. It does not look at the average. It asks whether any class lost more than a limit, set *before* looking:
+# here two points.
+
+
+# %%
+def loses_nobody(labels: np.ndarray, before: np.ndarray, after: np.ndarray, limit: float = 0.02) -> bool:
+    right = pd.DataFrame({"label": labels, "before": before == labels, "after": after == labels})
+    by_class = right.groupby("label").mean()
+    return bool((by_class["before"] - by_class["after"] <= limit).all())
+
+
+# %% tags=["nbval-check-output"]
+for name in ("static", "QAT", "int4 weights"):
+    print(f"{name:13}", "ship" if loses_nobody(labels, answers("fp32"), answers(name)) else "fix it first")
+
+# %% [markdown]
+# **Ship** the int8 network. **Fix** the 4-bit one: in the lab you will give each part of it the bits that it needs, and look again. **Stop** the
+# language model of the old library, whatever it saves. `quantization.class_gate` is this gate for other chapters; what it cannot see is harm inside a class, or
+# to people whom the test pictures do not show.
+#
+# ## Check yourself
+#
+# Decide first, then open the option.
+#
+# **1. A ResNet18 is passed through `quantize_dynamic(model, {Linear}, dtype=qint8)`. What happens?**
+#
+# <details><summary>A. All weights become int8, so the file is a quarter as large.</summary>
+#
+# Not quite. Only `Linear` layers are touched, and a ResNet18 has one. Its convolutions, over 99.9 % of the parameters, stay in float32.
+#
+# </details>
+# <details><summary>B. The last layer's weights become int8; nothing is trained.</summary>
+#
+# Right. It is dynamic quantization of one layer. Neither size nor speed nor accuracy moves noticeably.
+#
+# </details>
+# <details><summary>C. The network is trained with rounding, as the article's heading says.</summary>
+#
+# Not quite. There is no data, no loss and no optimiser in that line. Training needs all three.
+#
+# </details>
+#
+# **2. Why do activations usually get an asymmetric grid and weights a symmetric one?**
+#
+# <details><summary>A. After a ReLU nothing is negative; a symmetric grid would waste half of its numbers.</summary>
+#
+# Right. Weights lie about evenly on both sides of zero, and a zero point of 0 makes their product cheaper.
+#
+# </details>
+# <details><summary>B. Activations are larger than weights.</summary>
+#
+# Not quite. The scale takes care of the size, whatever it is. What differs is where zero lies in the range.
+#
+# </details>
+# <details><summary>C. Weights must not be zero.</summary>
+#
+# Not quite. Zero is on both grids, exactly.
+#
+# </details>
+#
+# **3. After one epoch of QAT at 8 bits your network is 0.8 points better than the calibrated one. What do you report?**
+#
+# <details><summary>A. QAT gains 0.8 points.</summary>
+#
+# Not quite. The epoch itself may have gained them. Without a float32 control that had the same epoch, you cannot tell.
+#
+# </details>
+# <details><summary>B. Nothing yet: first train the float32 network for the same epoch, and compare.</summary>
+#
+# Right. Here, at 8 bits, the control gained about as much. At 2 bits QAT gained far more than it did.
+#
+# </details>
+# <details><summary>C. Rounding acts as a regulariser, which explains the gain.</summary>
+#
+# Not quite. It may, but this measurement cannot show it: two things were changed at once.
+#
+# </details>
+#
+# **4. A service batches requests and quantizes activations with one grid for the whole batch. What is the risk that a test of single
+# requests misses?**
+#
+# <details><summary>A. The batch needs more memory.</summary>
+#
+# Not quite. True or not, that would be seen at once, and harms nobody in silence.
+#
+# </details>
+# <details><summary>B. The scale is computed too slowly.</summary>
+#
+# Not quite. A maximum is cheap beside a matrix product.
+#
+# </details>
+# <details><summary>C. What one person is answered depends on what others asked in the same moment.</summary>
+#
+# Right. The largest activation of anybody sets the step for everybody. A grid for each row ends it.
+#
+# </details>
+#
+# **5. A 4-bit model loses 0.4 points of accuracy, with a narrow interval. May it be shipped?**
+#
+# <details><summary>A. Yes: 0.4 points are within the noise.</summary>
+#
+# Not quite. The interval said that the loss is real, and the average said nothing about who bears it: one class lost six points.
+#
+# </details>
+# <details><summary>B. Look at each class first, and at a limit that was set before.</summary>
+#
+# Right. A gate that knows only the average would have let it pass.
+#
+# </details>
+# <details><summary>C. No: a model may never lose accuracy.</summary>
+#
+# Not quite. A smaller model may reach people whom a larger one would not. The loss has to be known, borne by consent, and within a limit.
+#
+# </details>
+#
+# ## Go on
+#
+# Open your copy of the lab: [work/01_quantization.ipynb](../work/01_quantization.ipynb). (If it is missing, run
+# `python3 kit.py start 01`.)
+#
+# Primary sources:
+#
+# - B. Jacob and others, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference" (2018),
+#   [arXiv:1712.05877](https://arxiv.org/abs/1712.05877)
+# - M. Nagel and others, "A White Paper on Neural Network Quantization" (2021), [arXiv:2106.08295](https://arxiv.org/abs/2106.08295)
+# - Y. Bengio, N. Léonard, A. Courville, "Estimating or Propagating Gradients Through Stochastic Neurons for Conditional
+#   Computation" (2013), [arXiv:1308.3432](https://arxiv.org/abs/1308.3432): the straight-through estimator
+# - T. Dettmers and others, "LLM.int8(): 8-bit Matrix Multiplication for Transformers at Scale" (2022),
+#   [arXiv:2208.07339](https://arxiv.org/abs/2208.07339)
+# - M. Sun and others, "Massive Activations in Large Language Models" (2024), [arXiv:2402.17762](https://arxiv.org/abs/2402.17762)
+# - S. Hooker and others, "What Do Compressed Deep Neural Networks Forget?" (2019), [arXiv:1911.05248](https://arxiv.org/abs/1911.05248)
+# - S. Hooker and others, "Characterising Bias in Compressed Models" (2020), [arXiv:2010.03058](https://arxiv.org/abs/2010.03058)
+# - J. Zhao and others, "Gender Bias in Coreference Resolution: Evaluation and Debiasing Methods" (2018),
+#   [arXiv:1804.06876](https://arxiv.org/abs/1804.06876): the occupations
