@@ -726,7 +726,7 @@ claim(
 # %% [markdown]
 # ## The other strand: which classes pay?
 #
-# Back to the pictures, and to a stronger compression: weights of **4 bits** in groups of 32, an eighth of the size, nothing trained. Suppose that a shop
+# Back to the pictures, and to a stronger compression: weights of **4 bits** in groups of 32, a sixth of the size, nothing trained. Suppose that a shop
 # sorts what customers send back by a photo, and refunds at once what it recognises. A wrong class costs somebody days. Overall, the small network loses
 # less than half a point:
 

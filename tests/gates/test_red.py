@@ -407,6 +407,18 @@ def test_data_without_card_is_refused(copied):
     assert "data/adult has no CARD.md" in gates.cards()[0]
 
 
+def test_weights_without_card_are_refused(copied):
+    (copied / "weights" / "01_quantization" / "CARD.md").unlink()
+    assert "weights/01_quantization has no CARD.md" in gates.cards()[0]
+
+
+@pytest.mark.parametrize("file", ["CARD.md", "qat.safetensors"])
+def test_other_weights_ask_for_a_new_build_of_what_reads_them(copied, file):
+    with open(copied / "weights" / "01_quantization" / file, "ab") as weights:
+        weights.write(b"\n")
+    assert {sentence[:12] for sentence in gates.drift()} == {"notebooks/01", "solutions/01"}
+
+
 def test_stale_readme_is_refused(copied):
     edit(copied / "source" / "course.toml", 'title = "Pruning"', 'title = "Cutting"')
     assert len(readme.lacks()) == 2

@@ -34,9 +34,11 @@ def command(*words):
 
 
 def test_new_lesson_builds_and_says_what_it_lacks(helix, copied):
+    package = copied / "utils" / "helix" / "engineering" / "__init__.py"
+    files = 5 + (not package.exists())  # the first lesson of a part also makes the package that holds the helper
     made = helix(*command("new", "03", "pruning"))
     assert made.returncode == 0, made.stderr
-    assert made.stdout.count("made ") == 6  # five files, and the package that holds the helper
+    assert made.stdout.count("made ") == files
 
     built = helix(*command("build"))
     assert built.returncode == 0, built.stdout + built.stderr

@@ -68,6 +68,42 @@ def test_newcombe_published(counts, low, high):
     assert (interval.low, interval.high) == pytest.approx((low, high), abs=5e-5)
 
 
+def test_paired_difference_by_hand():
+    # Of 1,000 pictures 10 are newly right and 40 newly wrong; with half a picture more in each of four cells.
+    interval = measure.paired_difference(10, 40, 1000)
+    assert interval.value == pytest.approx(-0.03)
+    spread = (51 - 30**2 / 1002) ** 0.5 / 1002
+    assert (interval.low, interval.high) == pytest.approx(
+        (-30 / 1002 - 1.959964 * spread, -30 / 1002 + 1.959964 * spread), abs=1e-7
+    )
+
+
+def test_paired_difference_knows_that_few_items_show_little():
+    assert measure.paired_difference(0, 0, 20).low < -0.05
+    assert measure.paired_difference(0, 0, 2000).low > -0.002
+    assert measure.paired_difference(20, 0, 20).high == 1.0
+    assert measure.paired_difference(0, 20, 20).low == -1.0
+
+
+def test_paired_difference_is_narrower_than_for_independent_samples():
+    paired, independent = measure.paired_difference(5, 5, 1000), measure.difference_of_proportions(900, 1000, 900, 1000)
+    assert paired.width < independent.width / 3
+
+
+def test_paired_difference_covers_what_it_promises():
+    def interval_of(rng):
+        lost, won, _ = rng.multinomial(300, [0.06, 0.02, 0.92])
+        return measure.paired_difference(won, lost, 300)
+
+    assert 0.95 - 4 * (0.95 * 0.05 / 200) ** 0.5 <= covered(interval_of, -0.04) <= 1.0
+
+
+@pytest.mark.parametrize("bad", [(0, 0, 0), (-1, 0, 5), (0, -1, 5), (3, 3, 5)])
+def test_impossible_pairs(bad):
+    with pytest.raises(ValueError, match="cannot have been won"):
+        measure.paired_difference(*bad)
+
+
 @pytest.mark.parametrize("bad", [(1, 0), (-1, 5), (6, 5), (float("nan"), 5)])
 def test_impossible_proportions(bad):
     with pytest.raises(ValueError, match="0 <= successes <= n"):

@@ -192,6 +192,9 @@ def test_bars_draw_the_intervals_from_the_top():
     segments = ax.collections[0].get_segments()
     assert [list(s[:, 0]) for s in segments] == [[0.1, 0.4], [0.3, 0.6]]
     assert list(ax.lines[0].get_xdata()) == [0.2, 0.5]
+    assert (
+        ax.lines[0].get_markevery() == 1
+    )  # the house cycle thins out markers that lie close, and here each one counts
     assert [t.get_text() for t in ax.get_yticklabels()] == ["women", "men"]
     assert ax.yaxis_inverted()
     plots._require_labels(fig)

@@ -276,11 +276,11 @@ def bits_least(solution):
 
 
 def bits_for_bytes(solution):
-    def choose(losses, numbers, budget):
-        fitting = [one for one in _choices(losses) if 8 * _taken(one, numbers) <= budget]
-        return min(fitting or _choices(losses), key=lambda one: _loss(losses, one))
+    return lambda losses, numbers, budget: solution(losses, numbers, budget // 8)
 
-    return choose
+
+def bits_below_the_budget(solution):
+    return lambda losses, numbers, budget: solution(losses, numbers, budget - 1)
 
 
 def bits_equal_shares(solution):
@@ -454,7 +454,7 @@ WRONG = {
         (scale_wrong_sign, "wrong sign"),
         (scale_cut_off, "cut off, not rounded"),
         (scale_of_int8, "starts at −2**(bits−1)"),
-        (scale_swapped, "The zero point is a whole number"),
+        (scale_swapped, "The scale comes first"),
         (scale_without_rounding, "The zero point is a whole number"),
         (scale_always_eight_bits, "not the scale and the zero point of this range"),
         (scale_of_nothing, "division by zero"),
@@ -509,7 +509,8 @@ WRONG = {
         (bits_over_the_budget, "are allowed"),
         (bits_of_some_parts, "Give every part"),
         (bits_never_refuses, "raise a ValueError"),
-        (bits_without_loss, "adds less loss"),
+        (bits_without_loss, "fills the budget"),
+        (bits_below_the_budget, "to the last byte"),
     ],
     "decide": [
         (decide_denies_the_interval, "`worst_fall_possible` is <= 0.02, but"),

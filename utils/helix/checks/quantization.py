@@ -51,7 +51,13 @@ def scale_and_zero_point(answer: Callable[..., Any], rng: np.random.Generator) -
         wanted = _affine(low, high, bits)
         got = answer(low, high, bits)
         if isinstance(got, tuple | list) and len(got) == 2:
-            zero_point = got[1]
+            scale, zero_point = got
+            expect_that(
+                not (isinstance(scale, int | np.integer) and isinstance(zero_point, float)),
+                because="The scale comes first, then the zero point.",
+                given=given,
+                got=got,
+            )
             expect_that(
                 isinstance(zero_point, int | np.integer) and not isinstance(zero_point, bool),
                 because="The zero point is a whole number, an `int`. Round it, or 0 does not lie on the grid.",
@@ -65,8 +71,8 @@ def scale_and_zero_point(answer: Callable[..., Any], rng: np.random.Generator) -
             because="These are not the scale and the zero point of this range.",
             given=given,
             if_equals={
-                "This range does not contain 0, so 0 is not on your grid. Widen it first: padding and ReLU make many zeros.": any_of(
-                    ((high - low) / step, round(-low / ((high - low) / step))), _affine(low, high, bits, widen=False)
+                "This range does not contain 0, so 0 is not on your grid. Widen it first: padding and ReLU make many zeros.": _of_scale(
+                    low, (high - low) / step
                 ),
                 "You divided by the number of places. There is one step less than there are places: 2**bits − 1.": _of_scale(
                     wide[0], (wide[1] - wide[0]) / 2**bits
@@ -90,7 +96,6 @@ def scale_and_zero_point(answer: Callable[..., Any], rng: np.random.Generator) -
                     wanted[0],
                     wanted[1] - 2 ** (bits - 1),
                 ),
-                "The scale comes first, then the zero point.": (wanted[1], wanted[0]),
             },
         )
     expect(
@@ -105,9 +110,8 @@ def _of_scale(low: float, scale: float) -> tuple[float, int]:
     return scale, round(-low / scale)
 
 
-def _affine(low: float, high: float, bits: int, widen: bool = True) -> tuple[float, int]:
-    if widen:
-        low, high = min(low, 0.0), max(high, 0.0)
+def _affine(low: float, high: float, bits: int) -> tuple[float, int]:
+    low, high = min(low, 0.0), max(high, 0.0)
     return _of_scale(low, (high - low) / (2**bits - 1))
 
 
@@ -352,7 +356,7 @@ class _Parts:
             "alike": [next(one for one in alike if self.taken(one) <= self.budget)],
             "most": [alike[0]],
             "least": [alike[-1]],
-            "bits": [self.best(lambda one: 8 * self.taken(one) <= self.budget)],
+            "fullest": [max((one for one in self.choices if self.taken(one) <= self.budget), key=self.taken)],
             "shares": [_equal_shares(self)],
             "greedy": [_greedy(self, per_byte=per_byte) for per_byte in (False, True)],
             "average": [self.best(lambda one: sum(one.values()) <= average * len(one))],
@@ -372,8 +376,9 @@ def _draw_parts(rng: np.random.Generator) -> _Parts:
         most, least = (sum(numbers.values()) * width // 8 for width in (widths[0], widths[-1]))
         made = _Parts(losses, numbers, int(least + rng.uniform(0.25, 0.6) * (most - least)))
         first, second = sorted((one for one in made.choices if made.taken(one) <= made.budget), key=made.loss)[:2]
-        missed = all(first not in chosen for chosen in made.shortcuts().values())
-        if missed and made.loss(second) > 1.02 * made.loss(first) and made.taken(first) < made.budget:
+        shortcuts = made.shortcuts()
+        missed = all(first not in chosen for chosen in shortcuts.values()) and shortcuts["alike"] != shortcuts["least"]
+        if missed and made.loss(second) > 1.02 * made.loss(first):
             return made
 
 
@@ -391,14 +396,12 @@ def _greedy(parts: _Parts, *, per_byte: bool) -> dict[str, int]:
     return now
 
 
-def _equal_shares(parts: _Parts) -> dict[str, int] | None:
-    """Give each part the same share of the budget, and the best bits within it."""
+def _equal_shares(parts: _Parts) -> dict[str, int]:
+    """Give each part the same share of the budget, and the best bits within it; the fewest, if none fit."""
     made = {}
     for name, by in parts.losses.items():
         allowed = [bits for bits in by if bits * parts.numbers[name] <= 8 * parts.budget / len(parts.numbers)]
-        if not allowed:
-            return None
-        made[name] = min(allowed, key=by.__getitem__)
+        made[name] = min(allowed or [min(by)], key=by.__getitem__)
     return made
 
 
@@ -427,7 +430,21 @@ def choose_bits(answer: Callable[..., Any], rng: np.random.Generator) -> None:
         f"{len(numbers)} parts with {', '.join(f'{n:,}' for n in numbers.values())} weights, "
         f"{' / '.join(map(str, parts.widths))} bits to choose from, a budget of {parts.budget:,} bytes"
     )
-    got = answer({name: dict(by) for name, by in losses.items()}, dict(numbers), parts.budget)
+
+    def ask(budget: int) -> Any:
+        return answer({name: dict(by) for name, by in losses.items()}, dict(numbers), budget)
+
+    best = parts.best(lambda one: parts.taken(one) <= parts.budget)
+    assert best is not None  # the budget was drawn so that something fits
+    try:
+        got, exact = ask(parts.budget), ask(int(parts.taken(best)))
+    except ValueError as error:
+        raise Unmet(
+            "Your function refuses a budget in which something fits. The budget is in bytes, and weights are counted in bits: a byte "
+            "has eight.",
+            given,
+            f"ValueError: {error}",
+        ) from None
     because = "Another choice fits in the budget and adds less loss."
     if isinstance(got, Mapping):
         if set(got) != set(numbers) or any(got[name] not in losses[name] for name in numbers):
@@ -437,7 +454,7 @@ def choose_bits(answer: Callable[..., Any], rng: np.random.Generator) -> None:
     chosen = {name: any_of(*(one for one in made if one)) for name, made in parts.shortcuts().items()}
     expect(
         dict(got) if isinstance(got, Mapping) else got,
-        equal_to=parts.best(lambda one: parts.taken(one) <= parts.budget),
+        equal_to=best,
         because=because,
         given=given,
         if_equals={
@@ -446,7 +463,8 @@ def choose_bits(answer: Callable[..., Any], rng: np.random.Generator) -> None:
             ],
             "The budget is not kept: every part got the most bits there are.": chosen["most"],
             "Every part got the fewest bits. That fits, but the budget leaves room for better.": chosen["least"],
-            "The budget is in bytes, and a weight takes bits: a byte has eight.": chosen["bits"],
+            "This fills the budget as far as it goes. Bytes that are left harm nobody: of all that fits, take what adds the least "
+            "loss.": chosen["fullest"],
             "You gave each part an equal share of the budget. Parts that need little should leave theirs to others.": chosen[
                 "shares"
             ],
@@ -455,10 +473,16 @@ def choose_bits(answer: Callable[..., Any], rng: np.random.Generator) -> None:
             "You averaged the bits over the parts. Parts differ in size: count the weights of each.": chosen["average"],
         },
     )
+    expect(
+        dict(exact) if isinstance(exact, Mapping) else exact,
+        equal_to=best,
+        because="This choice takes the budget to the last byte, which fits: at most means `<=`.",
+        given=given.replace(f"{parts.budget:,} bytes", f"{parts.taken(best):,.0f} bytes"),
+    )
     needed = parts.taken(dict.fromkeys(numbers, parts.widths[-1]))
     expect_raises(
         ValueError,
-        lambda: answer({name: dict(by) for name, by in losses.items()}, dict(numbers), int(needed) - 1),
+        lambda: ask(int(needed) - 1),
         because="Nothing fits in this budget, so no choice is right: raise a ValueError that says so.",
         given=f"a budget of {int(needed) - 1:,} bytes, where the fewest bits for all need {needed:,.0f}",
     )
