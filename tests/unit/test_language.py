@@ -77,8 +77,8 @@ def test_surprise_is_counted_window_by_window(window, windows):
 
 
 def test_window_is_256_tokens_if_not_said():
-    ids = torch.arange(300) % 60
-    assert len(language.token_losses(ToyModel(), ids)) == 255 + 43
+    for tokens, predicted in ((256, 255), (257, 255), (258, 256)):
+        assert len(language.token_losses(ToyModel(), torch.arange(tokens) % 60)) == predicted
 
 
 def test_a_model_that_knows_nothing_is_as_surprised_as_a_die():
@@ -136,6 +136,27 @@ def test_real_text_is_prose_and_long():
     assert text == language.real_text()
 
 
+def test_real_text_leaves_out_what_is_no_prose(tmp_path, monkeypatch):
+    words = "word " * 40
+    paragraphs = [
+        f"The :func:`first`\n and **one** {words}",
+        f">>> {words}",
+        f"{words}\n====\n",
+        f"{words}\n----",
+        f".. note:: {words}",
+        f"  * {words}",
+        f"- {words}",
+        f"12. {words}",
+        "word " * 29,
+        f"The last 3. one - {words}",
+    ]
+    for name in language._PROSE:
+        (tmp_path / f"{name}.rst").write_text("\n  \n".join(paragraphs))
+    monkeypatch.setattr(language.resources, "files", lambda package: tmp_path)
+    kept = [f"The first and one {words}".strip(), f"The last 3. one - {words}".strip()]
+    assert language.real_text().split("\n") == kept * len(language._PROSE)
+
+
 def test_decoding_returns_the_likeliest_tokens_and_only_the_new_ones():
     model = ToyModel()
     ids, wanted = [4, 2], []
@@ -180,10 +201,18 @@ def answer(x: np.ndarray, layer: nn.Linear, steps: int, per_row: bool, per_chann
 @pytest.mark.parametrize("per_channel", [True, False])
 @pytest.mark.parametrize(("bits", "steps"), [(8, 255), (7, 127), (4, 15)])
 def test_dynamic_layer_by_hand(layer, rows, per_row, per_channel, bits, steps):
-    with torch.no_grad():
-        found = DynamicLinear(layer, per_row, per_channel, bits)(rows)
-    wanted = answer(rows.double().numpy(), layer, steps, per_row, per_channel)
-    assert found.numpy() == pytest.approx(wanted, abs=1e-4)
+    for x in (rows, rows.abs() + 1, -rows.abs() - 1):  # a grid always holds 0
+        with torch.no_grad():
+            found = DynamicLinear(layer, per_row, per_channel, bits)(x)
+        wanted = answer(x.double().numpy(), layer, steps, per_row, per_channel)
+        assert found.numpy() == pytest.approx(wanted, abs=1e-4)
+
+
+def test_a_grid_has_no_place_beyond_its_last_one():
+    layer = nn.Linear(2, 2, bias=False)
+    nn.init.eye_(layer.weight)
+    with torch.no_grad():  # both ends are ties, and four steps would be needed
+        assert DynamicLinear(layer, True, True, 2)(torch.tensor([[-1.5, 1.5]])).tolist() == [[-2, 1]]
 
 
 def test_a_row_of_its_own_grid_does_not_depend_on_the_others(layer, rows):
@@ -240,3 +269,8 @@ def test_dynamic_replaces_every_linear_layer_of_a_copy(rows):
     with torch.no_grad():
         assert torch.equal(layers[0](rows), DynamicLinear(model["body"][0], False, True, 7)(rows))
         assert torch.equal(layers[1](rows), DynamicLinear(model["lm_head"], False, True, 7)(rows))
+
+
+def test_a_text_that_predicts_nothing_is_refused():
+    with pytest.raises(ValueError, match="fewer than two tokens"):
+        language.token_losses(None, torch.tensor([1]))

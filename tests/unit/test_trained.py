@@ -51,7 +51,7 @@ def longer(net) -> nn.Module:
 
 @pytest.fixture(scope="module")
 def on_grids(net, pictures) -> nn.Module:
-    return quantization.calibrate(quantization.quantize(net), pictures)
+    return quantization.calibrate(quantization.quantize(net), pictures - 0.3)  # so that one zero point is not 0
 
 
 def answers(model: nn.Module, pictures: torch.Tensor) -> torch.Tensor:
@@ -202,7 +202,8 @@ def test_packed_integers_come_back_identical(on_grids, pictures):
             torch.testing.assert_close(again[name], value, rtol=1e-6, atol=0)
     assert packed["layer4.1.conv1.q"].shape == (512, 512, 1, 1)
     assert packed["layer4.0.conv1.q"].shape == (512, 256, 2, 2)
-    assert float(on_grids.layer1[0].conv1.scale) != 1  # the grids of the activations are stored as well
+    assert float(back.layer1[0].conv1.scale) != 1  # the grids of the activations are stored as well
+    assert int(back.conv1.zero_point) != 0
     assert close(back, on_grids, pictures, 1e-3)
 
 
@@ -316,3 +317,15 @@ def test_a_folder_without_a_card_is_refused(folder):
     (folder / "CARD.md").unlink()
     with pytest.raises(FileNotFoundError, match=rf"CARD.md is missing. .* git checkout -- {trained.FOLDER}$"):
         trained.load("fp32")
+
+
+def test_weights_that_would_be_lost_are_refused():
+    torch.manual_seed(0)
+    loud = quantization.quantize(resnet18(10, 1))  # not silenced
+    with pytest.raises(ValueError, match="never meet a picture and are not 0"):
+        trained.pack_int8(loud)
+
+
+def test_a_file_that_no_card_lists_is_refused():
+    with pytest.raises(ValueError, match="lists no other.safetensors; it lists fp32"):
+        cards.read(trained.FOLDER, "other.safetensors")

@@ -202,3 +202,23 @@ def test_pictures_become_tensors():
     assert float(pictures.sum()) == float(pictures[1, 0, 3, 4]) == 1
     assert labels.dtype == torch.int64
     assert labels.tolist() == [7, 2]
+
+
+def test_one_step_is_a_training_too():
+    model = torch.nn.Linear(4, 2)
+    before = model.weight.detach().clone()
+    training.fit(model, torch.ones(5, 4), torch.zeros(5, dtype=torch.long), epochs=1, rate=0.1, seed=0, batch=4)
+    assert not torch.equal(model.weight, before)
+
+
+def test_no_epoch_is_refused():
+    with pytest.raises(ValueError, match="at least one epoch"):
+        training.fit(
+            torch.nn.Linear(4, 2),
+            torch.ones(5, 4),
+            torch.zeros(5, dtype=torch.long),
+            epochs=0,
+            rate=0.1,
+            seed=0,
+            batch=4,
+        )

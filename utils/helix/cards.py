@@ -55,11 +55,14 @@ def read(folder: str, file: str) -> bytes:
     FileNotFoundError
         If the file or the card is missing.
     ValueError
-        If the file is not, byte for byte, the one that the card describes.
+        If the card does not list the file, or it is not, byte for byte, the one that the card describes.
     """
     path = paths.root() / folder / file
     mend = f"Bring it back with: git checkout -- {folder}"
-    expected = facts(folder)["files"][file]["sha256"]
+    listed = facts(folder).get("files", {})
+    if file not in listed:
+        raise ValueError(f"{folder}/CARD.md lists no {file}; it lists {', '.join(listed) or 'no files'}.")
+    expected = listed[file]["sha256"]
     if not path.exists():
         raise FileNotFoundError(f"{paths.display(path)} is missing. {mend}")
     content = path.read_bytes()

@@ -65,7 +65,14 @@ def token_losses(model: Any, ids: Tensor, window: int = 256) -> NDArray[np.float
     -------
     ndarray
         One number for each predicted token.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two tokens, so that none is predicted.
     """
+    if len(ids) < 2:
+        raise ValueError("A text of fewer than two tokens predicts nothing.")
     losses = []
     with torch.no_grad():
         for part in ids.split(window):
@@ -118,7 +125,8 @@ class DynamicLinear(nn.Module):
 
     It takes apart what distinguishes two libraries: ``torch.ao.quantization.quantize_dynamic`` has one grid for all rows of
     the input, 7 of 8 bits (``reduce_range``, so that older processors cannot overflow), and one grid for the weight;
-    ``torchao.quantization.Int8DynamicActivationInt8WeightConfig`` has 8 bits and a grid for each row of both.
+    ``torchao.quantization.Int8DynamicActivationInt8WeightConfig`` has 8 bits and a symmetric grid for each row of both. The
+    input's grid here is asymmetric in every case, so that nothing else differs.
 
     Parameters
     ----------
@@ -152,8 +160,7 @@ def dynamic(model: Any, per_row: bool, per_channel: bool, activation_bits: int) 
     model = copy.deepcopy(model)
     for name, layer in list(model.named_modules()):
         if isinstance(layer, nn.Linear):
-            parent, _, own = name.rpartition(".")
-            setattr(model.get_submodule(parent), own, DynamicLinear(layer, per_row, per_channel, activation_bits))
+            model.set_submodule(name, DynamicLinear(layer, per_row, per_channel, activation_bits))
     return model
 
 

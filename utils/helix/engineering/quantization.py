@@ -51,9 +51,9 @@ class Grid:
 
     def quantize(self, x: Tensor) -> Tensor:
         """Return the nearest q of each number, in int8 or uint8; what lies outside the grid goes to its end."""
-        q = torch.clamp(
-            torch.round(x / self._wide(self.scale, x)) + self._wide(self.zero_point, x), self.low, self.high
-        )
+        # Times 1/scale, as torch's own operators do: a number half-way between two places then goes the same way in all.
+        steps = torch.round(x * (1 / self._wide(self.scale, x))) + self._wide(self.zero_point, x)
+        q = torch.clamp(steps, self.low, self.high)
         return q.to(torch.int8 if self.low < 0 else torch.uint8)
 
     def dequantize(self, q: Tensor) -> Tensor:
@@ -93,8 +93,9 @@ def symmetric(x: Tensor, bits: int = 8, axis: int | None = None) -> Grid:
         If `bits` is not from 2 to 8, or x is empty or holds a number that is not finite.
     """
     _refuse(x, bits)
-    x = x.detach()
-    magnitude = x.abs().amax() if axis is None else x.abs().amax([a for a in range(x.ndim) if a != axis % x.ndim])
+    others = [] if axis is None else [a for a in range(x.ndim) if a != axis % x.ndim]
+    magnitude = x.detach().abs()
+    magnitude = magnitude.amax() if axis is None else magnitude.amax(others) if others else magnitude
     high = 2 ** (bits - 1) - 1
     scale = torch.where(magnitude > 0, magnitude / high, 1.0)  # all zeros: any grid holds them
     return Grid(scale, torch.zeros_like(scale, dtype=torch.int32), -high, high, None if axis is None else axis % x.ndim)
@@ -116,7 +117,7 @@ def asymmetric(low: float | Tensor, high: float | Tensor, bits: int = 8) -> Grid
         If `bits` is not from 2 to 8, the ends are not finite, or `low` lies above `high`.
     """
     ends = torch.stack([torch.as_tensor(low, dtype=torch.float32), torch.as_tensor(high, dtype=torch.float32)])
-    _refuse(ends, bits)
+    _refuse(torch.stack([*ends, ends[1] - ends[0]]), bits)
     if ends[0] > ends[1]:
         raise ValueError(f"The range from {float(ends[0]):g} to {float(ends[1]):g} is upside down.")
     low, high = ends[0].clamp(max=0), ends[1].clamp(min=0)
@@ -135,8 +136,14 @@ def clipped(x: Tensor, bits: int = 8) -> Grid:
         The sample.
     bits : int
         From 2 to 8.
+
+    Raises
+    ------
+    ValueError
+        If `bits` is not from 2 to 8, or x is empty or holds a number that is not finite.
     """
     _refuse(x, bits)
+    x = x.detach()
     grids = [asymmetric(share * x.min(), share * x.max(), bits) for share in _SHRINK]
     errors = [float(functional.mse_loss(grid.round_trip(x), x)) for grid in grids]
     return grids[errors.index(min(errors))]
@@ -174,8 +181,9 @@ def _refuse(x: Tensor, bits: int) -> None:
 class OnGrid(nn.Module):
     """A convolution or linear layer whose weights and, where wanted, inputs are rounded to grids before it computes.
 
-    The product itself is made in float32, which holds it as exactly as int32 does: what int8 arithmetic would give, at
-    float's speed. Gradients go straight through, so that the layer can be trained as it is.
+    The product itself is made in float32, which holds whole numbers up to 2²⁴ exactly and rounds larger sums in their eighth
+    digit: what int8 arithmetic with int32 sums would give, at float's speed. Gradients go straight through, so that the layer
+    can be trained as it is.
 
     Parameters
     ----------
@@ -184,12 +192,21 @@ class OnGrid(nn.Module):
         None leaves them in float32.
     group : int, optional
         See `on_grid`.
+
+    Raises
+    ------
+    ValueError
+        If the layer is a convolution that does not pad with zeros.
     """
 
     def __init__(
         self, layer: nn.Module, weight_bits: int | None, activation_bits: int | None, group: int | None = None
     ) -> None:
         super().__init__()
+        if getattr(layer, "padding_mode", "zeros") != "zeros":
+            raise ValueError(
+                f"Only padding with zeros is supported, which every grid holds; not {layer.padding_mode!r}."
+            )
         self.layer, self.weight_bits, self.activation_bits, self.group = layer, weight_bits, activation_bits, group
         self.register_buffer("scale", torch.tensor(1.0))
         self.register_buffer("zero_point", torch.tensor(0, dtype=torch.int32))
@@ -206,7 +223,8 @@ class OnGrid(nn.Module):
             weight = on_grid(weight, self.weight_bits, self.group)
         if isinstance(self.layer, nn.Linear):
             return functional.linear(x, weight, self.layer.bias)
-        return functional.conv2d(x, weight, self.layer.bias, self.layer.stride, self.layer.padding)
+        of = self.layer
+        return functional.conv2d(x, weight, of.bias, of.stride, of.padding, of.dilation, of.groups)
 
 
 def fold(model: nn.Module) -> nn.Module:
@@ -258,7 +276,7 @@ def quantize(
     Raises
     ------
     ValueError
-        If a mapping names a layer that there is not.
+        If a mapping names a layer that there is not, or the model is itself a layer and holds none.
     """
     model = fold(model)
     found = layers(model)
@@ -266,12 +284,8 @@ def quantize(
         if isinstance(bits, Mapping) and (unknown := set(bits) - set(found)):
             raise ValueError(f"There is no layer {', '.join(sorted(unknown))}; there are {', '.join(found)}.")
     for name, layer in found.items():
-        parent, _, own = name.rpartition(".")
-        setattr(
-            model.get_submodule(parent),
-            own,
-            OnGrid(layer, _bits_of(weight_bits, name), _bits_of(activation_bits, name), group),
-        )
+        made = OnGrid(layer, _bits_of(weight_bits, name), _bits_of(activation_bits, name), group)
+        model.set_submodule(name, made)
     return model
 
 

@@ -127,7 +127,13 @@ def unpack_change(packed: dict[str, Tensor], base: nn.Module) -> nn.Module:
 
 
 def pack_int8(model: nn.Module) -> dict[str, Tensor]:
-    """Return what is stored of a network from `quantization.quantize`, 8 bits per channel: exactly what it computes with."""
+    """Return what is stored of a network from `quantization.quantize`, 8 bits per channel: what it computes with.
+
+    Raises
+    ------
+    ValueError
+        If a tap that never meets a picture is not 0, as `silence` makes it: it would be lost, and its channel's scale with it.
+    """
     packed: dict[str, Tensor] = {}
     for name, module in model.named_modules():
         if isinstance(module, quantization.OnGrid):
@@ -142,7 +148,12 @@ def pack_int8(model: nn.Module) -> dict[str, Tensor]:
             }
     taps = live_taps(unwrapped(model))
     for name, tap in taps.items():
-        packed[f"{name}.q"] = packed[f"{name}.q"][:, :, *tap].contiguous()
+        whole = packed[f"{name}.q"]
+        packed[f"{name}.q"] = whole[:, :, *tap].contiguous()
+        if whole.count_nonzero() > packed[f"{name}.q"].count_nonzero():
+            raise ValueError(
+                f"{name} has weights that never meet a picture and are not 0. Train it from `silence(model)` on."
+            )
     return packed
 
 
@@ -170,8 +181,7 @@ def unwrapped(model: nn.Module) -> nn.Module:
             layer = module.layer
             if module.weight_bits:
                 layer.weight.data = quantization.on_grid(layer.weight, module.weight_bits, module.group).detach()
-            parent, _, own = name.rpartition(".")
-            setattr(model.get_submodule(parent), own, layer)
+            model.set_submodule(name, layer)
     return model
 
 

@@ -58,8 +58,10 @@ def fit(
     Raises
     ------
     ValueError
-        If there are fewer pictures than a batch, or not as many labels as pictures.
+        If there are fewer pictures than a batch, not as many labels as pictures, or no epoch.
     """
+    if epochs < 1:
+        raise ValueError(f"Training takes at least one epoch; got {epochs}.")
     if not batch <= len(images) == len(labels):
         raise ValueError(f"{len(images)} pictures, {len(labels)} labels and batches of {batch} do not fit together.")
     draw = torch.Generator().manual_seed(seed)
@@ -69,7 +71,7 @@ def fit(
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser,
         lambda step: (
-            (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
+            (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
         ),
     )
     losses: list[float] = []
