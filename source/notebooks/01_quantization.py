@@ -835,7 +835,7 @@ for name in ("static", "QAT", "int4 weights"):
 
 # %% [markdown]
 # **Ship** the int8 network. **Fix** the 4-bit one: in the lab you will give each part of it the bits that it needs, and look again. **Stop** the
-# language model of the old library, whatever it saves. `quantization.class_gate` is this gate for other chapters; what it cannot see is harm inside a class, or
+# language model of the old library, whatever it saves. `helix.engineering.class_harm` holds this gate for other chapters; what it cannot see is harm inside a class, or
 # to people whom the test pictures do not show.
 #
 # ## Check yourself
