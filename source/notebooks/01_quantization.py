@@ -530,7 +530,7 @@ print({name: f"{seconds:.0f} s" for name, seconds in record["compiling"].items()
 
 # %% [markdown]
 # At batch 1 the compiler does most of it. With more pictures at once, the arithmetic counts, and there int8 is worth two to
-# three times. “Int4 weights” are unpacked before use: they save memory and no time here.
+# three times. Static and QAT are one program with other numbers in it, so the difference between *their* times says how far such ratios may be trusted. “Int4 weights” are unpacked before use: they save memory and no time here.
 
 # %%
 size = quantization.size(static) / measure.state_size(network)
@@ -574,8 +574,8 @@ claim(
 )
 
 # %% [markdown]
-# At 8 bits there is nothing to win back. The additional epoch moves float32 and QAT by the same two tenths of a point, and downwards: the
-# learning rate rises once more, and one epoch is short. Without the control, one would have reported that QAT does harm. The coarser the
+# At 8 bits there is nothing to win back. The additional epoch moves float32 and QAT by the same two tenths of a point, and downwards, probably because
+# the learning rate rises once more. Without the control, one would have reported that QAT does harm. The coarser the
 # grid, the more QAT matters.
 #
 # One more number is worth knowing. This network shrinks a picture of 28 pixels to a single place before its last stage. There a 3 × 3
