@@ -414,7 +414,12 @@ def conclude(runs: dict[str, pd.DataFrame]) -> Mapping[str, Any]:
         "compiling": dict(zip(runs["compiling"]["program"], runs["compiling"]["seconds"], strict=True)),
         "latency": {str(batch): timed.loc[batch].to_dict() for batch in timed.index},
         "weights_only": [
-            {"bits": row.bits, "group": row.group, "bytes": row.bytes, "accuracy": _accuracy(row.test)}
+            {
+                "bits": row.bits,
+                "group": None if pd.isna(row.group) else int(row.group),
+                "bytes": row.bytes,
+                "accuracy": _accuracy(row.test),
+            }
             for row in runs["weights_only"].astype({"group": object}).itertuples()
         ],
         "qat": qat,
