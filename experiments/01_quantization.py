@@ -539,23 +539,31 @@ def _language(runs: dict[str, pd.DataFrame]) -> tuple[dict[str, Any], dict[str, 
             ),
             "changed_sides": int(np.sum(np.sign(pairs[:, 0]) != np.sign(pairs[:, 1]))),
         }
-    # Let it hold if one library is at most half the size, faster in reading and in writing, and at most 5 % more perplexed.
-    small = {name: readings[name]["bytes"] <= readings["fp32"]["bytes"] / 2 for name in ("legacy", "torchao")}
-    good = {name: readings[name]["ratio"]["high"] <= 1.05 for name in small}
-    fast = {
-        name: all(readings[name][what]["seconds_over_fp32"]["high"] < 1 for what in ("prefill", "decode"))
-        for name in small
+    # Let it hold if one library is at most half the size, faster in reading and in writing, and at most 5 % more perplexed; with
+    # a condition, if it is all that but for the writing.
+    kept = {
+        name
+        for name in ("legacy", "torchao")
+        if readings[name]["bytes"] <= readings["fp32"]["bytes"] / 2 and readings[name]["ratio"]["high"] <= 1.05
+    }
+    faster = {
+        what: {name for name in kept if readings[name][what]["seconds_over_fp32"]["high"] < 1}
+        for what in ("prefill", "decode")
     }
     told = "; ".join(
         f"{name}: {readings[name]['bytes'] / 1e6:.0f} MB, perplexity {readings[name]['perplexity']:.1f}, reads in "
         f"{readings[name]['prefill']['seconds_over_fp32']['value']:.2f} and writes in "
         f"{readings[name]['decode']['seconds_over_fp32']['value']:.2f} of the time"
-        for name in small
+        for name in ("legacy", "torchao")
     )
     experiment.claim(
         "dynamic_int8_language_model",
         measured=f"float32: {readings['fp32']['bytes'] / 1e6:.0f} MB, perplexity {readings['fp32']['perplexity']:.1f}; {told}.",
-        verdict="holds" if any(small[name] and good[name] and fast[name] for name in small) else "does not hold",
+        verdict="holds"
+        if faster["prefill"] & faster["decode"]
+        else "holds if each row of the activations has a grid of its own, and reading is what counts"
+        if "torchao" in faster["prefill"]
+        else "does not hold",
         conditions=f"SmolLM2-135M-Instruct, {TOKENS} tokens of English, all linear layers, eager, one thread",
     )
     return readings, {"gaps": {name: rows.tolist() for name, rows in gaps.items()}, "moved": moved}
