@@ -799,8 +799,8 @@ for ax, name in zip(axes, ("torchao", "legacy"), strict=True):
 axes[0].set_ylabel("after int8 (nats)")
 plots.show(
     figure,
-    alt="Pronoun gap of 40 occupations before and after dynamic int8. With torchao the points lie on the diagonal; with the old library they are scattered "
-    "around it, most of them below.",
+    alt="Pronoun gap of 40 occupations before and after dynamic int8. With torchao the points lie close to the diagonal; with the old library they are scattered "
+    "widely, most of them below it.",
 )
 
 # %% tags=["nbval-check-output"]

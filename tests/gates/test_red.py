@@ -383,9 +383,10 @@ def test_touched_experiment_script_is_refused(copied):
 
 
 def test_record_without_script_and_script_without_record_are_refused(copied):
-    (copied / "experiments" / f"{NAME}.py").rename(copied / "experiments" / "01_quantization.py")
-    assert "has no record" in results.stale()[0]
-    assert "git rm" in results.stale()[1]
+    (copied / "experiments" / f"{NAME}.py").rename(copied / "experiments" / "77_orphan.py")
+    script, record = results.stale()
+    assert "experiments/77_orphan.py has no record" in script
+    assert f"git rm results/{NAME}.json" in record
 
 
 def test_dead_link_is_refused(copied):

@@ -534,4 +534,8 @@ WRONG = {
 }
 
 # Mutants that are no mistakes: {exercise: {mutated line: why it is as good as the solution}}
-EQUIVALENT: dict[str, dict[str, str]] = {}
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "choose_bits": {
+        "choices = [dict(zip(parts, bits, strict=False)) for bits in product(*(added_loss[part] for part in parts))]": "product gives one number of bits a part, so that the two are always of the same length",
+    },
+}
