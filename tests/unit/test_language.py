@@ -274,3 +274,15 @@ def test_dynamic_replaces_every_linear_layer_of_a_copy(rows):
 def test_a_text_that_predicts_nothing_is_refused():
     with pytest.raises(ValueError, match="fewer than two tokens"):
         language.token_losses(None, torch.tensor([1]))
+
+
+def test_a_twin_shares_its_numbers_until_they_are_replaced():
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    twin = language.twin(model)
+    assert twin[0] is not model[0]
+    assert twin[0].weight is model[0].weight
+    assert twin[1].running_mean is model[1].running_mean
+    twin[0].weight = torch.nn.Parameter(torch.zeros(2, 3))
+    twin[1] = torch.nn.Identity()
+    assert model[0].weight.abs().sum() > 0
+    assert isinstance(model[1], torch.nn.BatchNorm1d)

@@ -155,9 +155,17 @@ class DynamicLinear(nn.Module):
         return nn.functional.linear((q - zero_point) * scale, self.weight, self.bias)
 
 
+def twin(model: Any) -> Any:
+    """Return a copy of a model that shares its numbers with it: for those who will replace them.
+
+    Replacing a layer or a parameter of the copy leaves the original as it is; changing numbers in place would not.
+    """
+    return copy.deepcopy(model, {id(tensor): tensor for tensor in (*model.parameters(), *model.buffers())})
+
+
 def dynamic(model: Any, per_row: bool, per_channel: bool, activation_bits: int) -> Any:
     """Return a copy of a model whose linear layers, the last one included, are `DynamicLinear`."""
-    model = copy.deepcopy(model)
+    model = twin(model)
     for name, layer in list(model.named_modules()):
         if isinstance(layer, nn.Linear):
             model.set_submodule(name, DynamicLinear(layer, per_row, per_channel, activation_bits))
