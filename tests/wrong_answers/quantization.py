@@ -62,6 +62,14 @@ def scale_without_rounding(solution):
     )
 
 
+def scale_of_rounded_float(solution):
+    def answer(low, high, bits=8):
+        scale, zero_point = solution(low, high, bits)
+        return scale, float(zero_point)
+
+    return answer
+
+
 def scale_always_eight_bits(solution):
     return lambda low, high, bits=8: solution(low, high, 9 - bits if bits != 8 else 7)
 
@@ -108,6 +116,28 @@ def trip_floors(solution):
 
 def trip_wraps(solution):
     return lambda x, s, z, bits=8: s * (_q(x, s, z).astype(np.int64).astype(np.uint8).astype(float) - z)
+
+
+def trip_int8(solution):
+    def answer(x, s, z, bits=8):
+        q = np.clip(_q(x, s, z), 0, 2**bits - 1).astype(np.int64).astype(np.int8)
+        return s * (q.astype(float) - z)
+
+    return answer
+
+
+def trip_int8_overflows(solution):
+    return lambda x, s, z, bits=8: (
+        s * (np.clip(_q(x, s, z), 0, 2**bits - 1).astype(np.int64).astype(np.int8) - (z + 128))
+    )
+
+
+def trip_uint8(solution):
+    return lambda x, s, z, bits=8: s * (np.clip(_q(x, s, z), 0, 2**bits - 1).astype(np.uint8) - z).astype(float)
+
+
+def trip_as_list(solution):
+    return lambda x, s, z, bits=8: solution(x, s, z, bits).tolist()
 
 
 def trip_signed_ends(solution):
@@ -193,6 +223,27 @@ def channel_keeps_axes(solution):
 
 def channel_next_axis(solution):
     return lambda weight, axis=0, bits=8: solution(weight, (axis + 1) % weight.ndim, bits)
+
+
+def channel_of_positive_axes(solution):
+    def answer(weight, axis=0, bits=8):
+        others = tuple(k for k in range(weight.ndim) if k != axis)
+        largest = np.abs(weight).max(axis=others)
+        return np.where(largest > 0, largest / (2 ** (bits - 1) - 1), 1.0) * np.ones(weight.shape[axis])
+
+    return answer
+
+
+def channel_as_list(solution):
+    return lambda weight, axis=0, bits=8: list(solution(weight, axis, bits))
+
+
+def gradient_in_place(solution):
+    def answer(x, g, s, z, bits=8):
+        g[~_inside(x, s, z, bits)] = 0
+        return g
+
+    return answer
 
 
 def gradient_of_everything(solution):
@@ -319,6 +370,30 @@ def bits_averaged(solution):
     return _checked(solution, choose)
 
 
+def _least(harm):
+    def choose(losses, numbers, budget):
+        fitting = [one for one in _choices(losses) if _taken(one, numbers) <= budget]
+        return min(fitting, key=lambda one: harm([losses[name][one[name]] for name in one], list(numbers.values())))
+
+    return lambda solution: _checked(solution, choose)
+
+
+def bits_of_the_worst_part(solution):
+    return _least(lambda each, numbers: max(each))(solution)
+
+
+def bits_weighted(solution):
+    return _least(lambda each, numbers: sum(loss * n for loss, n in zip(each, numbers, strict=True)))(solution)
+
+
+def bits_of_absolute_loss(solution):
+    return _least(lambda each, numbers: sum(map(abs, each)))(solution)
+
+
+def bits_of_positive_loss(solution):
+    return _least(lambda each, numbers: sum(max(loss, 0) for loss in each))(solution)
+
+
 def bits_over_the_budget(solution):
     return _checked(solution, lambda losses, numbers, budget: solution(losses, numbers, int(1.3 * budget) + 1))
 
@@ -440,6 +515,10 @@ def decide_no_dissent(solution):
     return lambda: replace(solution(), dissent="...")
 
 
+def decide_copies_the_form(solution):
+    return lambda: replace(solution(), dissent="the strongest reason against your choice")
+
+
 def decide_too_late(solution):
     return lambda: replace(solution(), review_date=date.today() + timedelta(days=2000))
 
@@ -456,6 +535,7 @@ WRONG = {
         (scale_of_int8, "starts at −2**(bits−1)"),
         (scale_swapped, "The scale comes first"),
         (scale_without_rounding, "The zero point is a whole number"),
+        (scale_of_rounded_float, "still a float"),
         (scale_always_eight_bits, "not the scale and the zero point of this range"),
         (scale_of_nothing, "division by zero"),
         (scale_zero_for_nothing, "nothing but 0"),
@@ -469,6 +549,10 @@ WRONG = {
         (trip_truncates, "cut the decimals off"),
         (trip_floors, "cut the decimals off"),
         (trip_wraps, "wrapped round"),
+        (trip_int8, "wrapped round"),
+        (trip_int8_overflows, "out of bounds"),
+        (trip_uint8, "wrapped round"),
+        (trip_as_list, "This is a list"),
         (trip_signed_ends, "−2**(bits−1)"),
         (trip_one_place_too_many, "not 2**bits"),
         (trip_in_place, "changed the array"),
@@ -485,6 +569,8 @@ WRONG = {
         (channel_one_place_too_many, "one bit is for the sign"),
         (channel_dead_is_zero, "dead channel"),
         (channel_keeps_axes, "One number a channel"),
+        (channel_of_positive_axes, "negative axis"),
+        (channel_as_list, "This is a list"),
         (channel_next_axis, "The channels stand on axis"),
     ],
     "gradient_of_round_trip": [
@@ -496,16 +582,21 @@ WRONG = {
         (gradient_without_zero_point, "without zero point"),
         (gradient_of_unrounded, "Compare the rounded numbers"),
         (gradient_without_ends, "two ends of the grid belong"),
+        (gradient_in_place, "changed the gradient"),
         (gradient_of_eight_bits, "not the straight-through gradient"),
     ],
     "choose_bits": [
         (bits_alike, "the same bits"),
         (bits_most, "budget is not kept"),
         (bits_least, "fewest bits"),
-        (bits_for_bytes, "a byte has eight"),
+        (bits_for_bytes, "eight bits a byte"),
         (bits_equal_shares, "equal share"),
         (bits_greedy, "step by step"),
         (bits_averaged, "averaged the bits"),
+        (bits_of_the_worst_part, "worst part"),
+        (bits_weighted, "weighed each loss"),
+        (bits_of_absolute_loss, "can be negative"),
+        (bits_of_positive_loss, "can be negative"),
         (bits_over_the_budget, "are allowed"),
         (bits_of_some_parts, "Give every part"),
         (bits_never_refuses, "raise a ValueError"),
@@ -529,6 +620,7 @@ WRONG = {
         (decide_settles_nothing, "on both sides of 0.02"),
         (decide_without_evidence, "does not say what it makes of `worst_fall_possible`"),
         (decide_no_dissent, "`dissent` is empty"),
+        (decide_copies_the_form, "`dissent` is empty"),
         (decide_too_late, "`review_date`"),
     ],
 }

@@ -27,7 +27,13 @@ _RELATIONS: dict[str, Callable[[float, float], bool]] = {
 VERBS = ("ship", "fix", "stop")
 # About three English words, or four Chinese characters.
 _SENTENCE = 12
-_PLACEHOLDERS = {"", "...", "…", "todo", "tbd", "-", "?", "n/a", "none"}
+_PLACEHOLDERS = {"", "...", "…", "todo", "tbd", "-", "?", "n/a", "none"} | {
+    "what has to be decided",  # the explanations beside the form in a lab
+    "who is affected, by name of the group",
+    "the strongest reason against your choice",
+    "what can still go wrong",
+    "who answers for it",
+}
 
 
 @dataclass(frozen=True)
