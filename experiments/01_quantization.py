@@ -444,8 +444,8 @@ def _claim_snippet(cut: Any, base: Any) -> None:
     experiment.claim(
         "quantization_aware_training",
         measured=f"Nothing is trained. {100 * cut['share_of_parameters']:.2f} % of the parameters become int8, "
-        f"{cut['bytes_fp32'] / 1e6:.2f} MB become {cut['bytes'] / 1e6:.2f} MB, and {changed} of 10,000 answers are right or "
-        "wrong otherwise than before.",
+        f"{cut['bytes_fp32'] / 1e6:.2f} MB become {cut['bytes'] / 1e6:.2f} MB, and for {changed} of 10,000 pictures right "
+        "became wrong or the reverse.",
         verdict="holds" if cut["share_of_parameters"] >= 0.5 else "does not hold",
         conditions="ResNet18, 10 classes, Fashion-MNIST; torch.ao.quantization, which the snippet's name leads to",
     )
