@@ -160,54 +160,50 @@ def _as_array(got: Any, given: str) -> Any:
 def round_trip(answer: Callable[..., Any], rng: np.random.Generator) -> None:
     """Ask for numbers on an asymmetric grid, read back: once with 8 bits, where an int8 would overflow, once with fewer."""
     for bits in (8, int(rng.integers(3, 8))):
-        _ask_round_trip(answer, rng, bits)
-
-
-def _ask_round_trip(answer: Callable[..., Any], rng: np.random.Generator, bits: int) -> None:
-    x, scale, zero_point = _numbers(rng, bits)
-    last, q = 2**bits - 1, np.round(x / scale) + zero_point
-    clipped = np.clip(q, 0, last)
-    given = f"scale = {scale:.4f}, zero_point = {zero_point}, bits = {bits}, x from {x.min():.3f} to {x.max():.3f}"
-    before = x.copy()
-    got = _as_array(answer(x, scale, zero_point, bits), given)
-    expect_that(
-        np.array_equal(x, before),
-        because="Your function changed the array it was given. Work on new arrays: whoever called you still needs `x`.",
-        given=given,
-    )
-    expect(
-        got,
-        close_to=scale * (clipped - zero_point),
-        because="These are not the numbers that the grid holds.",
-        given=given,
-        if_equals={
-            "Numbers beyond the grid have to be clipped to its ends.": scale * (q - zero_point),
-            "These are the whole numbers q. Read them back: subtract the zero point, multiply by the scale.": clipped,
-            "The zero point was not subtracted when reading back.": scale * clipped,
-            "The zero point was not added before clipping, so that the grid lies elsewhere.": any_of(
-                scale * np.clip(q - zero_point, 0, last), scale * (np.clip(q - zero_point, 0, last) - zero_point)
-            ),
-            "You cut the decimals off. Round to the nearest, or the errors all go the same way.": any_of(
-                *(
-                    scale * (np.clip(cut(x / scale) + zero_point, 0, last) - zero_point)
-                    for cut in (np.floor, np.trunc, np.ceil)
+        x, scale, zero_point = _numbers(rng, bits)
+        last, q = 2**bits - 1, np.round(x / scale) + zero_point
+        clipped = np.clip(q, 0, last)
+        given = f"scale = {scale:.4f}, zero_point = {zero_point}, bits = {bits}, x from {x.min():.3f} to {x.max():.3f}"
+        before = x.copy()
+        got = _as_array(answer(x, scale, zero_point, bits), given)
+        expect_that(
+            np.array_equal(x, before),
+            because="Your function changed the array it was given. Work on new arrays: whoever called you still needs `x`.",
+            given=given,
+        )
+        expect(
+            got,
+            close_to=scale * (clipped - zero_point),
+            because="These are not the numbers that the grid holds.",
+            given=given,
+            if_equals={
+                "Numbers beyond the grid have to be clipped to its ends.": scale * (q - zero_point),
+                "These are the whole numbers q. Read them back: subtract the zero point, multiply by the scale.": clipped,
+                "The zero point was not subtracted when reading back.": scale * clipped,
+                "The zero point was not added before clipping, so that the grid lies elsewhere.": any_of(
+                    scale * np.clip(q - zero_point, 0, last), scale * (np.clip(q - zero_point, 0, last) - zero_point)
                 ),
-                scale * (np.floor(np.clip(x / scale + zero_point, 0, last)) - zero_point),
-            ),
-            "The whole numbers wrapped round: they became 8-bit integers too early, or of a type that is too small. Let them stay "
-            "floats in here: int8 ends at 127, and a uint8 minus the zero point never falls below 0.": any_of(
-                scale * (q.astype(np.int64).astype(np.uint8).astype(float) - zero_point),
-                scale * (clipped.astype(np.uint8).astype(np.int8).astype(float) - zero_point),
-                scale * ((clipped - zero_point) % 256),
-                scale * ((q - zero_point) % 256),
-            ),
-            "This clips to −2**(bits−1) … 2**(bits−1) − 1. An asymmetric grid has the whole numbers 0 to 2**bits − 1.": any_of(
-                scale * (np.clip(q, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1) - zero_point),
-                scale * np.clip(q - zero_point, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1),
-            ),
-            "The last whole number is 2**bits − 1, not 2**bits.": scale * (np.clip(q, 0, last + 1) - zero_point),
-        },
-    )
+                "You cut the decimals off. Round to the nearest, or the errors all go the same way.": any_of(
+                    *(
+                        scale * (np.clip(cut(x / scale) + zero_point, 0, last) - zero_point)
+                        for cut in (np.floor, np.trunc, np.ceil)
+                    ),
+                    scale * (np.floor(np.clip(x / scale + zero_point, 0, last)) - zero_point),
+                ),
+                "The whole numbers wrapped round: they became 8-bit integers too early, or of a type that is too small. Let them stay "
+                "floats in here: int8 ends at 127, and a uint8 minus the zero point never falls below 0.": any_of(
+                    scale * (q.astype(np.int64).astype(np.uint8).astype(float) - zero_point),
+                    scale * (clipped.astype(np.uint8).astype(np.int8).astype(float) - zero_point),
+                    scale * ((clipped - zero_point) % 256),
+                    scale * ((q - zero_point) % 256),
+                ),
+                "This clips to −2**(bits−1) … 2**(bits−1) − 1. An asymmetric grid has the whole numbers 0 to 2**bits − 1.": any_of(
+                    scale * (np.clip(q, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1) - zero_point),
+                    scale * np.clip(q - zero_point, -(2 ** (bits - 1)), 2 ** (bits - 1) - 1),
+                ),
+                "The last whole number is 2**bits − 1, not 2**bits.": scale * (np.clip(q, 0, last + 1) - zero_point),
+            },
+        )
 
 
 @exercise(
