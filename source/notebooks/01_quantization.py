@@ -202,7 +202,7 @@ for bits in (8, 4):
 #
 # $$\hat w_c = \frac{\gamma_c}{\sigma_c}\, w_c, \qquad \hat b_c = \beta_c - \frac{\gamma_c\,\mu_c}{\sigma_c}.$$
 #
-# The network answers as before, and each layer has one multiplication less to be rounded.
+# The network answers as before, and a multiplication whose result would have had to be rounded is gone.
 
 # %%
 folded = quantization.fold(network)
@@ -608,7 +608,7 @@ print(f"{used:,} of {sum(w.numel() for w in convolutions.values()):,} weights ca
 #
 # ### Where dynamic quantization belongs
 #
-# A language model is nearly all linear layers, and writes one word at a time. SmolLM2-135M reads 256 tokens of English here, the description of a
+# A language model is nearly all linear layers, and writes one token (a word or a piece of one) at a time. SmolLM2-135M reads 256 tokens of English here, the description of a
 # data set. Its **perplexity** is the exponential of the mean surprise for each token: as many equally likely next tokens would be as surprising.
 # Lower is better.
 
@@ -626,7 +626,7 @@ def perplexity(model) -> float:
 
 # %% [markdown]
 # The same line as in the claim, now where it belongs; and its successor. Both make int8 weights and round the activations at each call. (`twin` copies
-# a model without its numbers, which half a gigabyte would be, until they are replaced.)
+# a model and shares its half gigabyte of numbers until they are replaced.)
 
 # %%
 from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
