@@ -1,0 +1,1 @@
+"""Fairness, privacy, explanation, model cards."""

@@ -1,0 +1,199 @@
+"""The report of an audit, in Markdown and as one HTML page: for those who decide, and did not train the model."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import TYPE_CHECKING
+
+from helix.trust.groups import rate_of
+
+if TYPE_CHECKING:
+    from helix.trust.fairness_audit import Audit, Line
+
+TITLES = {
+    "demographic_parity": "Demographic parity",
+    "equal_opportunity": "Equal opportunity",
+    "equalised_odds": "Equalised odds",
+    "predictive_parity": "Predictive parity",
+    "accuracy": "Equal accuracy",
+}
+# What each rate counts, as "Of 100 people …, N …".
+SHARES = {
+    "selection_rate": ("people", "are selected"),
+    "tpr": ("people whose label is 1", "are selected"),
+    "fpr": ("people whose label is 0", "are selected"),
+    "ppv": ("people who are selected", "have the label 1"),
+    "accuracy": ("people", "are judged rightly"),
+}
+COLUMNS = {
+    "base_rate": "label 1",
+    "selection_rate": "selected",
+    "tpr": "selected, of label 1",
+    "fpr": "selected, of label 0",
+    "ppv": "label 1, of selected",
+    "accuracy": "judged rightly",
+}
+SIGNS = {
+    "within": "within the limit",
+    "too wide": "TOO WIDE",
+    "not certain": "NOT CERTAIN",
+    "not known": "not known",
+    "no limit": "no limit set",
+}
+LIMITS_OF_IT = (
+    "A gap says that groups are treated differently, not why, and not whether that is justified.",
+    "A gap of 0 can be had by treating everybody equally badly. Look at the rates themselves.",
+    "The labels may carry the unfairness that is looked for: an arrest is not a deed, a salary is not a merit.",
+    "Unless every group has the same share of label 1, the notions cannot all be met at once by a model that errs "
+    "(Chouldechova 2017, doi:10.1089/big.2016.0047). Which of them counts here is a decision of people.",
+    "Intervals hold for two groups fixed beforehand. The widest of many gaps is wide partly by chance.",
+)
+_STYLE = """
+:root{color-scheme:light dark;--soft:#6b7280;--line:#d1d5db;--bar:#2f5d8a;--bad:#9b1c1c;--good:#166534;--ground:#f3f4f6}
+@media (prefers-color-scheme:dark){:root{--soft:#9ca3af;--line:#4b5563;--bar:#7fb2e5;--bad:#fca5a5;--good:#86efac;--ground:#1f2937}}
+body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem}
+table{border-collapse:collapse;width:100%;margin:.8rem 0 1.6rem;font-variant-numeric:tabular-nums}
+th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
+.wide{overflow-x:auto}.soft,small{color:var(--soft)}.bad{color:var(--bad);font-weight:600}.good{color:var(--good);font-weight:600}
+.verdict{padding:.8rem 1rem;border-left:5px solid;background:var(--ground)}
+.bar{display:block;height:.5rem;background:var(--bar);border-radius:2px;min-width:1px}td.rate{min-width:6.5rem}
+@media print{body{margin:0;max-width:none}}
+"""
+
+
+def sentence(line: Line) -> str:
+    """Say one line of the audit in a sentence, with people instead of rates."""
+    title = TITLES[line.name]
+    if line.gap is None:
+        return f"{title}: not known, since too few people stand behind a rate."
+    people, what = SHARES[line.gap.rate]
+    of, gap = line.gap, line.gap.interval
+    text = (
+        f"{title}: of 100 {people}, {100 * gap.value:.1f} more {what} in the group {of.high} than in the group {of.low} "
+        f"(95 % interval {100 * gap.low:.1f} to {100 * gap.high:.1f})"
+    )
+    return text + (f"; the limit is {100 * line.limit:.1f}." if line.limit is not None else ".")
+
+
+def verdict(audit: Audit) -> str:
+    """Say the outcome in one sentence."""
+    limited = [line for line in audit.lines if line.limit is not None]
+    refused = [TITLES[line.name] for line in limited if line.refused]
+    if refused:
+        return f"Refused: {', '.join(refused)}."
+    if limited:
+        return f"Passed: {', '.join(TITLES[line.name] for line in limited)} within the limit that was set."
+    return "Shown, not judged: no limit was set."
+
+
+def notes(audit: Audit) -> list[str]:
+    """Return what a reader has to know about who was compared."""
+    n, said = int(audit.cells.to_numpy().sum()), []
+    said.append(
+        f"{n:,} people in {len(audit.cells)} groups; whoever scores above {audit.threshold:g} is selected. Rates of fewer than "
+        f"{audit.at_least} people are shown and not compared."
+    )
+    for group, rates in audit.left_out.items():
+        shown = ", ".join(f"“{COLUMNS[rate]}”" for rate in rates if rate in COLUMNS)
+        if shown:
+            said.append(
+                f"Not compared for {group}, too few people: {shown}. This does not mean that all is well for them."
+            )
+    return said
+
+
+def markdown(audit: Audit) -> str:
+    """Return the report as Markdown."""
+    lines = [f"# {_plain(audit.title)}", "", f"**{verdict(audit)}**", ""]
+    lines += [f"- {_plain(sentence(line))} *{SIGNS[line.verdict]}*" for line in audit.lines]
+    lines += ["", "## Every group", "", "In percent, with 95 % intervals (Wilson).", ""]
+    lines += [f"| group | people | {' | '.join(COLUMNS.values())} |", f"|---|---:|{'---|' * len(COLUMNS)}"]
+    for group, cell in audit.cells.iterrows():
+        shown = []
+        for rate in COLUMNS:
+            found = rate_of(cell, rate)
+            shown.append(
+                f"{100 * found.value:.1f} [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+                if found
+                else "nobody to count"
+            )
+        lines.append(f"| {_plain(str(group))} | {int(cell.sum()):,} | {' | '.join(shown)} |")
+    if audit.ranges is not None:
+        lines += ["", "## What a score means", "", "Share with label 1 among those with a score in the range.", ""]
+        lines += ["| group | score | people | label 1 |", "|---|---|---:|---:|"]
+        lines += [
+            f"| {_plain(str(group))} | {_range(scores)} | {int(row.n):,} | {100 * row.positive:.1f} % |"
+            for (group, scores), row in audit.ranges.iterrows()
+        ]
+    lines += ["", "## Who was compared", "", *(f"- {_plain(note)}" for note in notes(audit))]
+    lines += ["", "## What this report does not say", "", *(f"- {text}" for text in LIMITS_OF_IT), ""]
+    return "\n".join(lines)
+
+
+def html_page(audit: Audit) -> str:
+    """Return the report as one HTML page: no script, nothing from elsewhere, every text of the data escaped."""
+    e = html.escape
+    tone = "good" if audit.passed else "bad"
+    parts = [
+        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{e(audit.title)}</title>",
+        "<meta name='viewport' content='width=device-width,initial-scale=1'>",
+        f"<style>{_STYLE}</style></head><body><h1>{e(audit.title)}</h1>",
+        f"<p class='verdict {tone}'>{e(verdict(audit))}</p><ul>",
+    ]
+    for line in audit.lines:
+        mark = "bad" if line.refused else "good" if line.verdict == "within" else "soft"
+        parts.append(f"<li>{e(sentence(line))} <span class='{mark}'>{SIGNS[line.verdict]}</span></li>")
+    heads = "".join(f"<th scope='col'>{title}</th>" for title in COLUMNS.values())
+    parts.append(
+        "</ul><h2>Every group</h2><p class='soft'>In percent, with 95&nbsp;% intervals (Wilson). The bars run from 0 to 100.</p>"
+        f"<div class='wide'><table><thead><tr><th scope='col'>group</th><th scope='col'>people</th>{heads}</tr></thead><tbody>"
+    )
+    for group, cell in audit.cells.iterrows():
+        row = f"<tr><th scope='row'>{e(str(group))}</th><td>{int(cell.sum()):,}</td>"
+        for rate in COLUMNS:
+            found = rate_of(cell, rate)
+            row += (
+                f"<td class='rate'><span class='bar' style='width:{100 * found.value:.1f}%'></span>{100 * found.value:.1f} "
+                f"<small>[{100 * found.low:.1f}, {100 * found.high:.1f}]</small></td>"
+                if found
+                else "<td class='soft'>nobody to count</td>"
+            )
+        parts.append(row + "</tr>")
+    parts.append("</tbody></table></div>")
+    if audit.ranges is not None:
+        table = audit.ranges.reset_index()
+        groups, scores = list(audit.cells.index), sorted(table["range"].unique())
+        parts.append(
+            "<h2>What a score means</h2><p class='soft'>Share with label 1 among those with a score in the range, and how many "
+            "people that are. Equal numbers in a row mean that the score means the same for everybody.</p><div class='wide'><table><thead>"
+            "<tr><th scope='col'>score</th>"
+            + "".join(f"<th scope='col'>{e(str(one))}</th>" for one in groups)
+            + "</tr></thead><tbody>"
+        )
+        found_in = {(row.group, row.range): row for row in table.itertuples()}
+        for one in scores:
+            row = f"<tr><th scope='row'>{_range(one)}</th>"
+            for group in groups:
+                here = found_in.get((group, one))
+                row += (
+                    f"<td>{100 * here.positive:.1f}&nbsp;% <small>of {here.n:,}</small></td>"
+                    if here
+                    else "<td class='soft'>nobody</td>"
+                )
+            parts.append(row + "</tr>")
+        parts.append("</tbody></table></div>")
+    for title, texts in (("Who was compared", notes(audit)), ("What this report does not say", LIMITS_OF_IT)):
+        parts.append(f"<h2>{title}</h2><ul>" + "".join(f"<li>{e(text)}</li>" for text in texts) + "</ul>")
+    return "\n".join([*parts, "</body></html>", ""])
+
+
+def _range(scores: object) -> str:
+    """Write a range of scores without pandas' widened first edge."""
+    low, high = (max(0.0, getattr(scores, end)) for end in ("left", "right"))
+    return f"{low:.1f}–{high:.1f}"
+
+
+def _plain(text: str) -> str:
+    """Keep a text of the data from becoming Markdown, HTML or a column of a table."""
+    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
