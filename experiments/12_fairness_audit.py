@@ -112,6 +112,20 @@ def unaware(model: str, sees: str, seed: int) -> dict[str, Any]:
     return {**found, "correct": float(np.mean(selected == y["income"][1])), "auc_sex": float(auc)}
 
 
+def _means(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    return table.pivot_table(index="model", columns="sees", values=column)
+
+
+def _short_of_four_fifths(cells: pd.DataFrame) -> float:
+    """Return the lower end of 0.8 · (highest selection rate) − (lowest), above 0 if the four-fifths rule is surely broken.
+
+    The interval is put together from Wilson's two, as Newcombe's is for a difference.
+    """
+    rates = [rate for _, cell in cells.iterrows() if (rate := groups.rate_of(cell, "selection_rate"))]
+    low, high = min(rates, key=lambda one: one.value), max(rates, key=lambda one: one.value)
+    return 0.8 * high.value - low.value - float(np.hypot(0.8 * (high.value - high.low), low.high - low.value))
+
+
 def _spread(values: pd.Series) -> list[float]:
     """Return mean, least and most over the seeds."""
     return [float(values.mean()), float(values.min()), float(values.max())]
@@ -125,7 +139,8 @@ def conclude(runs: dict[str, pd.DataFrame]) -> dict[str, Any]:
         for share, by in run.cells.items():
             cells = pd.DataFrame.from_dict(by, orient="index", columns=list(groups.ALL))
             dp, eo = (groups.widest(cells, gap, at_least=1) for gap in ("demographic_parity", "equalised_odds"))
-            assert dp is not None and eo is not None  # every group here has people with either label
+            assert dp is not None, "every group has people"
+            assert eo is not None, "every group has people with either label"
             rates = (cells["tp"] + cells["fp"]) / cells.sum(axis=1)
             row = {"source": run.source, "model": run.model, "seed": run.seed, "share": float(share)}
             row |= {
@@ -134,11 +149,12 @@ def conclude(runs: dict[str, pd.DataFrame]) -> dict[str, Any]:
                 "eo": eo.interval.value,
                 "eo_low": eo.interval.low,
             }
-            rows.append(row | {"ratio": float(rates.min() / rates.max()) if rates.max() else 1.0})
+            rows.append(row | {"ratio": float(rates.min() / rates.max()), "short": _short_of_four_fifths(cells)})
     table = pd.DataFrame(rows)
     passed = table[table["dp"] <= LIMIT]
     broken = {
         "impact ratio below 0.8": passed["ratio"] < 0.8,
+        "impact ratio below 0.8, whole interval": passed["short"] > 0,
         "equalised-odds gap above 0.1": passed["eo"] > LIMIT,
         "equalised-odds gap above 0.1, whole interval": passed["eo_low"] > LIMIT,
     }
@@ -150,19 +166,21 @@ def conclude(runs: dict[str, pd.DataFrame]) -> dict[str, Any]:
         perfect[source] = fairness_audit.gaps(y, y, of)["demographic_parity"]
     kept = bool(either.sum() == 0 and max(perfect.values()) <= LIMIT)
     share = measure.wilson(int(either.sum()), len(passed))
-    worst = passed.loc[passed["ratio"].idxmin()]
+    sure = passed["short"] > 0
+    worst = passed[sure].loc[passed[sure]["ratio"].idxmin()]
     experiment.claim(
         "dp_gap_acceptable",
         measured=f"{len(passed)} of {len(table)} audited classifiers keep ΔDP ≤ 0.1; {int(either.sum())} of these ({share.value:.0%}) break the "
-        f"four-fifths rule or have an equalised-odds gap above 0.1. The lowest impact ratio let through is {worst.ratio:.2f} ({worst.source}). "
+        f"four-fifths rule or have an equalised-odds gap above 0.1 ({int(sure.sum())} break the first with their whole 95 % interval). Let through "
+        f"is an impact ratio of {worst.ratio:.2f} ({worst.source}). "
         f"A classifier without error would be refused on {sum(gap > LIMIT for gap in perfect.values())} of {len(SOURCES)} (Adult by sex: ΔDP {perfect['Adult, sex']:.2f}).",
         verdict="holds" if kept else "does not hold",
         conditions="Adult by sex and race, COMPAS by race, German credit by age; two models, five seeds, five thresholds chosen on validation; test splits",
     )
     by = runs["unaware"].groupby(["model", "sees"])
-    dp = by["demographic_parity"].mean().unstack()
+    dp = _means(runs["unaware"], "demographic_parity")
     halved = bool((dp["no sex"] <= 0.5 * dp["everything"]).all())
-    auc = by["auc_sex"].mean().unstack()
+    auc = _means(runs["unaware"], "auc_sex")
     parts = (
         f"{model}: ΔDP {row['everything']:.3f} with sex, {row['no sex']:.3f} without" for model, row in dp.iterrows()
     )
