@@ -3,7 +3,8 @@
 
 Standard library only, and nothing newer than Python 3.8, so that an old interpreter answers with a sentence
 instead of a SyntaxError. The set-up lives in ``.venv``. Its marker ``helix.json`` is written last: while it
-is absent or outdated, every call sets up again and goes on from where the last one stopped.
+is absent or outdated, every call sets up again and goes on from where the last one stopped. What cannot be
+installed beside the rest has an environment of its own, ``.venv-NAME``, made in the same way from ``envs/NAME.lock``.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ USAGE = """usage: python3 kit.py WORD …
   map        list the chapters
   test       run every test
   setup      only set up [--group NAME …] [--all-groups] [--torch cpu|cuda]
+  env        list the frameworks that need an environment of their own; `env NAME` makes one
   help       all words
 """
 
@@ -114,6 +116,16 @@ def read_lock(text: str) -> tuple[list[str], dict[str, list[str]]]:
     return pythons, groups
 
 
+def own_environments() -> dict[str, str]:
+    """Return the text of the lock of each framework that needs an environment of its own, by name."""
+    return {path.stem: path.read_text("utf-8") for path in sorted((ROOT / "envs").glob("*.lock"))}
+
+
+def header(lock: str, word: str) -> str:
+    """Return what a lock says after ``# word: ``."""
+    return next((line[len(word) + 4 :] for line in lock.splitlines() if line.startswith(f"# {word}: ")), "")
+
+
 def further_groups(sections: dict[str, list[str]]) -> list[str]:
     """Return the groups that only some chapters, or only some tests, need."""
     return [group for group in sections if group not in ("core", "cuda")]
@@ -123,7 +135,12 @@ def stamp() -> str:
     """Return the hash of what decides the set-up: the two locks, and pyproject.toml above its tool settings."""
     project = (ROOT / "pyproject.toml").read_text("utf-8").split("\n[tool.")[0]
     locks = [(ROOT / lock).read_text("utf-8") for lock in ("requirements.lock", "utils/helix/assets/assets.lock")]
-    return hashlib.sha256("".join([*locks, project]).encode()).hexdigest()
+    return digest("".join([*locks, project]))
+
+
+def digest(text: str) -> str:
+    """Return the hash of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -172,23 +189,24 @@ def clean() -> dict[str, str]:
     return {**kept, "PIP_USER": "0", "PYTHONUNBUFFERED": "1"}
 
 
-def find_python(allowed: list[str]) -> str:
-    """Return an interpreter of an allowed version: this one, one on the PATH, or one that uv provides."""
+def find_python(allowed: list[str], home: Path = VENV) -> str:
+    """Return an interpreter of an allowed version for `home`: this one, one on the PATH, or one that uv provides."""
     if ".".join(platform.python_version_tuple()[:2]) in allowed:
         return str(getattr(sys, "_base_executable", sys.executable))  # not that of a .venv about to be remade
     for version in allowed:
         path = shutil.which(f"python{version}")
         if path and version_of(path) == version:
             return path
-    uv = shutil.which("uv")
+    uv = shutil.which("uv") or shutil.which(str(VENV / "bin" / "uv"))
     for command in (["find", "--system"], ["install"], ["find", "--system"]) if uv else ():
         answer = subprocess.run([str(uv), "python", *command, allowed[0]], capture_output=True, text=True)
         if command[0] == "find" and version_of(answer.stdout.strip()) == allowed[0]:
             return answer.stdout.strip()
+    conda = ", or use conda: conda env create -f environment.yml && conda activate double-helix && python kit.py lab"
     raise Stop(
-        f"The course needs Python {' or '.join(allowed)}; this is {platform.python_version()}, and no other "
-        f"was found. Install Python {allowed[0]} and call again, or use conda: "
-        "conda env create -f environment.yml && conda activate double-helix && python kit.py lab"
+        f"{'The course' if home == VENV else f'The environment {home.name}'} needs Python {' or '.join(allowed)}; "
+        f"this is {platform.python_version()}, and no other was found. Install Python {allowed[0]} and call again"
+        f"{conda if home == VENV else '.'}"
     )
 
 
@@ -242,8 +260,8 @@ def prepare(home: Path, allowed: list[str], plan: dict[str, Any]) -> None:
     works = version_of(python) in allowed and pips and not pips & set(broken(site(home)))
     moved = plan.get("root", str(ROOT)) != str(ROOT)  # its scripts name the old folder
     if not works or moved:
-        base = find_python(allowed)
-        with step("Making .venv"):
+        base = find_python(allowed, home)
+        with step(f"Making {home.name}"):
             for path in home.iterdir():
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)
@@ -260,7 +278,7 @@ def venv_failed(output: str, version: str) -> str:
     """Return the sentence for a failed ``python -m venv``."""
     if "ensurepip" in output or "No module named venv" in output:
         return f"Python lacks its venv module. On Debian and Ubuntu: sudo apt install python{version}-venv"
-    return f"The environment .venv could not be made: {reason(output.splitlines())}"
+    return f"The environment could not be made: {reason(output.splitlines())}"
 
 
 def run(command: list[str]) -> tuple[int, str]:
@@ -361,9 +379,9 @@ def install_torch(home: Path, guard: int, build: str, pin: str, cuda: list[str])
     return build
 
 
-def check_space(home: Path, groups: list[str]) -> None:
+def check_space(home: Path, gigabytes: float) -> None:
     """Stop before the disk is full: compare the free space with what is still to come."""
-    missing = sum(GIGABYTES.get(group, 0) for group in groups) - size(home) / 1e9
+    missing = gigabytes - size(home) / 1e9
     free = shutil.disk_usage(ROOT).free / 1e9
     if missing > free:
         raise Stop(f"Set-up needs {missing:.1f} GB more; {free:.1f} GB are free. Make room and call again.")
@@ -422,7 +440,8 @@ def set_up(home: Path, guard: int, options: argparse.Namespace) -> int:
     chapters = written_chapters(home / "bin" / "python")
     wanted = [group for group in further if group in asked or group in chapters]
     build = choose_torch(plan)
-    check_space(home, ["core", *wanted, *(["cuda"] if build == "cuda" else [])])
+    groups = ["core", *wanted, *(["cuda"] if build == "cuda" else [])]
+    check_space(home, sum(GIGABYTES.get(group, 0) for group in groups))
     pin = next(line.split("==")[1] for line in sections["core"] if line.startswith("torch=="))
     try:
         with step("Installing PyTorch"):
@@ -456,14 +475,64 @@ def set_up(home: Path, guard: int, options: argparse.Namespace) -> int:
     return 1 if set(options.group) & set(failed) else 0
 
 
+def whole(home: Path, stamp: str) -> bool:
+    """Say in milliseconds whether a set-up with this stamp was ended here, and has its interpreter still."""
+    plan, python = load(home / PLAN), home / "bin" / "python"
+    if load(home / MARKER).get("stamp") != stamp or plan.get("root") != str(ROOT) or not os.access(python, os.X_OK):
+        return False
+    return plan.get("executable") == os.path.realpath(python)
+
+
 def complete(home: Path) -> bool:
     """Say in milliseconds whether the set-up is what the lock, the project and the chapters ask for."""
-    marker, plan, python = load(home / MARKER), load(home / PLAN), home / "bin" / "python"
-    if marker.get("stamp") != stamp() or plan.get("root") != str(ROOT) or not os.access(python, os.X_OK):
+    if not whole(home, stamp()):
         return False
+    marker, python = load(home / MARKER), home / "bin" / "python"
     there = {*marker["groups"], *marker["failed"]}
     tried = set(marker["assets"]) >= set(written_chapters(python, "assets"))
-    return plan.get("executable") == os.path.realpath(python) and tried and there >= set(written_chapters(python))
+    return tried and there >= set(written_chapters(python))
+
+
+def set_up_own(home: Path, guard: int, name: str, lock: str) -> None:
+    """Make the environment of one framework; only what is missing is installed, and the marker comes last."""
+    started = time.monotonic()
+    allowed, sections = read_lock(lock)
+    (home / MARKER).unlink(missing_ok=True)
+    prepare(home, allowed, load(home / PLAN))
+    mend(home)
+    check_space(home, float(header(lock, "gigabytes")))
+    try:
+        with step(f"Installing {name} ({len(sections[name])} packages)"):
+            pip(home, guard, "install", "--no-deps", *sections[name])
+    except PipFailed as failure:
+        raise Stop(f"{failure.tail}\nThe environment {name} could not be made: {failure}") from None
+    python, bytes_ = version_of(str(home / "bin" / "python")), size(home)
+    seconds = time.monotonic() - started
+    save(home / MARKER, {"stamp": digest(lock), "python": python, "seconds": round(seconds), "bytes": bytes_})
+    say(f"Ready: {home.name}, {bytes_ / 1e9:.2f} GB in {seconds:.0f} s.")
+
+
+def env(words: list[str]) -> int:
+    """List the environments of frameworks that need one of their own, or make the one that is named."""
+    locks = own_environments()
+    options = argparse.ArgumentParser(prog="kit.py env", description="Make one, or without NAME list them.")
+    options.add_argument("name", nargs="?", metavar="NAME", help=", ".join(locks))
+    name = options.parse_args(words).name
+    if name is None:
+        for one, lock in locks.items():
+            home = ROOT / f".venv-{one}"
+            state = "ready" if whole(home, digest(lock)) else "outdated or unfinished" if home.exists() else "absent"
+            print(f"{one}: {state}. {header(lock, 'for')} ({header(lock, 'gigabytes')} GB).")
+        return 0
+    if name not in locks:
+        say(f"kit.py: There is no environment {name}. There are: {', '.join(locks) or 'none'}.")
+        return 2
+    home = ROOT / f".venv-{name}"
+    if not whole(home, digest(locks[name])):
+        with alone() as guard:
+            if not whole(home, digest(locks[name])):  # the call that we waited for may have done it
+                set_up_own(home, guard, name, locks[name])
+    return 0
 
 
 @contextmanager
@@ -505,6 +574,8 @@ def main(words: list[str]) -> None:
         return
     if os.environ.get("HELIX_ASSETS"):  # it means the same wherever the set-up looks from
         os.environ["HELIX_ASSETS"] = os.path.abspath(os.path.expanduser(os.environ["HELIX_ASSETS"]))
+    if words[0] == "env":
+        sys.exit(env(words[1:]))
     conda = in_conda()
     home = Path(sys.prefix) if conda else VENV
     if words[0] == "setup":
