@@ -77,7 +77,7 @@ class Audit:
 
     Attributes
     ----------
-    title, threshold
+    title, about, threshold
         As given to `audit`.
     cells : DataFrame
         The confusion matrix of every group, as `counts` gives it.
@@ -90,6 +90,7 @@ class Audit:
     """
 
     title: str
+    about: str
     threshold: float
     cells: pd.DataFrame
     lines: tuple[Line, ...]
@@ -193,6 +194,7 @@ def audit(
     limits: Mapping[str, float] | None = None,
     threshold: float = 0.5,
     title: str = "Fairness audit",
+    about: str = "",
     at_least: int = SMALL,
     certain: bool = False,
 ) -> Audit:
@@ -210,8 +212,8 @@ def audit(
         The widest gap that is let through, for any key of `helix.trust.groups.COMPARED`.
     threshold : float
         Whose score is above it is selected. Choose it on validation data, never on these.
-    title : str
-        Of the report.
+    title, about : str
+        Of the report: its heading, and what is decided about whom, for readers who do not know it.
     at_least : int
         Rates of fewer people are shown, and not compared.
     certain : bool
@@ -248,7 +250,7 @@ def audit(
         )
     lines = tuple(_judge(name, widest(cells, name, at_least), (limits or {}).get(name), certain) for name in COMPARED)
     ranges = calibration(truth, scores, groups, np.linspace(0, 1, 6).tolist()) if graded else None
-    return Audit(title, threshold, cells, lines, ranges, at_least)
+    return Audit(title, about, threshold, cells, lines, ranges, at_least)
 
 
 def _judge(name: str, gap: Gap | None, limit: float | None, certain: bool) -> Line:
