@@ -203,4 +203,4 @@ def _range(scores: object) -> str:
 
 def _plain(text: str) -> str:
     """Keep a text of the data from becoming Markdown, HTML or a column of a table."""
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_~$&\[\]<>|#])", r"\\\1", " ".join(text.split()))
