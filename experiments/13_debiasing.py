@@ -68,7 +68,7 @@ def _counts(people: People, selected: Any) -> list[list[int]]:
 
 
 def _asked(table: Any, select: Any) -> dict[str, Any]:
-    """Return the counts on validation and on test people; `select` takes a split's name and its people."""
+    """Return the counts on validation and on test people; `select` says who of some people is selected."""
     return {split: _counts(people, select(people)) for split, people in load(table).items() if split != "train"}
 
 
@@ -127,7 +127,7 @@ def _with_fairlearn(table: Any, seed: int, base: Any) -> dict[str, Any]:
     from sklearn.base import BaseEstimator, ClassifierMixin
     from sklearn.linear_model import LogisticRegression
 
-    class Trained(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    class Trained(ClassifierMixin, BaseEstimator):
         """The baseline, as scikit-learn wants it; in float64, since float32 makes the optimiser fail."""
 
         classes_ = np.array([0, 1])
@@ -201,15 +201,10 @@ def small_batches(penalty: str, batch: int, seed: int) -> Mapping[str, Any]:
     made = debiasing.GapRegulariser(momentum=0.0 if penalty == "plain" else 0.9)
     network = _network("adult", seed, gap=0.2, penalty=made, **steps)
     found = _asked("adult", lambda people: debiasing.probabilities(network, people.X) > 0.5)
-    mean = {
-        split: debiasing.probabilities(network, load("adult")[split].X)  # the gap that is penalised
-        for split in ("test",)
-    }["test"]
-    code = debiasing.codes(load("adult")["test"].groups, len(mean))[1]
-    return found | {
-        "skipped": made.skipped,
-        "gap_of_means": float(abs(mean[code == 0].mean() - mean[code == 1].mean())),
-    }
+    test = load("adult")["test"]
+    p, code = debiasing.probabilities(network, test.X), debiasing.codes(test.groups, len(test.y))[1]
+    means = float(abs(p[code == 0].mean() - p[code == 1].mean()))  # the gap that is penalised
+    return found | {"skipped": made.skipped, "gap_of_means": means}
 
 
 @experiment.runs(table=TABLES)
@@ -364,7 +359,7 @@ def _claim(table: Mapping[str, Any]) -> None:
     if rule == "margin":
         parts.append("the gap on validation is kept well below 0.1")
     places = {"adult": "Adult", "compas": "COMPAS"}
-    paid = {"accuracy": [], "odds": []}  # type: dict[str, list[str]]
+    paid: dict[str, list[str]] = {"accuracy": [], "odds": []}
     for name in TABLES:
         one = table[name]["chosen"][rule]["regulariser"]
         if "test" not in one:
