@@ -220,7 +220,7 @@ def refusals(
     if now["demographic_parity"] < was["demographic_parity"]:
         grown = now["equal_opportunity"] - was["equal_opportunity"]
         if grown > tolerance:
-            lost = ", ".join(f"{row.qualified_loses} {name}" for name, row in table.iterrows())
+            lost = ", ".join(f"{count} {name}" for name, count in table["qualified_loses"].items())
             found.append(
                 f"Among the qualified the gap grew from {was['equal_opportunity']:.3f} to {now['equal_opportunity']:.3f}; newly turned away of them: {lost}."
             )
