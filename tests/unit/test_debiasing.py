@@ -106,15 +106,16 @@ def test_adversary_and_model_pull_apart():
 # ------------------------------------------------------------------ training
 
 
-@pytest.mark.parametrize("how", [{"gap": 2.0}, {"adversary": 1.0}])
+@pytest.mark.parametrize("how", [{"gap": 0.5}, {"adversary": 2.0}])
 def test_training_narrows_the_gap(how):
-    x, y, groups = _people()
+    train, test = (load("adult")[split] for split in ("train", "validation"))
     before, after = (
-        d.probabilities(d.fit(x, y, groups, seed=0, epochs=30, batch=64, **one), x) > 0.5 for one in ({}, how)
+        d.probabilities(d.fit(train.X, train.y, train.groups, seed=0, epochs=6, **one), test.X) > 0.5
+        for one in ({}, how)
     )
-    wide, narrow = (gaps(y, p, groups)["demographic_parity"] for p in (before, after))
-    assert narrow < wide - 0.1
-    assert (after == y).mean() > 0.55
+    wide, narrow = (gaps(test.y, p, test.groups)["demographic_parity"] for p in (before, after))
+    assert narrow < wide - 0.05
+    assert (after == test.y).mean() > 0.8
 
 
 def test_training_is_repeatable_and_leaves_the_generator_alone():
