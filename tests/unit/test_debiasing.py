@@ -1,0 +1,323 @@
+"""The mitigations: what they compute, what they refuse, and that they narrow the gap that they are for."""
+
+import numpy as np
+import pytest
+import torch
+
+from helix.trust import debiasing as d
+from helix.trust.groups import gaps
+from helix.trust.people import PROXIES, load
+
+
+def _people(seed=0, n=600):
+    """Make people whose label and only feature lean on the group."""
+    rng = np.random.default_rng(seed)
+    code = rng.integers(2, size=n)
+    x = rng.normal(size=(n, 3)) + 0.9 * code[:, None]
+    y = (x.sum(axis=1) + rng.normal(size=n) > 1.5).astype(int)
+    return x.astype(np.float32), y, np.where(code == 0, "blue", "green")
+
+
+# ------------------------------------------------------------------ the penalty
+
+
+def test_signed_gap_and_its_gradient():
+    p = torch.tensor([0.2, 0.4, 0.9], requires_grad=True)
+    gap = d.signed_gap(p, torch.tensor([0, 0, 1]))
+    gap.backward()
+    assert gap.item() == pytest.approx(-0.6)
+    assert p.grad.tolist() == pytest.approx([0.5, 0.5, -1.0])
+
+
+@pytest.mark.parametrize("code", [[0, 0], [1, 1]])
+def test_a_gap_of_nobody_is_an_error(code):
+    with pytest.raises(ValueError, match="nobody in this batch"):
+        d.signed_gap(torch.tensor([0.2, 0.4]), torch.tensor(code))
+
+
+def test_nan_probabilities_are_an_error():
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        d.signed_gap(torch.tensor([0.2, float("nan")]), torch.tensor([0, 1]))
+
+
+def test_the_regulariser_skips_batches_without_a_group():
+    penalty = d.GapRegulariser()
+    p = torch.tensor([0.2, 0.4], requires_grad=True)
+    value = penalty(p, torch.tensor([1, 1]))
+    value.backward()
+    assert (value.item(), p.grad.tolist(), penalty.skipped, penalty.running) == (0.0, [0.0, 0.0], 1, None)
+
+
+def test_the_sign_comes_from_the_running_estimate():
+    penalty, code = d.GapRegulariser(momentum=0.9), torch.tensor([0, 1])
+    assert penalty(torch.tensor([0.9, 0.1]), code).item() == pytest.approx(0.8)
+    assert penalty(torch.tensor([0.3, 0.4]), code).item() == pytest.approx(-0.1)  # the batch leans the other way
+    assert penalty.running == pytest.approx(0.9 * 0.8 - 0.1 * 0.1)
+    plain = d.GapRegulariser(momentum=0.0)
+    assert plain(torch.tensor([0.9, 0.1]), code).item() == pytest.approx(0.8)
+    assert plain(torch.tensor([0.3, 0.4]), code).item() == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("momentum", [-0.1, 1.0])
+def test_impossible_momentum(momentum):
+    with pytest.raises(ValueError, match="momentum"):
+        d.GapRegulariser(momentum)
+
+
+def test_in_small_batches_the_plain_mean_is_too_large_and_the_safe_one_is_not():
+    rng, code = np.random.default_rng(0), np.repeat([0, 1], 500)
+    p = rng.uniform(size=1000)
+    p[code == 1] += 0.05 - p[code == 1].mean() + p[code == 0].mean()
+    plain, safe = d.GapRegulariser(momentum=0.0), d.GapRegulariser(momentum=0.999)
+    safe.running = -0.05  # as after a long run
+    values = {"plain": [], "safe": []}
+    for _ in range(4000):
+        rows = rng.integers(1000, size=16)
+        for name, penalty in (("plain", plain), ("safe", safe)):
+            values[name].append(penalty(torch.tensor(p[rows]), torch.tensor(code[rows])).item())
+    assert np.mean(values["plain"]) > 0.1
+    assert np.mean(values["safe"]) == pytest.approx(0.05, abs=0.01)
+
+
+# ------------------------------------------------------------------ the adversary
+
+
+def test_the_gradient_is_reversed_and_the_value_is_not():
+    x = torch.tensor([1.0, -2.0], requires_grad=True)
+    y = d.reverse_gradient(x, 3.0)
+    (y**2).sum().backward()
+    assert y.tolist() == [1.0, -2.0]
+    assert x.grad.tolist() == [-6.0, 12.0]
+
+
+def test_adversary_and_model_pull_apart():
+    torch.manual_seed(0)
+    guesser, loss = d.adversarial(2.0)
+    logit = torch.tensor([0.5, -1.0, 2.0], requires_grad=True)
+    code = torch.tensor([0, 1, 1])
+    loss(logit, code).backward()
+    straight = torch.tensor([0.5, -1.0, 2.0], requires_grad=True)
+    plain = torch.nn.functional.binary_cross_entropy_with_logits(guesser(straight[:, None])[:, 0], code.float())
+    own = torch.autograd.grad(plain, [straight, *guesser.parameters()])
+    assert torch.allclose(logit.grad, -2 * own[0])
+    assert all(torch.allclose(p.grad, g) for p, g in zip(guesser.parameters(), own[1:], strict=True))
+
+
+# ------------------------------------------------------------------ training
+
+
+@pytest.mark.parametrize("how", [{"gap": 0.5}, {"adversary": 2.0}])
+def test_training_narrows_the_gap(how):
+    train, test = (load("adult")[split] for split in ("train", "validation"))
+    before, after = (
+        d.probabilities(d.fit(train.X, train.y, train.groups, seed=0, epochs=6, **one), test.X) > 0.5
+        for one in ({}, how)
+    )
+    wide, narrow = (gaps(test.y, p, test.groups)["demographic_parity"] for p in (before, after))
+    assert narrow < wide - 0.05
+    assert (after == test.y).mean() > 0.8
+
+
+def test_training_is_repeatable_and_leaves_the_generator_alone():
+    x, y, groups = _people()
+    torch.manual_seed(3)
+    wanted = torch.rand(2)
+    torch.manual_seed(3)
+    one = d.probabilities(d.fit(x, y, groups, seed=5, epochs=2), x)
+    assert torch.equal(torch.rand(2), wanted)
+    assert np.array_equal(one, d.probabilities(d.fit(x, y, groups, seed=5, epochs=2), x))
+    assert not np.array_equal(one, d.probabilities(d.fit(x, y, groups, seed=6, epochs=2), x))
+
+
+def test_weights_count():
+    x, y, groups = _people()
+    none = d.probabilities(d.fit(x, y, groups, seed=0, epochs=20, batch=32, weights=np.where(y == 1, 1e-6, 1.0)), x)
+    assert none.mean() < 0.1 < d.probabilities(d.fit(x, y, groups, seed=0, epochs=20), x).mean()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"y": np.array([1, 2, 0, 1])}, "must hold 0 and 1"),
+        ({"y": np.array([1.0, np.nan, 0, 1])}, "missing"),
+        ({"groups": ["a", "a", "a", "a"]}, "neither of them empty"),
+        ({"groups": ["a", "b", "c", "a"]}, "neither of them empty"),
+        ({"groups": ["a", 1, "b", "a"]}, "mixes"),
+        ({"groups": ["a", None, "b", "a"]}, "missing"),
+        ({"X": np.array([[np.nan], [1], [2], [3]])}, "NaN"),
+        ({"gap": -1.0}, "not negative"),
+        ({"weights": np.array([1, np.nan, 1, 1])}, "NaN"),
+    ],
+)
+def test_fit_refuses(change, message):
+    given = {"X": np.zeros((4, 1)), "y": np.array([0, 1, 0, 1]), "groups": ["a", "b", "b", "a"]} | change
+    with pytest.raises(ValueError, match=message):
+        d.fit(given.pop("X"), given.pop("y"), given.pop("groups"), seed=0, **given)
+
+
+# ------------------------------------------------------------------ weights
+
+
+def test_reweighing_makes_label_and_group_independent():
+    _, y, groups = _people()
+    w = d.reweighing(y, groups)
+    rates = [np.average(y[groups == name], weights=w[groups == name]) for name in ("blue", "green")]
+    assert rates == pytest.approx([y.mean()] * 2)
+    assert w.sum() == pytest.approx(len(y))
+
+
+def test_reweighing_is_that_of_aif360():
+    import pandas as pd
+
+    from helix.notices import without_notices
+
+    with without_notices():
+        from aif360.algorithms.preprocessing import Reweighing
+        from aif360.datasets import BinaryLabelDataset
+    people = load("adult")["train"]
+    code = d.codes(people.groups, len(people.y))[1]
+    frame = pd.DataFrame({"x": people.X[:, 0].astype(float), "group": code.astype(float), "y": people.y.astype(float)})
+    table = BinaryLabelDataset(df=frame, label_names=["y"], protected_attribute_names=["group"])
+    theirs = Reweighing([{"group": 0}], [{"group": 1}]).fit_transform(table).instance_weights
+    assert np.abs(theirs - d.reweighing(people.y, people.groups)).max() < 1e-9
+
+
+def test_reweighing_refuses_an_empty_cell():
+    with pytest.raises(ValueError, match="Nobody in the group b has the label 1"):
+        d.reweighing([0, 1, 0, 0], ["a", "a", "b", "b"])
+
+
+# ------------------------------------------------------------------ thresholds
+
+
+def test_thresholds_keep_the_rates_and_are_the_best_that_do():
+    rng = np.random.default_rng(1)
+    groups = np.repeat(["a", "b"], [12, 15])
+    scores = rng.uniform(size=27)
+    y = (scores + rng.normal(scale=0.3, size=27) + (groups == "b") * 0.3 > 0.7).astype(int)
+    for eps in (0.0, 0.2):
+        chosen = d.select(scores, groups, d.parity_thresholds(scores, y, groups, eps))
+        assert gaps(y, chosen, groups)["demographic_parity"] <= eps + 1 / 12 + 1e-12
+        best = 0
+        for one in np.append(np.sort(scores[groups == "a"]), -1):
+            for other in np.append(np.sort(scores[groups == "b"]), -1):
+                tried = d.select(scores, groups, {"a": one, "b": other})
+                if gaps(y, tried, groups)["demographic_parity"] <= eps + 1 / 12 + 1e-12:
+                    best = max(best, int((tried == y).sum()))
+        assert int((chosen == y).sum()) == best
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        ([0.5, 0.5, 0.1, 0.9], "the same"),
+        ([0.5, np.nan, 0.1, 0.9], "NaN"),
+        ([0.5, 0.6, 0.1], "each person needs one"),
+    ],
+)
+def test_thresholds_refuse(scores, message):
+    with pytest.raises(ValueError, match=message):
+        d.parity_thresholds(scores, [0, 1, 0, 1], ["a", "a", "b", "b"])
+
+
+def test_thresholds_refuse_an_impossible_eps_and_ties_that_leave_nothing():
+    with pytest.raises(ValueError, match="eps is 2"):
+        d.parity_thresholds([0.1, 0.2, 0.3, 0.4], [0, 1, 0, 1], ["a", "a", "b", "b"], 2)
+    tied = np.r_[np.full(99, 0.2), 0.3, np.linspace(0, 1, 100)]
+    y = np.r_[np.zeros(99), 1, np.ones(100)].astype(int)
+    with pytest.raises(ValueError, match="same score"):
+        d.parity_thresholds(np.r_[np.full(99, 0.7), 0.3, np.full(99, 0.2), 0.1], y, np.repeat(["a", "b"], 100))
+    assert set(d.parity_thresholds(tied, y, np.repeat(["a", "b"], 100))) == {"a", "b"}
+
+
+def test_select_wants_a_threshold_for_every_group():
+    assert d.select([0.5, 0.5], ["a", "b"], {"a": 0.4, "b": 0.5}).tolist() == [1, 0]
+    with pytest.raises(ValueError, match="'b' has no threshold"):
+        d.select([0.5, 0.5], ["a", "b"], {"a": 0.4})
+
+
+# ------------------------------------------------------------------ the rule, and the price
+
+
+def test_the_rule():
+    tried = {0: (0.85, 0.17), 0.2: (0.84, 0.1), 0.3: (0.84, 0.05), 1: (0.82, 0.01)}
+    assert d.choose(tried) == 0.3
+    assert d.choose(tried, limit=0.02) == 1
+    with pytest.raises(ValueError, match="No setting"):
+        d.choose(tried, limit=0.001)
+    with pytest.raises(ValueError, match="absolute"):
+        d.choose({0: (0.8, -0.2)})
+    with pytest.raises(ValueError, match="nan"):
+        d.choose({0: (0.8, float("nan"))})
+
+
+def _case(**cells):
+    """Make y, before, after and groups of (group, y, before, after): how many."""
+    rows = [key.split("_") for key, n in cells.items() for _ in range(n)]
+    columns = list(zip(*rows, strict=True))
+    return *(np.array(column, dtype=int) for column in columns[1:]), np.array(columns[0])
+
+
+def test_moved_counts_people():
+    y, before, after, groups = _case(a_1_1_0=3, a_0_1_0=2, a_1_1_1=5, b_1_0_1=4, b_0_0_1=1, b_1_1_0=2, b_0_0_0=6)
+    table = d.moved(y, before, after, groups)
+    assert table.loc["a", ["n", "wins", "loses", "qualified_wins", "qualified_loses"]].tolist() == [10, 0, 5, 0, 3]
+    assert table.loc["b", ["n", "wins", "loses", "qualified_wins", "qualified_loses"]].tolist() == [13, 5, 2, 4, 2]
+    assert table.loc["a", "tpr_after"] == pytest.approx(5 / 8)
+
+
+def test_refusals():
+    fair = _case(a_1_1_1=50, a_0_1_0=20, a_0_0_0=30, b_1_1_1=40, b_1_0_1=10, b_0_0_0=50)
+    assert d.refusals(*fair) == []
+    down = _case(a_1_1_1=40, a_1_1_0=30, a_0_0_0=30, b_1_1_1=45, b_0_0_0=55)
+    assert [text[:15] for text in d.refusals(*down)] == ["Among the quali", "Levelling down:"]
+    assert "newly turned away of them: 30 a, 0 b" in d.refusals(*down)[0]
+    wide = _case(a_1_1_1=80, a_0_0_0=20, b_1_1_1=20, b_0_0_0=80)
+    assert [text[:15] for text in d.refusals(*wide)] == ["Selection rates"]
+    assert d.refusals(*wide, limit=0.7) == []
+
+
+def test_refusals_want_qualified_people():
+    with pytest.raises(ValueError, match="Nobody in the group b has label 1"):
+        d.refusals([1, 0, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1], ["a", "a", "b", "b"])
+
+
+def test_bad_input_of_the_price():
+    for y, before, after, groups, message in (
+        ([1, 0], [1, 0], [1, 0], ["a", "a"], "only the group"),
+        ([1, 2], [1, 0], [1, 0], ["a", "b"], "must hold 0 and 1"),
+        ([1, 0], [1, 0], [0.3, 0.7], ["a", "b"], "cut scores"),
+        ([1, 0], [1, 0], [1, 0], ["a", 1], "mixes"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            d.moved(y, before, after, groups)
+
+
+# ------------------------------------------------------------------ the tables
+
+
+def test_adult_as_numbers():
+    people = load("adult")
+    assert {split: len(one.y) for split, one in people.items()} == {"train": 26049, "validation": 6512, "test": 16281}
+    train = people["train"]
+    assert np.abs(train.X.mean(axis=0)).max() < 1e-4
+    assert not any(name.startswith(("sex", "race", "native", "fnlwgt", "income")) for name in train.features)
+    assert all(any(name.startswith(proxy) for name in train.features) for proxy in PROXIES["adult"])
+    assert sorted(set(train.groups)) == ["Female", "Male"]
+
+
+def test_unknown_table():
+    with pytest.raises(ValueError, match="'adult' and 'compas'"):
+        load("german")
+
+
+def test_compas_as_numbers():
+    from helix.assets import store
+
+    if store.state("compas") != "ready":
+        pytest.skip("the asset compas is not here")
+    people = load("compas")
+    assert sorted(set(people["train"].groups)) == ["African-American", "Caucasian"]
+    assert people["train"].features == (*(PROXIES["compas"][i] for i in (1, 2, 3, 0)), "c_charge_degree")
+    rates = [people["test"].y[people["test"].groups == one].mean() for one in ("African-American", "Caucasian")]
+    assert rates == pytest.approx([1 - 0.5237, 1 - 0.3905], abs=1e-4)  # 1 is the wanted outcome: not arrested again
