@@ -232,7 +232,8 @@ def broken(packages: Path) -> list[Path]:
                 rows = list(csv.reader(file))
             # The wheel's own RECORD is unpacked first; pip's, written last, names the INSTALLER.
             whole = any(row[0].endswith(".dist-info/INSTALLER") for row in rows)
-            whole = whole and all(os.path.getsize(f"{packages}/{row[0]}") == int(row[2]) for row in rows if row[2])
+            sized = [row for row in rows if row[2] and not row[0].endswith(".pyc")]  # which pip, or Python, makes anew
+            whole = whole and all(os.path.getsize(f"{packages}/{row[0]}") == int(row[2]) for row in sized)
         except (OSError, IndexError, ValueError):
             whole = False
         if not whole:
@@ -522,7 +523,9 @@ def env(words: list[str]) -> int:
         for one, lock in locks.items():
             home = ROOT / f".venv-{one}"
             state = "ready" if whole(home, digest(lock)) else "outdated or unfinished" if home.exists() else "absent"
-            print(f"{one}: {state}. {header(lock, 'for')} ({header(lock, 'gigabytes')} GB).")
+            print(
+                f"{one}: {state}. {header(lock, 'for')} ({header(lock, 'gigabytes')} GB; made in {header(lock, 'seconds')} s where it was measured)."
+            )
         return 0
     if name not in locks:
         say(f"kit.py: There is no environment {name}. There are: {', '.join(locks) or 'none'}.")

@@ -9,6 +9,10 @@ Two rules choose a setting, for each run on its own: the most accurate one whose
 and, since people who were chosen on look better than others, the same with a margin, at most 0.05 (`MARGIN`). Thresholds are
 computed from validation people too. Where no setting keeps the limit, the method has failed in this run, and the run is counted.
 
+AIF360's adversary runs beside them with AIF360's own defaults (weight 0.1, 50 epochs, batches of 128, a network of 200 hidden units), with
+which nothing was tried out: not on test people, and not on validation people either. It needs `python3 kit.py env tensorflow`; runs that
+are kept need no environment.
+
 What counts as "reached" stands at `_claim`; it was written before the record was measured.
 """
 
@@ -23,7 +27,7 @@ import pandas as pd
 import torch
 
 from helix.record.experiment import Experiment
-from helix.trust import debiasing
+from helix.trust import aif360_adversary, debiasing
 from helix.trust.groups import RATES, binary
 from helix.trust.people import People, load
 
@@ -225,6 +229,19 @@ def answers(table: Any) -> Mapping[str, Any]:
     return {"strength": chosen} | digits
 
 
+# With AIF360 and TensorFlow --------------------------------------------------------------------------------
+
+
+@experiment.runs(in_slice=False, table=TABLES, debias=(False, True), seed=SEEDS)
+def aif360(table: Any, debias: bool, seed: int) -> Mapping[str, Any]:
+    """Train AIF360's network on the bootstrap sample of this seed, with its adversary or without, and judge it."""
+    people = _drawn(table, seed)
+    others = {split: one for split, one in load(table).items() if split != "train"}
+    asked = {split: one.X for split, one in others.items()}
+    p = aif360_adversary.aif360_adversarial(people.X, people.y, people.groups, asked, seed=seed, debias=debias)
+    return {split: _counts(one, p[split] > 0.5) for split, one in others.items()}
+
+
 # What follows ----------------------------------------------------------------------------------------------
 
 
@@ -322,6 +339,28 @@ def conclude(runs: dict[str, pd.DataFrame]) -> dict[str, Any]:
             row["table"]: {key: row[key] for key in ("strength", "baseline", "regulariser")}
             for _, row in runs["answers"].iterrows()
         },
+        "aif360": {name: _with_aif360(runs["aif360"], name) for name in TABLES},
+    }
+
+
+def _with_aif360(runs: pd.DataFrame, table: str) -> dict[str, Any]:
+    """Return what AIF360's network does without its adversary, with it, and the change in the same bootstrap sample."""
+    judged = {}
+    for debias in (False, True):
+        rows = runs[(runs["table"] == table) & (runs["debias"] == debias)].sort_values("seed")
+        judged[debias] = [_judge(counts) for counts in rows["test"]]
+    pairs = zip(judged[False], judged[True], strict=True)
+    return {
+        "settings": {
+            "weight": aif360_adversary.WEIGHT,
+            "epochs": aif360_adversary.EPOCHS,
+            "batch": aif360_adversary.BATCH,
+        },
+        "without": _summary(judged[False]),
+        "with": _summary(judged[True]),
+        "change": _summary([{key: now[key] - was[key] for key in now} for was, now in pairs]),
+        "within": int(sum(one["demographic_parity"] <= LIMIT for one in judged[True])),
+        "of": len(judged[True]),
     }
 
 

@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from helix import environments
 
 KIT = Path(__file__).parents[2] / "kit.py"
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -49,6 +52,16 @@ delta==1.0
 
 # group: browser
 nowhere==1.0
+"""
+OWN = """\
+# for: a toy framework, in chapter 12
+# python: {python}
+# gigabytes: 0.1
+# seconds: 5
+
+# group: toy
+alpha==1.0
+gamma==1.0
 """
 COURSE = """\
 [[chapter]]
@@ -155,7 +168,7 @@ class Toy:
         make_wheel(self.wheels, "torch", "2.13.0+cpu", {"torch.py": ""}, ("alpha",))
 
     def environment(self, **extra: str) -> dict[str, str]:
-        ours = ("PIP_", "CONDA", "HELIX")
+        ours = ("PIP_", "CONDA", "HELIX", "PYTHONPATH")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
         offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_CONFIG_FILE": os.devnull}
         offline["PIP_NO_COMPILE"] = "1"
@@ -211,6 +224,14 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> First:
 @pytest.fixture
 def made(first: First) -> Toy:
     return first[0]
+
+
+@pytest.fixture
+def own(made: Toy) -> Toy:
+    lock = made.root / "envs" / "toy.lock"
+    lock.parent.mkdir(exist_ok=True)
+    lock.write_text(OWN.format(python=HERE))
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -350,6 +371,10 @@ def test_the_doctor_looks_before_anything_is_mended(made: Toy) -> None:
 
 
 def test_half_written_packages_are_installed_anew(made: Toy, kit: ModuleType) -> None:
+    record = next(made.site.glob("beta-*.dist-info/RECORD"))
+    record.write_text(
+        record.read_text() + "beta/__pycache__/__init__.cpython-39.pyc,sha256=aa,14202\n"
+    )  # as numpy 1.26 does
     assert kit.broken(made.site) == []
     next(made.site.glob("alpha-*.dist-info/RECORD")).unlink()
     (made.site / "alpha" / "inner.py").unlink()
@@ -447,7 +472,7 @@ def test_an_active_conda_environment_is_used_as_it_is(made: Toy) -> None:
 def test_environment_that_moved_is_made_anew(made: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     module = import_kit(made.root / "kit.py")
 
-    def remake(allowed: list[str]) -> str:
+    def remake(allowed: list[str], home: Path) -> str:
         raise module.Stop(f"made anew with {allowed}")
 
     monkeypatch.setattr(module, "find_python", remake)
@@ -457,6 +482,68 @@ def test_environment_that_moved_is_made_anew(made: Toy, monkeypatch: pytest.Monk
         module.prepare(made.venv, [HERE], {**plan, "root": "/elsewhere"})
     with pytest.raises(module.Stop, match="made anew"):
         module.prepare(made.venv, ["3.99"], plan)
+
+
+def test_framework_gets_an_environment_of_its_own(own: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, lock = own.root / ".venv-toy", own.root / "envs" / "toy.lock"
+    site = home / "lib" / f"python{HERE}" / "site-packages"
+    told = "toy: {}. a toy framework, in chapter 12 (0.1 GB; made in 5 s where it was measured).\n"
+    assert own.run("env") == (0, told.format("absent"), "")
+    before = own.site.stat().st_mtime_ns, own.marker()
+    status, out, err = own.run("env", "toy")
+    assert (status, out) == (0, ""), err
+    assert "Making .venv-toy" in err
+    assert "Installing toy (2 packages)" in err
+    assert {path.name for path in site.glob("*.dist-info")} >= {"alpha-1.0.dist-info", "gamma-1.0.dist-info"}
+    assert not any(site.glob("beta*"))
+    assert (own.site.stat().st_mtime_ns, own.marker()) == before  # the course's own is left alone
+    assert own.run("env") == (0, told.format("ready"), "")
+    assert own.run("env", "toy", PIP_FIND_LINKS="/nonexistent") == (0, "", "")  # nothing is asked for twice
+
+    monkeypatch.setenv("HELIX_ROOT", str(own.root))
+    assert environments.python("toy") == home / "bin" / "python"  # the two agree on when it is ready
+    lock.write_text(lock.read_text() + "delta==1.0\n")
+    assert own.run("env")[1] == told.format("outdated or unfinished")
+    with pytest.raises(environments.Missing, match="has changed since"):
+        environments.python("toy")
+    (site / "gamma.py").unlink()  # and a package was cut short
+    status, _, err = own.run("env", "toy")
+    assert status == 0, err
+    assert "Mending 1 packages" in err
+    assert "Making" not in err  # it goes on from what is there
+    assert (site / "gamma.py").exists()
+    assert (site / "delta.py").exists()
+
+
+def test_environment_of_its_own_that_cannot_be_made_gets_a_sentence(own: Toy) -> None:
+    lock = own.root / "envs" / "toy.lock"
+    status, out, err = own.run("env", "flow")
+    assert (status, out, err) == (2, "", "kit.py: There is no environment flow. There are: toy.\n")
+    lock.write_text(OWN.format(python=HERE) + "nowhere==1.0\n")
+    status, _, err = own.run("env", "toy")
+    assert status == 1
+    assert "kit.py: " in err
+    assert "The environment toy could not be made: No matching distribution found for nowhere==1.0" in err
+    assert not (own.root / ".venv-toy" / "helix.json").exists()
+    lock.write_text(OWN.format(python="3.99"))
+    status, _, err = own.run("env", "toy", PATH=str(own.root))
+    assert status == 1
+    assert "kit.py: The environment .venv-toy needs Python 3.99; this is " in err
+    assert "conda" not in err
+
+
+def test_locks_of_environments_of_their_own_are_whole(kit: ModuleType) -> None:
+    locks = kit.own_environments()
+    assert "tensorflow" in locks
+    for name, text in locks.items():
+        pythons, sections = kit.read_lock(text)
+        assert pythons
+        assert list(sections) == [name]
+        assert sections[name] == sorted(sections[name], key=lambda line: line.split("==")[0])
+        assert all(re.fullmatch(r"[a-z0-9-]+==[a-z0-9.]+", line) for line in sections[name])
+        assert kit.header(text, "for")
+        assert 0 < float(kit.header(text, "gigabytes")) < 10
+        assert 0 < int(kit.header(text, "seconds")) < 3600
 
 
 def wait_for(condition: object, process: subprocess.Popen[str]) -> None:
