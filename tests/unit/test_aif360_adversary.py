@@ -35,7 +35,7 @@ def drawn(n: int = 1200) -> tuple[Any, Any, Any]:
     first = rng.random(n) < 0.5
     skill = rng.normal(size=n)
     proxy = np.where(first, 1, -1) + 0.5 * rng.normal(size=n)
-    y = (skill + np.where(first, 0.8, -0.8) + 0.5 * rng.normal(size=n) > 0).astype(int)
+    y = (skill + np.where(first, 0.8, -0.8) + rng.normal(size=n) > 0).astype(int)
     return np.column_stack([skill, proxy]), y, np.where(first, "North", "South")
 
 
@@ -168,11 +168,10 @@ def test_adversary_narrows_the_gap() -> None:
     X, y, groups = drawn()
     gaps, right = {}, {}
     for debias in (False, True):
-        p = aif360_adversarial(X, y, groups, {"all": X}, seed=1, debias=debias, weight=1.0, epochs=40, batch=50)["all"]
+        p = aif360_adversarial(X, y, groups, {"all": X}, seed=1, debias=debias, weight=0.3, epochs=20, batch=50)["all"]
         gaps[debias], right[debias] = odds_gap(p, y, groups), float(((p > 0.5) == y).mean())
-    print(gaps, right)
-    assert right[False] > 0.8
-    assert right[True] > 0.6  # it has learnt something still
+    assert right[False] > 0.75
+    assert right[True] > 0.65  # it has learnt something still
     assert gaps[True] < gaps[False] - 0.1
 
 
