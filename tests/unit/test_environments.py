@@ -130,14 +130,14 @@ def test_missing_environment_names_its_command(stand: Stand) -> None:
     stand.mark(LOCK + "beta==1.0\n")
     with pytest.raises(environments.Missing, match=r"envs/toy\.lock has changed .*" + how):
         environments.call("toy", script, {})
+    for unfinished in ("", "{}", "[]"):
+        (stand.home / "helix.json").write_text(unfinished)
+        with pytest.raises(environments.Missing, match="is not set up here; " + how):
+            environments.call("toy", script, {})
     stand.mark(LOCK)
     (stand.home / "bin" / "python").unlink()
     with pytest.raises(environments.Missing, match="is not set up here; " + how):
         environments.call("toy", script, {})
-    for unfinished in ("", "{}"):
-        (stand.home / "helix.json").write_text(unfinished)
-        with pytest.raises(environments.Missing, match="is not set up here; " + how):
-            environments.python("toy")
     assert issubclass(environments.Missing, RuntimeError)
     with pytest.raises(ValueError, match=r"no environment 'flow'\. There are: toy\."):
         environments.python("flow")

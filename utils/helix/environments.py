@@ -55,7 +55,7 @@ def python(name: str) -> Path:
     interpreter = home / "bin" / "python"
     try:
         stamp = json.loads((home / "helix.json").read_text("utf-8"))["stamp"]  # kit.py writes it last
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         stamp = None
     if stamp is None or not os.access(interpreter, os.X_OK):
         raise Missing(f"The environment {name} is not set up here; run: python3 kit.py env {name}")
