@@ -31,8 +31,8 @@ def aif360_adversarial(
 ) -> dict[str, NDArray[np.float64]]:
     """Train AIF360's network of 200 hidden units against an adversary that guesses the group, and return its probabilities.
 
-    The adversary sees the network's output and the true label, so that it presses on the equalised-odds gap; `debiasing.adversarial`
-    of this package shows its adversary the output alone. The group is never among the features.
+    The adversary sees the network's output and the true label, which the paper does for equalised odds; that of `debiasing.adversarial`
+    sees the logit alone, for demographic parity. Experiment 13 has what either gap does. The group is never among the features.
 
     Parameters
     ----------
