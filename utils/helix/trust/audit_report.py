@@ -57,7 +57,7 @@ table{border-collapse:collapse;width:100%;margin:.8rem 0 1.6rem;font-variant-num
 th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
 .wide{overflow-x:auto}.soft,small{color:var(--soft)}.bad{color:var(--bad);font-weight:600}.good{color:var(--good);font-weight:600}
 .verdict{padding:.8rem 1rem;border-left:5px solid;background:var(--ground)}
-.bar{display:block;height:.5rem;background:var(--bar);border-radius:2px;min-width:1px}td.rate{min-width:6.5rem}
+.bar{display:block;height:.5rem;background:var(--bar);border-radius:2px;min-width:1px}td.rate{min-width:6.5rem}td small{white-space:nowrap}td.rate small{display:block}th[scope=row]{min-width:4.5rem}
 @media print{body{margin:0;max-width:none}}
 """
 
@@ -71,7 +71,7 @@ def sentence(line: Line) -> str:
     of, gap = line.gap, line.gap.interval
     text = (
         f"{title}: of 100 {people}, {100 * gap.value:.1f} more {what} in the group {of.high} than in the group {of.low} "
-        f"(95 % interval {100 * gap.low:.1f} to {100 * gap.high:.1f})"
+        f"(95 % interval {_signed(gap.low)} to {_signed(gap.high)})"
     )
     return text + (f"; the limit is {100 * line.limit:.1f}." if line.limit is not None else ".")
 
@@ -105,7 +105,8 @@ def notes(audit: Audit) -> list[str]:
 
 def markdown(audit: Audit) -> str:
     """Return the report as Markdown."""
-    lines = [f"# {_plain(audit.title)}", "", f"**{verdict(audit)}**", ""]
+    about = [_plain(audit.about), ""] if audit.about else []
+    lines = [f"# {_plain(audit.title)}", "", *about, f"**{verdict(audit)}**", ""]
     lines += [f"- {_plain(sentence(line))} *{SIGNS[line.verdict]}*" for line in audit.lines]
     lines += ["", "## Every group", "", "In percent, with 95 % intervals (Wilson).", ""]
     lines += [f"| group | people | {' | '.join(COLUMNS.values())} |", f"|---|---:|{'---|' * len(COLUMNS)}"]
@@ -139,6 +140,7 @@ def html_page(audit: Audit) -> str:
         f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{e(audit.title)}</title>",
         "<meta name='viewport' content='width=device-width,initial-scale=1'>",
         f"<style>{_STYLE}</style></head><body><h1>{e(audit.title)}</h1>",
+        f"<p>{e(audit.about)}</p>" if audit.about else "",
         f"<p class='verdict {tone}'>{e(verdict(audit))}</p><ul>",
     ]
     for line in audit.lines:
@@ -188,6 +190,11 @@ def html_page(audit: Audit) -> str:
     return "\n".join([*parts, "</body></html>", ""])
 
 
+def _signed(share: float) -> str:
+    """Write a share in percent, with a real minus sign."""
+    return f"{100 * share:.1f}".replace("-", "−")
+
+
 def _range(scores: object) -> str:
     """Write a range of scores without pandas' widened first edge."""
     low, high = (max(0.0, getattr(scores, end)) for end in ("left", "right"))
@@ -196,4 +203,4 @@ def _range(scores: object) -> str:
 
 def _plain(text: str) -> str:
     """Keep a text of the data from becoming Markdown, HTML or a column of a table."""
-    return re.sub(r"([\\`*_\[\]<>|#])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_~$&\[\]<>|#])", r"\\\1", " ".join(text.split()))

@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 __all__ = ["Audit", "Line", "audit", "calibration", "counts", "gaps", "gate", "group_metrics", "main", "scores_of"]
 
 
+ROUNDING = 1e-6  # a mean of float32 scores may end a little above 1
+
+
 @dataclass(frozen=True)
 class Line:
     """A gap and what the audit says of it.
@@ -77,7 +80,7 @@ class Audit:
 
     Attributes
     ----------
-    title, threshold
+    title, about, threshold
         As given to `audit`.
     cells : DataFrame
         The confusion matrix of every group, as `counts` gives it.
@@ -90,6 +93,7 @@ class Audit:
     """
 
     title: str
+    about: str
     threshold: float
     cells: pd.DataFrame
     lines: tuple[Line, ...]
@@ -104,9 +108,9 @@ class Audit:
     @property
     def left_out(self) -> dict[str, tuple[str, ...]]:
         """For each group that some rate of too few people kept out of a comparison, these rates."""
-        thin = {}
+        thin, compared = {}, {rate for rates in COMPARED.values() for rate in rates}
         for group, cell in self.cells.iterrows():
-            under = {rate: sum(cell[part] for part in below) for rate, (_, below) in RATES.items()}
+            under = {rate: sum(cell[part] for part in below) for rate, (_, below) in RATES.items() if rate in compared}
             if rates := tuple(rate for rate, n in under.items() if n < self.at_least):
                 thin[str(group)] = rates
         return thin
@@ -159,29 +163,48 @@ def scores_of(model: Any, X: Any) -> tuple[NDArray[np.float64], bool]:
     TypeError
         If it cannot be asked at all.
     """
-    n, torch = len(X), sys.modules.get("torch")  # who has a module has imported torch
+    n = X.shape[0] if hasattr(X, "shape") else len(X)  # a sparse matrix has no length
+    torch = sys.modules.get("torch")  # who has a module has imported torch
     if torch is not None and isinstance(model, torch.nn.Module):
-        training = model.training
-        model.eval()
-        with torch.no_grad():
-            logits = model(torch.as_tensor(np.asarray(X, dtype=np.float32)))
-        model.train(training)
-        if logits.ndim == 2 and logits.shape[1] == 2:
-            logits = logits[:, 1] - logits[:, 0]  # of two logits only the difference counts
-        given: Any = torch.sigmoid(logits.double()).numpy().reshape(-1)
+        given: Any = _sigmoid(torch, model, X, n)
     elif hasattr(model, "predict_proba"):
-        classes = list(getattr(model, "classes_", (0, 1)))
+        classes = np.asarray(getattr(model, "classes_", (0, 1))).tolist()
         if len(classes) != 2 or 1 not in classes:
             raise ValueError(f"The model tells the classes {classes} apart; an audit needs two, one of them 1.")
-        given = np.asarray(model.predict_proba(X))[:, classes.index(1)]
+        table = np.asarray(model.predict_proba(X))
+        if table.shape != (n, 2):
+            raise ValueError(f"predict_proba must give shape ({n}, 2), a column for each class; it gave {table.shape}.")
+        given = table[:, classes.index(1)]
     elif hasattr(model, "predict") or callable(model):
         given = np.asarray((model.predict if hasattr(model, "predict") else model)(X))
     else:
         raise TypeError(f"A {type(model).__name__} is no classifier: it has neither predict_proba nor predict.")
     scores = finite(given, n)
-    if scores.min() < 0 or scores.max() > 1:
+    if np.any((scores < -ROUNDING) | (scores > 1 + ROUNDING)):
         raise ValueError(f"Scores must lie from 0 to 1; these run from {scores.min():g} to {scores.max():g}.")
+    scores = scores.clip(0, 1)
     return scores, bool(np.any((scores != 0) & (scores != 1)))
+
+
+def _sigmoid(torch: Any, model: Any, X: Any, n: int) -> NDArray[np.float64]:
+    training = [(module, module.training) for module in model.modules()]  # each its own: a frozen layer stays frozen
+    model.eval()
+    try:
+        with torch.no_grad():
+            logits = model(torch.as_tensor(np.asarray(X, dtype=np.float32)))
+    finally:
+        for module, was in training:
+            module.training = was
+    if not isinstance(logits, torch.Tensor):
+        raise TypeError(f"A module must give a tensor of logits; this one gave a {type(logits).__name__}.")
+    if tuple(logits.shape) not in ((n,), (n, 1), (n, 2)):
+        raise ValueError(
+            f"For {n} people a module must give {n} logits, or pairs; it gave shape {tuple(logits.shape)}."
+        )
+    if logits.shape == (n, 2):
+        logits = logits[:, 1] - logits[:, 0]  # of two logits only the difference counts
+    probabilities: NDArray[np.float64] = torch.sigmoid(logits.double()).numpy().reshape(-1)
+    return probabilities
 
 
 def audit(
@@ -193,6 +216,7 @@ def audit(
     limits: Mapping[str, float] | None = None,
     threshold: float = 0.5,
     title: str = "Fairness audit",
+    about: str = "",
     at_least: int = SMALL,
     certain: bool = False,
 ) -> Audit:
@@ -210,10 +234,10 @@ def audit(
         The widest gap that is let through, for any key of `helix.trust.groups.COMPARED`.
     threshold : float
         Whose score is above it is selected. Choose it on validation data, never on these.
-    title : str
-        Of the report.
+    title, about : str
+        Of the report: its heading, and what is decided about whom, for readers who do not know it.
     at_least : int
-        Rates of fewer people are shown, and not compared.
+        Rates of fewer people are shown, and not compared; at least 1.
     certain : bool
         Ask that the upper end of the 95 % interval lies within the limit too, not only the estimate.
 
@@ -224,7 +248,7 @@ def audit(
     Raises
     ------
     ValueError
-        If data, predictions, threshold or limits are not what they should be, or everybody gets the same answer.
+        If data, predictions, threshold, limits or `at_least` are not what they should be, or everybody gets the same answer.
     TypeError
         If the model cannot be asked.
     """
@@ -235,6 +259,8 @@ def audit(
             raise ValueError(f"The limit of {name} must lie from 0 to 1; got {limit!r}.")
     if not 0 <= threshold < 1:
         raise ValueError(f"The threshold must lie from 0 to below 1; got {threshold!r}.")
+    if at_least < 1:
+        raise ValueError(f"A rate needs at least 1 person behind it to be compared; got {at_least!r}.")
     truth = binary(y, "y")
     scores, graded = scores_of(model, X)
     if len(scores) != len(truth):
@@ -248,7 +274,7 @@ def audit(
         )
     lines = tuple(_judge(name, widest(cells, name, at_least), (limits or {}).get(name), certain) for name in COMPARED)
     ranges = calibration(truth, scores, groups, np.linspace(0, 1, 6).tolist()) if graded else None
-    return Audit(title, threshold, cells, lines, ranges, at_least)
+    return Audit(title, about, threshold, cells, lines, ranges, at_least)
 
 
 def _judge(name: str, gap: Gap | None, limit: float | None, certain: bool) -> Line:
@@ -256,7 +282,7 @@ def _judge(name: str, gap: Gap | None, limit: float | None, certain: bool) -> Li
         return Line(name, gap, limit, "not known")
     if limit is None:
         return Line(name, gap, limit, "no limit")
-    if gap.interval.value > limit:
+    if gap.interval.value > limit + 1e-12:  # 0.4 - 0.3 is 0.1, whatever floats say
         return Line(name, gap, limit, "too wide")
     return Line(name, gap, limit, "not certain" if certain and gap.interval.high > limit else "within")
 
@@ -312,9 +338,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--data", required=True, type=Path, help="CSV: features, the label and the groups")
     parser.add_argument("--label", required=True, help="the column with 0 and 1")
-    parser.add_argument("--groups", required=True, nargs="+", help="the sensitive columns; the model does not see them")
+    parser.add_argument(
+        "--groups", required=True, nargs="+", action="extend", help="the sensitive columns; hidden from the model"
+    )
     parser.add_argument("--keep-groups", action="store_true", help="the model sees them all the same")
-    parser.add_argument("--limit", required=True, nargs="+", metavar="GAP=NUMBER", help=f"of {', '.join(COMPARED)}")
+    parser.add_argument(
+        "--limit", required=True, nargs="+", action="extend", metavar="GAP=NUMBER", help=f"of {', '.join(COMPARED)}"
+    )
     parser.add_argument("--threshold", type=float, default=0.5)
     parser.add_argument("--certain", action="store_true", help="the whole interval must lie within the limit")
     parser.add_argument("--report", type=Path, help="where the report goes, .html or .md, whatever the outcome")
@@ -323,24 +353,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.report is not None and given.report.suffix not in (".html", ".md"):
             raise ValueError(f"A report is a page (.html) or Markdown (.md); got {given.report.name!r}.")
-        limits = {name: float(number) for name, _, number in (one.partition("=") for one in given.limit)}
+        limits = _limits(given.limit)
         table = pd.read_csv(given.data)
         if absent := [one for one in (given.label, *given.groups) if one not in table]:
             raise ValueError(f"{given.data.name} has no column {absent[0]!r}; it has {', '.join(map(str, table))}.")
         module, _, function = given.model.partition(":")
+        if not module or not function:
+            raise ValueError(f"A model is named MODULE:FUNCTION, such as shop.model:load; got {given.model!r}.")
         model = getattr(importlib.import_module(module), function)()
         X = table.drop(columns=[given.label, *([] if given.keep_groups else given.groups)])
         found = audit(
             model, X, table[given.label], table[list(given.groups)], limits=limits, threshold=given.threshold,
             certain=given.certain, title=f"Fairness audit of {given.model}",
         )  # fmt: skip
-    except (ValueError, TypeError, OSError, ImportError, AttributeError) as error:
-        print(f"The model could not be audited: {error}", file=sys.stderr)
+        if given.report is not None:
+            found.save(given.report)
+        print(found.to_markdown())
+    # Whatever the caller's code raises, even SystemExit(0): 0 and 1 are answers, and nobody gave one.
+    except (Exception, SystemExit) as error:
+        said = f"{error}" if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {error}"
+        print(f"The model could not be audited: {said}", file=sys.stderr)
         return 2
-    if given.report is not None:
-        found.save(given.report)
-    print(found.to_markdown())
     return 0 if found.passed else 1
+
+
+def _limits(given: Sequence[str]) -> dict[str, float]:
+    limits: dict[str, float] = {}
+    for one in given:
+        name, _, number = one.partition("=")
+        if name in limits:
+            raise ValueError(f"There are two limits for {name}; give one.")
+        try:
+            limits[name] = float(number)
+        except ValueError:
+            raise ValueError(f"A limit is written GAP=NUMBER, such as equalised_odds=0.1; got {one!r}.") from None
+    return limits
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -51,18 +52,20 @@ def binary(values: ArrayLike, name: str = "y_true") -> NDArray[np.int64]:
     ValueError
         If there are none, they are not one row, a value is missing, or one is neither 0 nor 1.
     """
+    import pandas as pd
+
     array = np.asarray(values)
     if array.ndim != 1 or not len(array):
         raise ValueError(f"{name} must be one value for each person; its shape is {array.shape}.")
+    if missing := int(pd.isna(array).sum()):  # None and pandas' NA too, which no number can be
+        raise ValueError(f"{name} has {missing} missing values (NaN). Find out why before you audit.")
     try:
-        numbers = array.astype(float)
+        values = array.astype(float)
     except (TypeError, ValueError):
         raise ValueError(f"{name} must hold 0 and 1; it holds {_some(array)}. Map your labels first.") from None
-    if missing := int(np.isnan(numbers).sum()):
-        raise ValueError(f"{name} has {missing} missing values (NaN). Find out why before you audit.")
-    if not np.isin(numbers, (0, 1)).all():
+    if not np.isin(values, (0, 1)).all():
         raise ValueError(f"{name} must hold 0 and 1; it holds {_some(array)}. Map labels; cut scores at a threshold.")
-    return numbers.astype(np.int64)
+    return values.astype(np.int64)
 
 
 def names(groups: Any, n: int) -> NDArray[np.object_]:
@@ -78,20 +81,24 @@ def names(groups: Any, n: int) -> NDArray[np.object_]:
     Raises
     ------
     ValueError
-        If the lengths differ, a group is missing, or types are mixed, so that "1" and 1 would be two groups.
+        If the lengths differ, a group is missing, a column is there twice, or types are mixed, so that "1" and 1, or 1 and
+        1.0, would be two groups.
     """
+    import pandas as pd
+
     if hasattr(groups, "columns"):
         if not len(groups.columns):
             raise ValueError("The table of groups has no columns.")
+        if len(set(groups.columns)) < len(groups.columns):
+            raise ValueError(f"The table of groups has a column twice: {', '.join(map(str, groups.columns))}.")
         parts = [names(groups[column], n) for column in groups.columns]
         return np.array([" × ".join(row) for row in zip(*parts, strict=True)], dtype=object)
     array = np.asarray(groups, dtype=object)
     if array.shape != (n,):
         raise ValueError(f"There are {n} people, and groups of the shape {array.shape}; each person needs one group.")
-    if missing := sum(one is None or one != one for one in array):
+    if missing := int(pd.isna(array).sum()):
         raise ValueError(f"The group is missing for {missing} of {n} people. Name it ('not stated') or leave them out.")
-    kinds = {"text" if isinstance(one, str) else "numbers" if np.isscalar(one) else type(one).__name__ for one in array}
-    if len(kinds) > 1:
+    if len(kinds := {_kind(one) for one in array}) > 1:
         raise ValueError(f"The group column mixes {' and '.join(sorted(kinds))}. Make it one type: .astype(str).")
     return np.array([str(one) for one in array], dtype=object)
 
@@ -234,7 +241,12 @@ def calibration(y_true: ArrayLike, scores: ArrayLike, groups: Any, edges: Sequen
 
 def finite(scores: ArrayLike, n: int) -> NDArray[np.float64]:
     """Return scores as numbers, if there is one for each of n people and none is NaN or infinite; else a ValueError."""
-    array = np.asarray(scores, dtype=float)
+    try:
+        array = np.asarray(scores, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"Scores must be numbers, one for each person; these hold {_some(np.ravel(scores))}."
+        ) from None
     if array.shape != (n,):
         raise ValueError(f"There are {n} people, and scores of the shape {array.shape}; each person needs one score.")
     if wrong := int((~np.isfinite(array)).sum()):
@@ -310,6 +322,14 @@ def rate_of(cells: pd.Series, rate: str) -> Interval | None:
     """Return a rate of one group, a row of `counts`, with Wilson's interval; None if nobody stands below the line."""
     over, under = (int(cells[list(part)].sum()) for part in RATES[rate])
     return wilson(over, under) if under else None
+
+
+def _kind(one: object) -> str:
+    if isinstance(one, (bool, np.bool_)):
+        return "booleans"
+    if isinstance(one, numbers.Integral):
+        return "whole numbers"
+    return "text" if isinstance(one, str) else "numbers" if isinstance(one, numbers.Number) else type(one).__name__
 
 
 def _some(array: NDArray[Any]) -> str:
