@@ -7,6 +7,7 @@ import torch
 from helix.trust import debiasing as d
 from helix.trust.groups import gaps
 from helix.trust.people import PROXIES, load
+from lessons import from_chapter
 
 
 def _people(seed=0, n=600):
@@ -321,3 +322,15 @@ def test_compas_as_numbers():
     assert people["train"].features == (*(PROXIES["compas"][i] for i in (1, 2, 3, 0)), "c_charge_degree")
     rates = [people["test"].y[people["test"].groups == one].mean() for one in ("African-American", "Caucasian")]
     assert rates == pytest.approx([1 - 0.5237, 1 - 0.3905], abs=1e-4)  # 1 is the wanted outcome: not arrested again
+
+
+# ------------------------------------------------------------------ the chapter
+
+
+def test_what_the_chapter_writes_out_is_the_packages():
+    rng = np.random.default_rng(0)
+    plain_gap = from_chapter("13", "plain_gap", torch=torch)
+    p, code = torch.tensor(rng.uniform(size=50), requires_grad=True), torch.tensor(rng.integers(2, size=50))
+    mine, theirs = plain_gap(p, code), d.GapRegulariser(momentum=0.0)(p, code)
+    assert mine.item() == pytest.approx(theirs.item())
+    assert torch.allclose(*(torch.autograd.grad(one, p)[0] for one in (mine, theirs)))

@@ -214,7 +214,10 @@ WRONG = {
 
 # Mutants that are no mistakes: {exercise: {mutated line: why it is as good as the solution}}
 EQUIVALENT: dict[str, dict[str, str]] = {
-    "safe_gap": {"first = code != 0": "the groups change places, and the absolute gap is the same for both"},
+    "safe_gap": {
+        "first = code != 0": "the groups change places, and the absolute gap is the same for both",
+        "first = code == 1": "the groups change places, and the absolute gap is the same for both",
+    },
     "weights": {
         "own, same = (group != name, y == label)": "with two groups the loop fills in the other one each time",
         "own, same = (group == name, y != label)": "with two labels the loop fills in the other one each time",
