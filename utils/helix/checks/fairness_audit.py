@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from helix.checking import ReasonedAnswer, Rule, Unmet, any_of, decision, exercise, expect, expect_raises
+from helix.checking import ReasonedAnswer, Rule, Unmet, any_of, decision, exercise, expect, expect_raises, expect_that
 from helix.datasets import adult
 
 SYLLABLES = ("an", "bel", "cor", "dun", "el", "far", "gal", "hod", "il", "jor", "kem", "lun")
@@ -376,12 +376,11 @@ def choose_then_judge(answer: Callable[..., Any], rng: np.random.Generator) -> N
     )
     # Five of eight and four of eight: a gap of exactly 0.125, and a ratio of exactly 0.8.
     small = np.repeat([0.9, 0.1, 0.9, 0.1], [5, 3, 4, 4]), np.repeat(["x", "y"], 8)
-    expect(
-        answer(small, small, [0.3], 0.125),
-        close_to=(0.3, 0.125),
-        because="A gap of exactly the limit, and a ratio of exactly 0.8, qualify: “at most” and “at least”.",
-        given="rates 0.625 and 0.5, limit 0.125",
-    )
+    edge = "A gap of exactly the limit, and a ratio of exactly 0.8, qualify: “at most” and “at least”."
+    given = "rates 0.625 and 0.5, limit 0.125"
+    got = answer(small, small, [0.3], 0.125)
+    expect_that(got is not None, because=edge, given=given, got=got)
+    expect(tuple(got) if isinstance(got, list) else got, close_to=(0.3, 0.125), because=edge, given=given)
     expect(
         answer(validation, test, [0.995], limit),
         equal_to=None,

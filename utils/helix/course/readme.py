@@ -32,11 +32,13 @@ def map_markdown() -> str:
 def claims_markdown() -> str:
     """Return the register of claims as a Markdown table."""
     rows = ["| chapter | claim | measured | verdict | record |", "|---|---|---|---|---|"]
+    written = {one.name for one in catalogue.load().written()}
     for row in claims.table():
+        number, name = row["chapter"][:2], row["chapter"]
+        chapter = f"[{number}](notebooks/{name}.ipynb)" if name in written else f"{number} *(planned)*"
         measured = row["measured"] + (f" ({row['conditions']})" if row["conditions"] else "")
         rows.append(
-            f"| [{row['chapter'][:2]}](notebooks/{row['chapter']}.ipynb) | {row['statement']} | {measured} "
-            f"| **{row['verdict']}** | [{row['date']}]({row['record']}) |"
+            f"| {chapter} | {row['statement']} | {measured} | **{row['verdict']}** | [{row['date']}]({row['record']}) |"
         )
     return "\n".join(rows)
 
