@@ -209,11 +209,7 @@ def decide() -> Decision:
     ### BEGIN SOLUTION
     return Decision(
         question="May the lender use this table's label to choose who gets an offer?",
-        affected=[
-            "women, whom the label selects about a third as often as men",
-            "men who earn little",
-            "the lender's staff",
-        ],
+        affected=["women, whom the label selects about a third as often as men", "men who earn little", "the lender's staff"],
         options=["ship", "fix", "stop"],
         evidence={"parity_gap": "> 0.15"},
         choice="fix",

@@ -232,7 +232,9 @@ pd.DataFrame(added_loss).T.round(4).assign(weights=pd.Series(numbers))
 
 
 # %%
-def choose_bits(added_loss: dict[str, dict[int, float]], numbers: dict[str, int], budget: int) -> dict[str, int]:
+def choose_bits(
+    added_loss: dict[str, dict[int, float]], numbers: dict[str, int], budget: int
+) -> dict[str, int]:
     """Return the bits of each part that add the least loss within a budget.
 
     Parameters
@@ -299,9 +301,7 @@ loss = {
     for name, model in (("float32", network), ("mixed", mixed))
 }
 promised = sum(added_loss[part][bits[part]] for part in bits)
-print(
-    f"promised {promised:+.4f}, measured {loss['mixed'] - loss['float32']:+.4f}, float32 itself {loss['float32']:.4f}"
-)
+print(f"promised {promised:+.4f}, measured {loss['mixed'] - loss['float32']:+.4f}, float32 itself {loss['float32']:.4f}")
 
 # %% [markdown]
 # ## 6. A decision: may the small network take the large one's place?
