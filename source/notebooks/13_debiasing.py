@@ -388,7 +388,7 @@ assert optimism[1, 0] > 2 * optimism[0, 0] and optimism[1, 1] < optimism[0, 1]
 #
 # ### A reduction: other labels, other weights
 #
-# The last method puts the constraint into the *data* of an ordinary classifier, round by round. Give a group a **price** $\mu$ for being selected too rarely. Answering 1 to person $i$ of group $g$ then earns
+# The last method puts the constraint into the *data* of an ordinary classifier, round by round. Put a **price** $\mu$ on the gap: selecting somebody of the group that is behind ($g_0$) earns something, selecting somebody of the other ($g_1$) costs it. Answering 1 to person $i$ is then worth
 #
 # $$c_i = \underbrace{(2y_i - 1)}_{\text{right or wrong}} + \mu \cdot \begin{cases} +1/P(g_0) & i \in g_0 \\ -1/P(g_1) & i \in g_1 .\end{cases}$$
 #
@@ -425,6 +425,7 @@ for price in (0.0, 0.05, 0.1, 0.2):
 # %%
 theta, rounds = np.zeros(2), []
 for _ in range(10):
+    # 0.25 is the highest price that is allowed, 15 the length of a step
     up, down = 0.25 * np.exp(theta) / (1 + np.exp(theta).sum())
     answers = answer_to(up - down).predict(numbers)
     signed = answers[group == 1].mean() - answers[group == 0].mean()
@@ -484,16 +485,14 @@ axes[0].annotate("λ = 8", near, xytext=(8, -1), textcoords="offset points", fon
 plots.show(
     figure,
     alt="Accuracy against ΔDP, a point for each setting; a dashed line at 0.1. On Adult accuracy falls slowly, from 0.85 to 0.84, until ΔDP is near 0.1, and then faster; the penalty with λ = 8 stands alone at the bottom left, with no gap and an "
-    "accuracy of 0.77. On COMPAS thresholds reach 0.02 at one point less than the baseline's 0.65; the penalty, the adversary and exponentiated gradient lose five to eleven points for it.",
+    "accuracy of 0.77. On COMPAS thresholds reach 0.02 at one point less than the baseline's 0.65; the penalty, the adversary and exponentiated gradient lose five to eleven points to come below 0.1.",
 )
 
 # %% tags=["nbval-check-output"]
-for table, names in {"adult": ("baseline", "regulariser 8"), "compas": ("baseline", "regulariser 8")}.items():
-    for name in names:
-        one = record["tables"][table]["settings"][name]
-        print(
-            f"{table:6} {name:14} ΔDP {one['demographic_parity']['value']:.3f}, selects {one['selected']['value']:.1%}"
-        )
+for table, one in record["tables"].items():
+    for name in ("baseline", "regulariser 8"):
+        found = one["settings"][name]
+        print(f"{table:6} {name:13} ΔDP {found['demographic_parity']['value']:.3f}, selects {found['selected']['value']:.1%}")
 
 # %% [markdown]
 # Beware of the lowest points on the left. On Adult λ = 8 has no gap because it selects **hardly anybody**; on COMPAS, because it selects **nearly everybody**. A gap can always be closed by deciding nothing. Now the other axis: the equalised-odds gap, the larger one
@@ -761,25 +760,27 @@ def repair(model: torch.nn.Module, people, eps: float) -> WithThresholds:
 
 
 # %%
-def both_gates(old, new, people) -> None:
-    rows = pd.DataFrame(people.X, columns=list(people.features)).assign(group=people.groups)
-    for name, model in {"baseline": old, "thresholds": new}.items():
-        try:
-            fairness_audit.gate(model, rows, people.y, people.groups, limits={"demographic_parity": 0.1})
-            print(f"  {name}: passes the gate of chapter 12")
-        except fairness_audit.Refused as refused:
-            print(f"  {name}: {refused}")
-    reasons = debiasing.refusals(people.y, old.predict(rows), new.predict(rows), people.groups)
-    print("  before and after:", *reasons or ["no reason to refuse"])
+def said(model, rows: pd.DataFrame, people) -> str:
+    try:
+        fairness_audit.gate(model, rows, people.y, people.groups, limits={"demographic_parity": 0.1})
+        return "passes"
+    except fairness_audit.Refused as refused:
+        return str(refused)
 
 
 for table, people, model, eps in (("Adult", adult, base, 0.1), ("COMPAS", compas, on_compas[0.0], 0.02)):
-    print(table)
-    half = dict.fromkeys(np.unique(people["test"].groups), 0.5)
-    both_gates(WithThresholds(model, half), repair(model, people, eps), people["test"])
+    asked = people["test"]
+    rows = pd.DataFrame(asked.X, columns=list(asked.features)).assign(group=asked.groups)
+    old = WithThresholds(model, dict.fromkeys(np.unique(asked.groups), 0.5))
+    new = repair(model, people, eps)
+    gate = [said(one, rows, asked) for one in (old, new)]
+    assert gate[0] != "passes" and gate[1] == "passes"
+    reasons = debiasing.refusals(asked.y, old.predict(rows), new.predict(rows), asked.groups)
+    print(f"{table}, one threshold: {gate[0]}\n{table}, thresholds: {gate[1]}")
+    print("  before and after:", *reasons or ["no reason to refuse"])
 
 # %% [markdown]
-# Chapter 12's gate refuses both baselines and passes both repairs: one limit, one number. The comparison of before and after is stricter, and on Adult it finds what the single limit does not ask, a gap among the qualified that grew. Was that this run's bad luck? The record's counts of 20 runs can be asked.
+# Chapter 12's gate refuses both baselines and passes both repairs: one limit, one number. The comparison of before and after is stricter, and asks what the single limit does not: on Adult, here, the gap among the qualified grew. Was that this run's bad luck? The record's counts of 20 runs can be asked.
 
 
 # %%

@@ -58,81 +58,123 @@ reversal_of_sums = _reversal(
 )
 
 
+def _alike(*columns):
+    """For each person, how many are as this person is in all of these."""
+    rows = list(zip(*(column.tolist() for column in columns), strict=True))
+    return np.array([rows.count(row) for row in rows])
+
+
 def weights_upside_down(solution):
-    return lambda y, group: 1 / solution(y, group)
+    return lambda y, group, level: 1 / solution(y, group, level)
 
 
-def _cell(y, group):
-    return np.array([((group == g) & (y == c)).mean() for g, c in zip(group, y, strict=True)])
+def weights_without_levels(solution):
+    return lambda y, group, level: solution(y, group, np.full(len(y), "all"))
 
 
-def _own(group):
-    return np.array([(group == g).mean() for g in group])
+def weights_of_two_margins(solution):
+    return lambda y, group, level: _alike(group) * _alike(y) / len(y) / _alike(level, group, y)
 
 
-def weights_of_cells(solution):
-    return lambda y, group: 0.25 / _cell(y, group)
+def weights_of_two_margins_in_shares(solution):
+    def answer(y, group, level):
+        return (_alike(group) / len(y)) * (_alike(y) / len(y)) / (_alike(level, group, y) / _alike(level))
 
-
-def weights_of_groups(solution):
-    return lambda y, group: 1 / _own(group)
+    return answer
 
 
 def weights_without_label(solution):
-    return lambda y, group: _own(group) / _cell(y, group)
+    return lambda y, group, level: _alike(level, group) / _alike(level, group, y)
 
 
-def thresholds_for_all(solution):
-    def answer(scores, group, rate):
-        return dict.fromkeys(set(group.tolist()), float(np.sort(scores)[::-1][int(rate * len(scores))]))
-
-    return answer
+def weights_without_group(solution):
+    return lambda y, group, level: _alike(level, y) / _alike(level, group, y)
 
 
-def thresholds_from_below(solution):
-    def answer(scores, group, rate):
-        return {
-            name: float(np.sort(scores[group == name])[int(rate * (group == name).sum())])
-            for name in set(group.tolist())
-        }
-
-    return answer
+def weights_of_groups(solution):
+    return lambda y, group, level: _alike(level) / _alike(level, group)
 
 
-def thresholds_one_too_few(solution):
-    def answer(scores, group, rate):
-        return {
-            name: float(np.sort(scores[group == name])[::-1][int(rate * (group == name).sum()) - 1])
-            for name in set(group.tolist())
-        }
+def _thresholds(pick):
+    """Refuse as the solution does, and answer otherwise."""
 
-    return answer
-
-
-def _rule(key, keep):
     def made(solution):
-        def answer(validation, limit=0.1):
-            solution(validation, limit)  # refuses as it should
-            kept = {one: pair for one, pair in validation.items() if keep(pair[1], limit)}
-            return max(kept, key=lambda one: key(kept[one]))
+        def answer(scores, y, group, rate, at_least=10):
+            solution(scores, y, group, rate, at_least)
+            return {name: float(pick(scores, y, group, group == name, rate)) for name in set(group.tolist())}
 
         return answer
 
     return made
 
 
-rule_signed = _rule(lambda pair: pair[0], lambda gap, limit: gap <= limit)
-rule_accuracy = _rule(lambda pair: pair[0], lambda gap, limit: True)
-rule_narrowest = _rule(lambda pair: -abs(pair[1]), lambda gap, limit: True)
-rule_below = _rule(lambda pair: pair[0], lambda gap, limit: abs(gap) < limit)
+def _at(own, rate, less=0):
+    return np.sort(own)[::-1][int(rate * len(own)) - less]
+
+
+thresholds_of_everybody = _thresholds(lambda scores, y, group, own, rate: _at(scores[own], rate))
+thresholds_of_the_others = _thresholds(lambda scores, y, group, own, rate: _at(scores[own & (y == 0)], rate))
+thresholds_for_all = _thresholds(lambda scores, y, group, own, rate: _at(scores, rate))
+thresholds_for_all_qualified = _thresholds(lambda scores, y, group, own, rate: _at(scores[y == 1], rate))
+thresholds_from_below = _thresholds(lambda scores, y, group, own, rate: -_at(-scores[own & (y == 1)], rate))
+thresholds_one_too_few = _thresholds(lambda scores, y, group, own, rate: _at(scores[own & (y == 1)], rate, less=1))
+
+
+def thresholds_of_tiny_groups(solution):
+    return lambda scores, y, group, rate, at_least=10: solution(scores, y, group, rate, 1)
+
+
+def thresholds_that_count_everybody(solution):
+    def answer(scores, y, group, rate, at_least=10):
+        if min((group == name).sum() for name in set(group.tolist())) < at_least:
+            raise ValueError("too few")
+        return solution(scores, y, group, rate, 1)
+
+    return answer
+
+
+def _rule(key, keep, split="validation", told=lambda one: abs(one["test"][1])):
+    def made(solution):
+        def answer(tried, limit=0.1):
+            solution(tried, limit)  # refuses as it should
+            kept = [name for name, one in tried.items() if keep(one, limit)]
+            best = max(kept, key=lambda name: key(tried[name][split]))
+            return best, told(tried[best])
+
+        return answer
+
+    return made
+
+
+def _within(one, limit):
+    return abs(one["validation"][1]) <= limit
+
+
+def _accuracy(pair):
+    return pair[0]
+
+
+rule_signed = _rule(_accuracy, lambda one, limit: one["validation"][1] <= limit)
+rule_signed_throughout = _rule(
+    _accuracy, lambda one, limit: one["validation"][1] <= limit, told=lambda one: one["test"][1]
+)
+rule_accuracy = _rule(_accuracy, lambda one, limit: True)
+rule_narrowest = _rule(lambda pair: -abs(pair[1]), lambda one, limit: True)
+rule_below = _rule(_accuracy, lambda one, limit: abs(one["validation"][1]) < limit)
+rule_on_test = _rule(_accuracy, lambda one, limit: abs(one["test"][1]) <= limit, split="test")
+rule_narrowest_on_test = _rule(lambda pair: -abs(pair[1]), lambda one, limit: True, split="test")
+rule_on_both = _rule(_accuracy, lambda one, limit: _within(one, limit) and abs(one["test"][1]) <= limit)
+rule_tells_validation = _rule(_accuracy, _within, told=lambda one: abs(one["validation"][1]))
+rule_keeps_the_sign = _rule(_accuracy, _within, told=lambda one: one["test"][1])
 
 
 def rule_never_refuses(solution):
-    def answer(validation, limit=0.1):
+    def answer(tried, limit=0.1):
         try:
-            return solution(validation, limit)
+            return solution(tried, limit)
         except ValueError:
-            return min(validation, key=lambda one: abs(validation[one][1]))
+            best = min(tried, key=lambda one: abs(tried[one]["validation"][1]))
+            return best, abs(tried[best]["test"][1])
 
     return answer
 
@@ -158,6 +200,10 @@ def decide_denies(solution):
     return lambda: replace(solution(), evidence={"parity_gap_after": "<= 0.1", "opportunity_gap_growth": "<= 0.02"})
 
 
+def decide_one_sided(solution):
+    return lambda: replace(solution(), affected=["women who are newly accepted"])
+
+
 def decide_no_dissent(solution):
     return lambda: replace(solution(), dissent="...")
 
@@ -181,22 +227,36 @@ WRONG = {
         (reversal_without_alpha, "alpha is not used"),
         (reversal_of_sums, "Both losses are means"),
     ],
-    "weights": [
+    "weights_within": [
+        (weights_without_levels, "left the levels out"),
         (weights_upside_down, "upside down"),
-        (weights_of_cells, "equally heavy"),
-        (weights_of_groups, "conditions on the group alone"),
+        (weights_of_two_margins, "different margins"),
+        (weights_of_two_margins_in_shares, "different margins"),
         (weights_without_label, "P(label) is missing"),
+        (weights_without_group, "P(group) is missing"),
+        (weights_of_groups, "conditions on the group alone"),
     ],
-    "thresholds": [
+    "qualified_thresholds": [
+        (thresholds_of_everybody, "same share of *all* people"),
+        (thresholds_of_the_others, "people with label 0"),
         (thresholds_for_all, "one threshold for everybody"),
+        (thresholds_for_all_qualified, "one threshold for everybody"),
         (thresholds_from_below, "from the lowest score"),
         (thresholds_one_too_few, "One person too few"),
+        (thresholds_of_tiny_groups, "hangs on so few is chance"),
+        (thresholds_that_count_everybody, "hangs on so few is chance"),
     ],
     "choose_strength": [
-        (rule_signed, "signed gap"),
+        (rule_signed, "compared the signed gap"),
+        (rule_signed_throughout, "compared the signed gap"),
         (rule_accuracy, "most accurate of all"),
         (rule_narrowest, "narrowest gap"),
         (rule_below, "`<=`"),
+        (rule_on_test, "You chose on the test people"),
+        (rule_narrowest_on_test, "You chose on the test people"),
+        (rule_on_both, "keep the limit too"),
+        (rule_tells_validation, "gap on validation"),
+        (rule_keeps_the_sign, "keeps its sign"),
         (rule_never_refuses, "Raise a ValueError"),
     ],
     "decide": [
@@ -207,6 +267,7 @@ WRONG = {
         (decide_nobody_loses, "our control"),
         (decide_ships, "One of the two has to change"),
         (decide_denies, "`opportunity_gap_growth` is <= 0.02, but"),
+        (decide_one_sided, "Somebody gains and somebody loses"),
         (decide_no_dissent, "`dissent` is empty"),
         (decide_too_late, "`review_date`"),
     ],
@@ -218,8 +279,7 @@ EQUIVALENT: dict[str, dict[str, str]] = {
         "first = code != 0": "the groups change places, and the absolute gap is the same for both",
         "first = code == 1": "the groups change places, and the absolute gap is the same for both",
     },
-    "weights": {
-        "own, same = (group != name, y == label)": "with two groups the loop fills in the other one each time",
-        "own, same = (group == name, y != label)": "with two labels the loop fills in the other one each time",
+    "weights_within": {
+        "own, same = (here & (group == name), here & (y != label))": "with two labels the loop fills in the other one each time",
     },
 }
