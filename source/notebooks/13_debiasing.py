@@ -67,7 +67,7 @@ before = (scores["test"] > 0.5).astype(int)
 group_metrics(test.y, before, test.groups)[["n", "base_rate", "selection_rate", "tpr", "ppv", "accuracy"]].round(3)
 
 # %% [markdown]
-# Three times as many men are selected, of 100 each. Leaving the attribute out has not prevented it. The record of this chapter (20 runs; a run draws the training rows anew, with replacement) holds three models that
+# Of 100 men three times as many are selected as of 100 women, and a woman *with* label 1 is passed over more often than such a man. Leaving the attribute out has not prevented it. The record of this chapter (20 runs; a run draws the training rows anew, with replacement) holds three models that
 # differ in nothing but what they may see:
 
 # %% tags=["nbval-check-output"]

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from helix.course import catalogue
+from helix.record import results
 from helix.trust import debiasing as d
 from helix.trust.groups import gaps
 from helix.trust.people import PROXIES, load
@@ -453,3 +455,70 @@ def test_the_gate_by_counts_of_the_chapter_is_the_packages():
         said.append(passes(*cells))
         assert said[-1] == (not d.refusals(y, was, now, groups))
     assert 10 < sum(said) < 50
+
+
+# ------------------------------------------------------------------ the record, and what the chapter says of it
+
+
+@pytest.fixture(scope="module")
+def record():
+    return results.load("13_debiasing")
+
+
+@pytest.fixture(scope="module")
+def prose():
+    return " ".join(catalogue.load().chapter("13").source.read_text().replace("\n#", " ").split())
+
+
+def _answers(record, table):
+    kept = record["figures"]["answers"][table]
+    return [np.array([int(digit) for digit in kept[name]]) for name in ("baseline", "regulariser")]
+
+
+def test_the_price_in_the_prose_is_the_records(record, prose):
+    chosen = {table: one["chosen"]["limit"] for table, one in record["figures"]["tables"].items()}
+    adult, compas = (chosen[table]["regulariser"] for table in ("adult", "compas"))
+    odds = adult["change"]["equalised_odds"]
+    lost = {name: -100 * one["change"]["accuracy"]["value"] for name, one in (("adult", adult), ("compas", compas))}
+    thresholds = -100 * chosen["compas"]["thresholds"]["change"]["accuracy"]["value"]
+    for said in (
+        f"{lost['adult']:.1f} point of accuracy",
+        f"{odds['value']:.3f} [{odds['low']:.3f}, {odds['high']:.3f}] wider",
+        f"{lost['compas']:.1f} points of accuracy, where thresholds pay {thresholds:.1f}",
+        f"Adult keeps it in all {adult['of'] - adult['failed']}",
+        f"in {compas['failed']} of {compas['of']}",
+    ):
+        assert said in prose, said
+    assert adult["failed"] == 0
+    assert record["claims"]["dp_gap_reachable"]["verdict"] == "does not hold"
+
+
+def test_the_people_in_the_prose_are_the_records(record, prose):
+    test = load("adult")["test"]
+    moves = d.moved(test.y, *_answers(record, "adult"), test.groups)
+    women, men = moves.loc["Female"], moves.loc["Male"]
+    for said in (
+        f"Of the women {women.wins} are newly selected, {women.qualified_wins} of them with label 1, and {women.loses} newly",
+        f"Of the men {men.wins} are newly selected",
+        f"{men.loses} newly turned away, {men.qualified_loses} of them with label 1",
+    ):
+        assert said in prose.replace('" "', ""), said
+    assert round(men.qualified_loses / women.qualified_wins) == 5  # "five such men newly lose"
+
+
+def test_the_control_refuses_adult_and_lets_compas_pass(record):
+    from helix.assets import store
+
+    test = load("adult")["test"]
+    assert d.refusals(test.y, *_answers(record, "adult"), test.groups)
+    if store.state("compas") != "ready":
+        pytest.skip("the asset compas is not here")
+    test = load("compas")["test"]
+    assert not d.refusals(test.y, *_answers(record, "compas"), test.groups)
+
+
+def test_signed_distances_from_the_whole_cancel_whatever_is_answered():
+    rng = np.random.default_rng(5)
+    groups, answers = rng.choice(list("abcd"), 500), rng.integers(2, size=500)
+    rates = {name: answers[groups == name].mean() - answers.mean() for name in "abcd"}
+    assert sum(rate * (groups == name).mean() for name, rate in rates.items()) == pytest.approx(0)
