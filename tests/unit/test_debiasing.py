@@ -440,7 +440,7 @@ def test_the_gate_by_counts_of_the_chapter_is_the_packages():
     rng, said = np.random.default_rng(0), []
     passes = from_chapter("13", "passes", np=np)
     groups = np.repeat(["a", "b"], [300, 200])
-    while len(said) < 60:
+    while len(said) < 25:
         lean = rng.uniform(0, 0.25, size=3)
         y, was, now = ((rng.uniform(size=500) < 0.4 + one * (groups == "a")).astype(int) for one in lean)
         if gaps(y, now, groups)["demographic_parity"] >= gaps(y, was, groups)["demographic_parity"]:
@@ -454,7 +454,7 @@ def test_the_gate_by_counts_of_the_chapter_is_the_packages():
         ]
         said.append(passes(*cells))
         assert said[-1] == (not d.refusals(y, was, now, groups))
-    assert 10 < sum(said) < 50
+    assert 4 < sum(said) < 21
 
 
 # ------------------------------------------------------------------ the record, and what the chapter says of it
@@ -495,7 +495,7 @@ def test_the_price_in_the_prose_is_the_records(record, prose):
 
 def test_the_people_in_the_prose_are_the_records(record, prose):
     test = load("adult")["test"]
-    moves = d.moved(test.y, *_answers(record, "adult"), test.groups)
+    moves = d.moved(test.y, *_answers(record, "adult"), test.groups).astype(int)
     women, men = moves.loc["Female"], moves.loc["Male"]
     for said in (
         f"Of the women {women.wins} are newly selected, {women.qualified_wins} of them with label 1, and {women.loses} newly",
