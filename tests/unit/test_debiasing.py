@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from helix.course import catalogue
+from helix.record import results
 from helix.trust import debiasing as d
 from helix.trust.groups import gaps
 from helix.trust.people import PROXIES, load
+from lessons import from_chapter
 
 
 def _people(seed=0, n=600):
@@ -321,3 +324,201 @@ def test_compas_as_numbers():
     assert people["train"].features == (*(PROXIES["compas"][i] for i in (1, 2, 3, 0)), "c_charge_degree")
     rates = [people["test"].y[people["test"].groups == one].mean() for one in ("African-American", "Caucasian")]
     assert rates == pytest.approx([1 - 0.5237, 1 - 0.3905], abs=1e-4)  # 1 is the wanted outcome: not arrested again
+
+
+# ------------------------------------------------------------------ the chapter
+
+
+def _by_hand(take_step, seed, x, y, groups, batch, epochs=3):
+    """Train as the chapter does: the package's network and adversary in its order of chance, and the chapter's step."""
+    code = torch.as_tensor(d.codes(groups, len(y))[1])
+    x, y = torch.as_tensor(x), torch.as_tensor(y, dtype=torch.float32)
+    torch.manual_seed(seed)
+    model = torch.nn.Sequential(torch.nn.Linear(x.shape[1], 64), torch.nn.ReLU(), torch.nn.Linear(64, 1))
+    guesser = torch.nn.Sequential(torch.nn.Linear(1, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1))
+    steps = [{"params": model.parameters()}, {"params": guesser.parameters(), "lr": 1e-2}]
+    optimiser = torch.optim.Adam(steps, lr=2e-3)
+    for _ in range(epochs):
+        for rows in torch.randperm(len(y)).split(batch):
+            take_step(model, guesser, optimiser, x[rows], y[rows], code[rows])
+    return model
+
+
+def test_the_plain_gap_of_the_chapter_is_the_packages():
+    rng = np.random.default_rng(0)
+    plain_gap = from_chapter("13", "plain_gap", torch=torch)
+    p, code = torch.tensor(rng.uniform(size=50), requires_grad=True), torch.tensor(rng.integers(2, size=50))
+    mine, theirs = plain_gap(p, code), d.GapRegulariser(momentum=0.0)(p, code)
+    assert mine.item() == pytest.approx(theirs.item())
+    assert torch.allclose(*(torch.autograd.grad(one, p)[0] for one in (mine, theirs)))
+
+
+@pytest.mark.parametrize("batch", [4, 64])
+def test_the_penalised_step_of_the_chapter_trains_the_packages_network(batch):
+    x, y, groups = _people(n=200)
+    penalty = d.GapRegulariser(momentum=0.0)
+    theirs = d.probabilities(d.fit(x, y, groups, seed=4, gap=0.7, penalty=penalty, batch=batch, epochs=3), x)
+    assert (penalty.skipped > 0) == (batch == 4)  # so the skipped batch is compared too
+    step = from_chapter("13", "penalised_step", torch=torch, plain_gap=from_chapter("13", "plain_gap", torch=torch))
+    mine = _by_hand(lambda model, guesser, *rest: step(model, *rest, lam=0.7), 4, x, y, groups, batch)
+    np.testing.assert_allclose(d.probabilities(mine, x), theirs, atol=1e-7)
+    other = d.probabilities(d.fit(x, y, groups, seed=4, batch=batch, epochs=3), x)
+    assert np.abs(other - theirs).max() > 1e-3  # without the penalty it is another network
+
+
+def test_the_steady_gap_of_the_chapter_is_the_packages():
+    rng, running, penalty = np.random.default_rng(2), None, d.GapRegulariser()
+    steady_gap = from_chapter("13", "steady_gap", torch=torch)
+    turned = 0
+    for _ in range(50):
+        p, code = torch.tensor(rng.uniform(size=6), requires_grad=True), torch.tensor([0, 0, 0, 1, 1, 1])
+        mine, running = steady_gap(p, code, running)
+        theirs = penalty(p, code)
+        assert (mine.item(), running) == pytest.approx((theirs.item(), penalty.running))
+        assert torch.equal(*(torch.autograd.grad(one, p)[0] for one in (mine, theirs)))
+        turned += mine.item() < 0
+    assert 5 < turned < 45  # batches that lean the other way are among them
+
+
+def test_the_adversarial_step_of_the_chapter_trains_the_packages_network():
+    x, y, groups = _people(n=200)
+    theirs = d.probabilities(d.fit(x, y, groups, seed=4, adversary=2.0, batch=32, epochs=3), x)
+    step = from_chapter("13", "adversarial_step", torch=torch, Reverse=from_chapter("13", "Reverse", torch=torch))
+    mine = _by_hand(lambda *given: step(*given, alpha=2.0), 4, x, y, groups, 32)
+    np.testing.assert_allclose(d.probabilities(mine, x), theirs, atol=1e-7)
+    weak = _by_hand(lambda *given: step(*given, alpha=0.0), 4, x, y, groups, 32)
+    assert np.abs(d.probabilities(weak, x) - theirs).max() > 1e-3
+
+
+def test_the_reversal_of_the_chapter_is_the_packages():
+    reverse = from_chapter("13", "Reverse", torch=torch)
+    z = torch.tensor([0.5, -2.0, 3.0], requires_grad=True)
+    for one in (reverse.apply(z, 1.7), d.reverse_gradient(z, 1.7)):
+        assert torch.equal(one, z)
+        assert torch.autograd.grad((one**3).sum(), z)[0].tolist() == pytest.approx((-1.7 * 3 * z**2).tolist())
+
+
+def test_the_weights_of_the_chapter_are_the_packages():
+    import pandas as pd
+
+    _, y, groups = _people(seed=3)
+    reweigh = from_chapter("13", "reweigh", np=np, pd=pd)
+    np.testing.assert_allclose(reweigh(y, groups), d.reweighing(y, groups))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_thresholds_of_the_chapter_select_whom_the_packages_select(seed):
+    rng = np.random.default_rng(seed)
+    groups, scores = np.repeat(["a", "b"], [400, 700]), rng.beta(1, 2, size=1100)
+    y = (rng.uniform(size=1100) < scores).astype(int)
+    theirs = d.select(scores, groups, d.parity_thresholds(scores, y, groups))
+    quantile_thresholds = from_chapter("13", "quantile_thresholds", np=np)
+    for name in ("a", "b"):
+        own = groups == name
+        mine = d.select(scores, groups, quantile_thresholds(scores, groups, theirs[own].mean()))
+        assert np.sum(mine[own] != theirs[own]) <= 1  # whoever stands just at the quantile
+
+
+@pytest.mark.parametrize("price", [0.0, 0.13, -0.4])
+def test_the_signed_weights_of_the_chapter_are_fairlearns(price):
+    import pandas as pd
+    from fairlearn.reductions import DemographicParity, ErrorRate
+
+    x, y, groups = _people()
+    parity, error = DemographicParity(difference_bound=0.05), ErrorRate()
+    for moment in (parity, error):
+        moment.load_data(x, y, sensitive_features=groups)
+    # The gap is what group 0 lies below everybody, and group 1 above, so its price is theirs together.
+    prices = pd.Series(0.0, index=parity.index)
+    prices["+", "all", "green"], prices["-", "all", "blue"] = price, price
+    code = d.codes(groups, len(y))[1]
+    mine = from_chapter("13", "signed_weights", np=np)(y, code, price)
+    np.testing.assert_allclose(mine, error.signed_weights() + parity.signed_weights(prices))
+
+
+def test_the_gate_by_counts_of_the_chapter_is_the_packages():
+    rng, said = np.random.default_rng(0), []
+    passes = from_chapter("13", "passes", np=np)
+    groups = np.repeat(["a", "b"], [300, 200])
+    while len(said) < 25:
+        lean = rng.uniform(0, 0.25, size=3)
+        y, was, now = ((rng.uniform(size=500) < 0.4 + one * (groups == "a")).astype(int) for one in lean)
+        if gaps(y, now, groups)["demographic_parity"] >= gaps(y, was, groups)["demographic_parity"]:
+            continue  # the chapter asks it of mitigations only, and these narrow the gap
+        cells = [
+            [
+                [int(((groups == g) & (y == t) & (p == a)).sum()) for t, a in ((1, 1), (1, 0), (0, 1), (0, 0))]
+                for g in "ab"
+            ]
+            for p in (was, now)
+        ]
+        said.append(passes(*cells))
+        assert said[-1] == (not d.refusals(y, was, now, groups))
+    assert 4 < sum(said) < 21
+
+
+# ------------------------------------------------------------------ the record, and what the chapter says of it
+
+
+@pytest.fixture(scope="module")
+def record():
+    return results.load("13_debiasing")
+
+
+@pytest.fixture(scope="module")
+def prose():
+    return " ".join(catalogue.load().chapter("13").source.read_text().replace("\n#", " ").split())
+
+
+def _answers(record, table):
+    kept = record["figures"]["answers"][table]
+    return [np.array([int(digit) for digit in kept[name]]) for name in ("baseline", "regulariser")]
+
+
+def test_the_price_in_the_prose_is_the_records(record, prose):
+    chosen = {table: one["chosen"]["limit"] for table, one in record["figures"]["tables"].items()}
+    adult, compas = (chosen[table]["regulariser"] for table in ("adult", "compas"))
+    odds = adult["change"]["equalised_odds"]
+    lost = {name: -100 * one["change"]["accuracy"]["value"] for name, one in (("adult", adult), ("compas", compas))}
+    thresholds = -100 * chosen["compas"]["thresholds"]["change"]["accuracy"]["value"]
+    for said in (
+        f"{lost['adult']:.1f} point of accuracy",
+        f"{odds['value']:.3f} [{odds['low']:.3f}, {odds['high']:.3f}] wider",
+        f"{lost['compas']:.1f} points of accuracy, where thresholds pay {thresholds:.1f}",
+        f"Adult keeps it in all {adult['of'] - adult['failed']}",
+        f"in {compas['failed']} of {compas['of']}",
+    ):
+        assert said in prose, said
+    assert adult["failed"] == 0
+    assert record["claims"]["dp_gap_reachable"]["verdict"] == "does not hold"
+
+
+def test_the_people_in_the_prose_are_the_records(record, prose):
+    test = load("adult")["test"]
+    moves = d.moved(test.y, *_answers(record, "adult"), test.groups).astype(int)
+    women, men = moves.loc["Female"], moves.loc["Male"]
+    for said in (
+        f"Of the women {women.wins} are newly selected, {women.qualified_wins} of them with label 1, and {women.loses} newly",
+        f"Of the men {men.wins} are newly selected",
+        f"{men.loses} newly turned away, {men.qualified_loses} of them with label 1",
+    ):
+        assert said in prose.replace('" "', ""), said
+    assert round(men.qualified_loses / women.qualified_wins) == 5  # "five such men newly lose"
+
+
+def test_the_control_refuses_adult_and_lets_compas_pass(record):
+    from helix.assets import store
+
+    test = load("adult")["test"]
+    assert d.refusals(test.y, *_answers(record, "adult"), test.groups)
+    if store.state("compas") != "ready":
+        pytest.skip("the asset compas is not here")
+    test = load("compas")["test"]
+    assert not d.refusals(test.y, *_answers(record, "compas"), test.groups)
+
+
+def test_signed_distances_from_the_whole_cancel_whatever_is_answered():
+    rng = np.random.default_rng(5)
+    groups, answers = rng.choice(list("abcd"), 500), rng.integers(2, size=500)
+    rates = {name: answers[groups == name].mean() - answers.mean() for name in "abcd"}
+    assert sum(rate * (groups == name).mean() for name, rate in rates.items()) == pytest.approx(0)

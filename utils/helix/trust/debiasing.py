@@ -41,7 +41,8 @@ def signed_gap(p: Tensor, code: Tensor) -> Tensor:
     Raises
     ------
     ValueError
-        If a group is empty: the mean of nobody is NaN, and one NaN in a loss ends the training in silence.
+        If a group is empty: the mean of nobody is NaN. What that ruins depends on the formula: the value of an absolute
+        gap, and with a squared one every weight.
     """
     if not bool(torch.isfinite(p).all()):
         raise ValueError("A probability is NaN or infinite: the model has diverged already.")

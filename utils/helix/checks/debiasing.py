@@ -1,0 +1,424 @@
+"""Bias mitigation: a penalty safe for every batch, a reversed gradient, weights, thresholds, the rule, and a decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from helix.checking import ReasonedAnswer, Rule, any_of, decision, exercise, expect, expect_raises
+from helix.record import results
+
+LIMIT, TOLERANCE = 0.1, 0.02
+
+
+@exercise(
+    lab="debiasing",
+    title="A gap that survives every batch",
+    minutes=14,
+    difficulty=2,
+    hints=(
+        "Without one of the groups return `0.0` and zeros of the shape of `p`.",
+        "The signed gap is a mean minus a mean; each person of a group of n moves it by 1/n, with opposite signs in the two groups.",
+        "The absolute value turns the signs round where the signed gap is negative: multiply the gradient by `np.sign(gap)`.",
+    ),
+    errors={
+        r"Mean of empty slice|invalid value": "The mean of nobody is NaN. Ask whether both groups are there before you divide.",
+    },
+)
+def safe_gap(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+    """Ask for the gap of a batch and its gradient, also where a group is empty."""
+    first, second = int(rng.integers(3, 6)), int(rng.integers(7, 11))
+    code = rng.permutation(np.repeat([0, 1], [first, second]))
+    for lean in (-1, 1):
+        p = np.where(code == 0, rng.uniform(0.1, 0.4, len(code)), rng.uniform(0.6, 0.9, len(code)))
+        p = p if lean < 0 else 1 - p
+        gap = p[code == 0].mean() - p[code == 1].mean()
+        slope = np.where(code == 0, 1 / first, -1 / second)
+        given = f"a batch with {first} and {second} people, signed gap {gap:.3f}"
+        got = answer(p.copy(), code.copy())
+        expect(
+            got,
+            close_to=(abs(gap), np.sign(gap) * slope),
+            because="This is not the absolute gap and its gradient.",
+            given=given,
+            if_equals={
+                "This is the signed gap. Pushing it down would widen a gap that is negative already.": (gap, slope),
+                "The value is right; the gradient is that of the signed gap. The absolute value turns it round where the gap is negative.": (
+                    abs(gap),
+                    slope,
+                ),
+                "You divided by the size of the batch. Each mean is over its own group.": any_of(
+                    (abs(gap), np.sign(gap) * np.where(code == 0, 1, -1) / len(code)),
+                ),
+            },
+        )
+    for only in (0, 1):
+        expect(
+            answer(p.copy(), np.full(len(p), only)),
+            close_to=(0.0, np.zeros(len(p))),
+            because="A batch without one of the groups says nothing: value 0 and a gradient of zeros, never NaN.",
+            given=f"a batch in which everybody is in group {only}",
+        )
+
+
+@exercise(
+    lab="debiasing",
+    title="The gradient, turned round",
+    minutes=16,
+    difficulty=3,
+    hints=(
+        "The derivative of the mean cross-entropy by a logit u is (σ(u) − target) / n.",
+        "The adversary's logit is u = w z, so the chain rule gives w (σ(u) − a) / n for z, and the sum of z (σ(u) − a) / n for w.",
+        "Only what flows back into z is turned round: multiply it by −alpha. The adversary itself learns with the plain gradient.",
+    ),
+)
+def reversed_gradients(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+    """Ask for the gradients of a model's logits and of an adversary's weight."""
+    n = int(rng.integers(5, 9))
+    z, w, alpha = rng.normal(size=n) + 0.3, float(rng.uniform(0.6, 2)), float(rng.uniform(1.5, 3))
+    y, a = rng.integers(2, size=n), rng.integers(2, size=n)
+
+    def sigmoid(x: Any) -> Any:
+        return 1 / (1 + np.exp(-x))
+
+    task, other = (sigmoid(z) - y) / n, (sigmoid(w * z) - a) / n
+    slope = float((other * z).sum())
+    expect(
+        answer(z.copy(), y.copy(), a.copy(), w, alpha),
+        close_to=(task - alpha * w * other, slope),
+        because="These are not the two gradients.",
+        given=f"{n} people, w = {w:.2f}, alpha = {alpha:.2f}",
+        if_equals={
+            "Nothing is turned round: this helps the adversary to read the group.": (task + alpha * w * other, slope),
+            "You turned the adversary's own gradient too. It has to learn, or it is no opponent.": any_of(
+                (task - alpha * w * other, -slope), (task - alpha * w * other, -alpha * slope)
+            ),
+            "The w of the chain rule is missing on the way back to z.": (task - alpha * other, slope),
+            "The strength alpha is not used.": (task - w * other, slope),
+            "Both losses are means: divide by the number of people.": (n * (task - alpha * w * other), n * slope),
+        },
+    )
+
+
+SYLLABLES = ("an", "bel", "cor", "dun", "el", "far", "gal", "hod", "il", "jor", "kem", "lun")
+
+
+def _names(rng: np.random.Generator, n: int) -> list[str]:
+    """Draw names that nobody can have written down beforehand, in random order."""
+    return [str(name) for name in rng.choice([a + b for a in SYLLABLES for b in SYLLABLES if a != b], n, replace=False)]
+
+
+@exercise(
+    lab="debiasing",
+    title="Even out what education does not explain",
+    minutes=14,
+    difficulty=3,
+    hints=(
+        "Take one level at a time, and forget everybody else: `here = level == one`.",
+        "Within it, a cell's weight is the share that it would have if group and label had nothing to do with each other, over the share that it has.",
+        "With `own = here & (group == name)` and `same = here & (y == label)`: `own.sum() * same.sum() / here.sum() / (own & same).sum()` for everyone in `own & same`.",
+    ),
+    errors={
+        r"ambiguous": "`level == one and group == name` does not work on arrays; write `(level == one) & (group == name)`.",
+        r"divi": "A cell is empty: this group has nobody with this label in this level. Then there is nobody to weight either.",
+    },
+)
+def weights_within(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+    """Ask for weights that make group and label independent within each level."""
+    groups, levels = _names(rng, 3), _names(rng, 3)
+    cells = [(g, c, one) for one in levels for g in groups for c in (0, 1)]
+    if rng.random() < 0.4:  # a group that is not there at all in one of the levels
+        cells = [cell for cell in cells if (cell[0], cell[2]) != (groups[0], levels[0])]
+    sizes = rng.choice(np.arange(3, 30), size=len(cells), replace=False)
+    group, y, level = (np.repeat(np.array([cell[i] for cell in cells]), sizes) for i in range(3))
+    order = rng.permutation(len(y))
+    group, y, level = group[order], y[order], level[order]
+
+    def share(*masks: Any) -> Any:
+        """For each person, how many are as this person is in all of these."""
+        keys = np.array([" ".join(map(str, row)) for row in zip(*masks, strict=True)])
+        _, place, n = np.unique(keys, return_inverse=True, return_counts=True)
+        return n[place]
+
+    n, here = len(y), share(level)
+    own, same, cell = share(level, group), share(level, y), share(level, group, y)
+    right = own * same / here / cell
+    expect(
+        answer(y.copy(), group.copy(), level.copy()),
+        close_to=right,
+        because="Under these weights group and label are not independent within each level.",
+        given=f"{n} people in three groups and three levels",
+        if_equals={
+            "You left the levels out: this also evens out what differs between them, which was to stay.": share(group)
+            * share(y)
+            / n
+            / share(group, y),
+            "This is upside down: the fuller a cell, the smaller its weight.": 1 / right,
+            "The shares have different margins: group and label are counted among everybody, the cell within its level. All three are shares of the same people.": any_of(
+                share(group) * share(y) / n**2 / (cell / here), share(group) * share(y) / n / cell
+            ),
+            "P(label) is missing: this is one over the share of the label within the group.": own / cell,
+            "P(group) is missing: this is one over the share of the group among those with the label.": same / cell,
+            "This conditions on the group alone: it balances the sizes of the groups and leaves the tie.": here / own,
+        },
+    )
+
+
+@exercise(
+    lab="debiasing",
+    title="A threshold for the qualified",
+    minutes=14,
+    difficulty=3,
+    hints=(
+        "For each group take the scores of its people with label 1, largest first: `np.sort(own)[::-1]`.",
+        "If k are to be selected, these are the places 0 to k − 1. The threshold is the score at place k, since only *more* than it is selected.",
+        "`own = np.sort(scores[(group == name) & (y == 1)])[::-1]`, then `float(own[int(np.floor(rate * len(own)))])`; before that, `raise ValueError(...)` if `len(own) < at_least`.",
+    ),
+    errors={
+        r"out of bounds": "There are no so many qualified people. The places run from 0 to n − 1, and a group may have too few: raise a ValueError.",
+        r"ambiguous": "`group == name and y == 1` does not work on arrays; write `(group == name) & (y == 1)`.",
+    },
+)
+def qualified_thresholds(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+    """Ask for thresholds that give the qualified of every group the same chance, and for a refusal where they are few."""
+    at_least = int(rng.integers(8, 15))
+    names = _names(rng, 3)
+    # The last group has just as many qualified people as are asked for.
+    qualified = [int(n) for n in rng.choice(np.arange(21, 60, 2), 2, replace=False)] + [at_least]
+    others = [int(n) for n in rng.choice(np.arange(61, 120, 2), 3, replace=False)]
+    group = np.repeat(names + names, qualified + others)
+    y = np.repeat([1, 0], [sum(qualified), sum(others)])
+    scores = rng.uniform(0, 0.6, len(y)) + 0.3 * y + 0.1 * (group == names[0])
+    rate = float(rng.choice([0.23, 0.31, 0.37]))
+    order = rng.permutation(len(y))
+    group, y, scores = group[order], y[order], scores[order]
+
+    def at(pick: Callable[[Any], float], of: Any = y == 1) -> dict[str, float]:
+        return {name: pick(np.sort(scores[(group == name) & of])[::-1]) for name in names}
+
+    def place(own: Any) -> float:
+        return float(own[int(rate * len(own))])
+
+    everybody = np.ones(len(y), dtype=bool)
+    got = answer(scores.copy(), y.copy(), group.copy(), rate, at_least)
+    expect(
+        got,
+        close_to=at(place),
+        because="With these thresholds not just floor(rate · n) of the n qualified people of each group score above.",
+        given=f"{', '.join(map(str, qualified))} qualified people in three groups, rate {rate}, at_least {at_least}",
+        if_equals={
+            "These thresholds select the same share of *all* people of a group. Asked is for the share of its qualified people: take those with label 1 first.": at(
+                place, everybody
+            ),
+            "You took the people with label 0. The qualified have label 1.": at(place, y == 0),
+            "This is one threshold for everybody. Leaving the group out of the rule does not give the qualified of each group the same chance.": any_of(
+                dict.fromkeys(names, place(np.sort(scores)[::-1])),
+                dict.fromkeys(names, place(np.sort(scores[y == 1])[::-1])),
+            ),
+            "You counted from the lowest score: this turns away the share that was to be selected.": at(
+                lambda own: place(own[::-1])
+            ),
+            "One person too few lies above: selected is who scores *above* the threshold.": at(
+                lambda own: float(own[int(rate * len(own)) - 1])
+            ),
+        },
+    )
+    small = y.copy()
+    small[np.flatnonzero((group == names[2]) & (y == 1))[0]] = 0
+    expect_raises(
+        ValueError,
+        lambda: answer(scores.copy(), small, group.copy(), rate, at_least),
+        because=f"A group has {at_least - 1} qualified people here, and {at_least} are the least. Raise a ValueError: a threshold that hangs on so few is chance, and it would be used for all of them.",
+        given=f"a group with {at_least - 1} qualified people and many others, at_least {at_least}",
+    )
+
+
+@exercise(
+    lab="debiasing",
+    title="The rule that chooses λ",
+    minutes=12,
+    difficulty=2,
+    hints=(
+        "First keep what is within the limit on validation, then look at accuracy on validation. Test comes last, and only for the strength that was chosen.",
+        "The gaps are signed. Within the limit is `abs(gap) <= limit`.",
+        "`best = max(kept, key=lambda strength: kept[strength])`, then `return best, abs(tried[best]['test'][1])`; if `kept` is empty, `raise ValueError(...)`.",
+    ),
+    errors={r"empty": "Nothing is within the limit: raise a ValueError of your own before you look for the best."},
+)
+def choose_strength(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+    """Ask for the strength that validation chooses, and for its gap on test."""
+    limit = float(rng.choice([0.08, 0.1, 0.12]))
+    strengths = [float(one) for one in rng.permutation([0.1, 0.3, 1.0, 3.0, 9.0, 27.0, 81.0, 243.0])]
+    wide, negative, lucky, edge, under, both, least, poor = strengths
+    validation = {
+        wide: (0.86, limit + 0.07),
+        negative: (0.85, -limit - 0.05),
+        lucky: (0.845, limit + 0.015),
+        edge: (0.84, -limit),
+        under: (0.83, limit - 0.02),
+        both: (0.82, 0.03),
+        least: (0.80, -0.002),
+        poor: (0.70, 0.01),
+    }
+    test = {
+        wide: (0.852, limit + 0.05),
+        negative: (0.846, -limit - 0.06),
+        lucky: (0.849, limit - 0.02),
+        edge: (0.833, -limit - 0.012),
+        under: (0.825, limit + 0.01),
+        both: (0.817, 0.02),
+        least: (0.79, -0.013),
+        poor: (0.69, 0.004),
+    }
+    tried = {one: {"validation": validation[one], "test": test[one]} for one in rng.permutation(strengths).tolist()}
+    end = abs(test[edge][1])
+    expect(
+        answer({one: dict(pair) for one, pair in tried.items()}, limit),
+        close_to=(edge, end),
+        because="The rule gives something else: by validation alone, the most accurate strength whose absolute gap is at most the limit; then its absolute gap on test.",
+        given="; ".join(
+            f"λ={one:g}: {pair['validation'][0]:.3f}, {pair['validation'][1]:+.3f} (test {pair['test'][0]:.3f}, {pair['test'][1]:+.3f})"
+            for one, pair in tried.items()
+        )
+        + f"; limit {limit:g}",
+        if_equals={
+            "You compared the signed gap. A gap of −0.15 is as wide as one of 0.15.": any_of(
+                *((negative, sign * test[negative][1]) for sign in (1, -1))
+            ),
+            "You chose on the test people. Then nothing is left to say what the choice is worth.": any_of(
+                (lucky, test[lucky][1]), (poor, test[poor][1]), (lucky, validation[lucky][1])
+            ),
+            "You asked the test people to keep the limit too: that is choosing on them. Open test last, for one strength.": (
+                both,
+                test[both][1],
+            ),
+            "This is the gap on validation, where the strength was chosen because of it. Report the one on test.": any_of(
+                (edge, limit), (edge, -limit)
+            ),
+            "The strength is right; the gap on test keeps its sign here. A gap is never negative.": (edge, -end),
+            "This is the most accurate of all; the limit is not kept.": (wide, test[wide][1]),
+            "This has the narrowest gap. Within the limit the rule asks for accuracy.": (least, abs(test[least][1])),
+            "At most the limit is `<=`: a gap of just the limit may stay.": (under, test[under][1]),
+        },
+    )
+    none = {1.0: (0.8, 0.3), 2.0: (0.7, -0.2)}
+    expect_raises(
+        ValueError,
+        lambda: answer({one: {"validation": pair, "test": (0.75, 0.01)} for one, pair in none.items()}, limit),
+        because="No strength keeps the limit on validation here, whatever test says. Raise a ValueError: the next best would be another rule.",
+        given="gaps of 0.3 and −0.2 on validation, and of 0.01 on test",
+    )
+
+
+# The decision ----------------------------------------------------------------------------------------------
+
+
+@cache
+def _adult() -> tuple[Any, Any, Any, Any]:
+    from helix.trust.people import load
+
+    test, kept = load("adult")["test"], results.load("13_debiasing")["figures"]["answers"]["adult"]
+    before, after = (np.array([int(one) for one in kept[name]]) for name in ("baseline", "regulariser"))
+    return test.y, before, after, test.groups
+
+
+def _gap(name: str, which: int) -> float:
+    from helix.trust.groups import gaps
+
+    y, *both, groups = _adult()
+    return gaps(y, both[which], groups)[name]
+
+
+def _case(rng: np.random.Generator, cells: dict[tuple[str, int, int, int], int]) -> tuple[Any, ...]:
+    """Make y, before, after and groups: for (group, y, before, after) how many people, in random order."""
+    rows = np.repeat(np.array(list(cells), dtype=object), list(cells.values()), axis=0)
+    rows = rows[rng.permutation(len(rows))]
+    return (*(rows[:, column].astype(int) for column in (1, 2, 3)), rows[:, 0])
+
+
+def _cases_to_stop(rng: np.random.Generator) -> list[tuple[Any, ...]]:
+    a, b = (str(one) for one in rng.permutation(["red", "teal"]))
+    k = int(rng.integers(8, 12))
+    return [
+        _adult(),
+        _case(rng, {(a, 1, 1, 1): 8 * k, (a, 0, 0, 0): 2 * k, (b, 1, 1, 1): 2 * k, (b, 0, 0, 0): 8 * k}),  # still wide
+        _case(  # the gap closes among the unqualified, and opens among the qualified
+            rng,
+            {(a, 1, 1, 1): 3 * k, (a, 1, 1, 0): 2 * k, (a, 0, 0, 0): 5 * k, (b, 1, 1, 1): 2 * k, (b, 0, 0, 1): k, (b, 0, 0, 0): 7 * k},
+        ),
+        _case(  # levelling down: equal among the qualified before and after, and nobody gains
+            rng,
+            {(a, 1, 1, 1): 2 * k, (a, 1, 0, 0): 2 * k, (a, 0, 1, 0): 2 * k, (a, 0, 0, 0): 4 * k,
+             (b, 1, 1, 1): 2 * k, (b, 1, 0, 0): 2 * k, (b, 0, 0, 0): 6 * k},
+        ),
+    ]  # fmt: skip
+
+
+def _cases_to_pass(rng: np.random.Generator) -> list[tuple[Any, ...]]:
+    a, b = (str(one) for one in rng.permutation(["red", "teal"]))
+    k = int(rng.integers(8, 12))
+    return [
+        _case(
+            rng,
+            {
+                (a, 1, 1, 1): 4 * k,
+                (a, 0, 1, 0): k,
+                (a, 0, 0, 0): 5 * k,
+                (b, 1, 1, 1): 2 * k,
+                (b, 1, 0, 1): 2 * k,
+                (b, 0, 0, 0): 6 * k,
+            },
+        ),
+        _case(
+            rng, {(a, 1, 1, 1): 3 * k, (a, 0, 0, 0): 7 * k, (b, 1, 1, 1): 2 * k, (b, 1, 0, 1): k, (b, 0, 0, 0): 7 * k}
+        ),
+    ]
+
+
+decide = decision(
+    lab="debiasing",
+    title="A decision: may the mitigated model be shipped?",
+    minutes=20,
+    evidence={
+        "parity_gap_after": lambda: _gap("demographic_parity", 1),
+        "opportunity_gap_growth": lambda: _gap("equal_opportunity", 1) - _gap("equal_opportunity", 0),
+    },
+    limits={"parity_gap_after": LIMIT, "opportunity_gap_growth": TOLERANCE},
+    stop=_cases_to_stop,
+    stop_because="Your control lets a mitigation pass that leaves the gap too wide, opens one among the qualified, or levels down.",
+    let_pass=_cases_to_pass,
+    pass_because="Your control stops a mitigation that closes the gap by selecting more qualified people of the group that was behind.",
+    rules=(
+        Rule(
+            lambda made, values: made.verb == "ship" and values["opportunity_gap_growth"] > TOLERANCE,
+            "Your control stops this model, and your choice ships it. One of the two has to change.",
+        ),
+        Rule(
+            lambda made, values: len([one for one in made.affected if str(one).strip()]) < 2,
+            "Somebody gains and somebody loses here. Name both among the affected.",
+        ),
+    ),
+    rubric=(
+        "Are the people named who newly lose, and those who newly gain?",
+        "Does the dissent say what the wide gap costs those who wait?",
+        "Who set 0.1 and 0.02, and were the affected asked?",
+    ),
+    examples=(
+        ReasonedAnswer(
+            "Fix",
+            "The gap among the qualified grew, and 407 men with a high income newly lose. A smaller λ narrows both gaps but does not keep 0.1, so ask those who are affected which gap counts before λ is chosen anew.",
+        ),
+        ReasonedAnswer(
+            "Stop",
+            "Income of 1994 says who was paid, not who deserves credit. No penalty on its predictions mends that.",
+        ),
+    ),
+    hints=(
+        "Start from the form above, and replace every `...` by a sentence of your own.",
+        "`debiasing.refusals(y, before, after, groups)` names every reason to refuse; an empty list may pass. A lambda can be a control: `lambda y, before, after, groups: ...`.",
+        '`{"parity_gap_after": "<= 0.1", "opportunity_gap_growth": "> 0.02"}`',
+    ),
+)
