@@ -409,7 +409,7 @@ ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.22), ncols=4, fontsize=8)
 plots.show(
     figure,
     alt="Impact ratio against ΔDP of the classifiers with ΔDP up to 0.1. Most lie below the dashed line of four fifths, many of Adult and COMPAS between 0.2 and 0.5, "
-    "although their ΔDP is small. Those of German credit are scattered over the whole height: its groups are small.",
+    "although their ΔDP is small. Those of German credit are scattered over the whole height, three of them at 0: its groups are small.",
 )
 
 # %% [markdown]
