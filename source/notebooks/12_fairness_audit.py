@@ -385,7 +385,7 @@ for proxies in ([], ["relationship"], ["relationship", "marital_status"]):
 #
 # US guidelines of 1978 (29 CFR 1607.4(D)) take an impact ratio below four fifths as evidence of adverse impact: a rule of
 # thumb for looking closer, no proof, and unreliable with few people. It was still in the code on 1 September 2026, when the US Equal Employment Opportunity Commission listed a final rule to
-# rescind its guidelines (RIN 3046-AB43).
+# rescind its guidelines.
 
 # %%
 from helix.record import claim, results
