@@ -171,8 +171,8 @@ def conclude(runs: dict[str, pd.DataFrame]) -> dict[str, Any]:
     experiment.claim(
         "dp_gap_acceptable",
         measured=f"{len(passed)} of {len(table)} audited classifiers keep ΔDP ≤ 0.1; {int(either.sum())} of these ({share.value:.0%}) break the "
-        f"four-fifths rule or have an equalised-odds gap above 0.1 ({int(sure.sum())} break the first with their whole 95 % interval). Let through "
-        f"is an impact ratio of {worst.ratio:.2f} ({worst.source}). "
+        f"four-fifths rule or have an equalised-odds gap above 0.1 ({int(sure.sum())} break the first with their whole 95 % interval). The lowest "
+        f"impact ratio let through whose whole interval lies below 0.8 is {worst.ratio:.2f} ({worst.source}). "
         f"A classifier without error would be refused on {sum(gap > LIMIT for gap in perfect.values())} of {len(SOURCES)} (Adult by sex: ΔDP {perfect['Adult, sex']:.2f}).",
         verdict="holds" if kept else "does not hold",
         conditions="Adult by sex and race, COMPAS by race, German credit by age; two models, five seeds, five thresholds chosen on validation; test splits",

@@ -31,7 +31,7 @@ from helix.record import Decision, evidence
 from helix.trust import fairness_audit
 
 # %% [markdown]
-# The model of this lab does not see sex, race, or who is married to whom by name (`relationship`); the audit does see sex.
+# The model of this lab does not see sex, race or `relationship` (which says "Husband" or "Wife"); it does see marital status. The audit sees sex.
 
 # %%
 train, validation, test = (adult.load(split) for split in ("train", "validation", "test"))
@@ -54,7 +54,8 @@ def scored(people: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 # Those whom a model does not select rarely complain: they do not know. The **false omission rate** asks about them. *Of the people who were not
 # selected*, how many have the label 1 after all?
 #
-# Return it for each group. Where fewer than `at_least` people stand below the line the rate is not known: answer `None`, and neither 0 nor silence.
+# Return it for each group. Where fewer than `at_least` people stand below the line the rate is not known: answer `None`, and
+# neither 0 nor NaN nor silence. A rate of 0, among enough people, is known.
 
 
 # %%
@@ -107,7 +108,7 @@ print("COMPAS:", false_omission_rates(people[tables.COMPAS_LABEL].to_numpy(), hi
 # *12 minutes · difficulty 2 of 5 · core*
 #
 # Suppose somebody has built a classifier with the same TPR and the same FPR for all groups: equalised odds. Then the base rate $p$ of a group alone
-# decides how much being selected *means* there. Return the PPV that the group must have. If nobody is selected, there is no PPV: raise a `ValueError`.
+# decides how much being selected *means* there. Return the PPV that the group must have. If nobody is selected, there is no PPV: raise a `ValueError`, and only then.
 
 
 # %%
@@ -143,11 +144,12 @@ def forced_ppv(base_rate: float, tpr: float, fpr: float) -> float:
 check.forced_ppv(forced_ppv)
 
 # %% [markdown]
-# The base rates of COMPAS are 0.523 and 0.391. With *equal* error rates, here 0.645 and 0.32, being called high risk would mean:
+# The base rates of COMPAS are 0.523 and 0.391. With *equal* error rates, here those of all 5,278 people together, TPR 0.645 and
+# FPR 0.33, being called high risk would mean:
 
 # %%
 for group, p in (("African-American", 0.523), ("Caucasian", 0.391)):
-    print(f"{group:17} PPV {forced_ppv(p, tpr=0.645, fpr=0.32):.2f}")
+    print(f"{group:17} PPV {forced_ppv(p, tpr=0.645, fpr=0.33):.2f}")
 
 # %% [markdown]
 # So whoever equalises the errors gives up that a score means the same. The harm moves; it does not go away.
@@ -176,7 +178,7 @@ def proxies(features: pd.DataFrame, attribute: pd.Series) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        For each column the gain in the share of right guesses, largest first. A column that says nothing has 0; one that tells everything has
+        For each column the gain in the share of right guesses, largest first. A column that changes no guess has 0; one with which every guess is right has
         1 less the share of the largest group.
     """
     ### BEGIN SOLUTION
@@ -198,6 +200,9 @@ columns = ["workclass", "education", "marital_status", "occupation", "relationsh
 print(proxies(train[columns], train["sex"].astype(str)))
 
 # %% [markdown]
+# A gain of 0 does not mean that a column is silent: of the incorporated self-employed (`workclass`) 87 % are men, and of all people 67 %, but the best guess stays "man". And a column with
+# another value for each person would "tell everything" here, since we count on the people from whom we guess.
+#
 # `relationship` is a proxy that everybody sees. `occupation` is one that nobody would leave out, since the job is what the model is about. Several weak ones together can be as strong: this
 # exercise looks at one column at a time, and a clean list is no proof.
 #
@@ -282,7 +287,8 @@ print(rates.round(3).to_dict(), f"gap {rates.max() - rates.min():.3f}, impact ra
 
 # %% [markdown]
 # Your **control** runs before every sending. It is given `selected` (0 and 1) and `groups`, arrays of the same length, and returns True if the selection may go out: the rates of
-# **all** groups lie at most 0.1 apart *and* the lowest is at least four fifths of the highest.
+# **all** groups lie at most 0.1 apart *and* the lowest is at least four fifths of the highest. Groups differ in size. Where nobody at all is selected there is no ratio, and nothing may go
+# out: False.
 #
 # This is the form; copy it into the function and replace every `...` by words of your own.
 #
@@ -317,7 +323,7 @@ def decide() -> Decision:
     ### BEGIN SOLUTION
     def may_go_out(selected: np.ndarray, groups: np.ndarray) -> bool:
         rates = pd.Series(selected).groupby(groups).mean()
-        return bool(rates.max() - rates.min() <= 0.1 and rates.min() >= 0.8 * rates.max())
+        return bool(rates.max() > 0 and rates.max() - rates.min() <= 0.1 and rates.min() >= 0.8 * rates.max())
 
     return Decision(
         question="May the bank send its offer to the tenth with the highest scores?",

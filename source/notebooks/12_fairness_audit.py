@@ -40,7 +40,7 @@ for package in ("pandas", "scikit-learn", "fairlearn", "aif360", "aequitas"):
 # | decision | 1 means | a false 1 harms | a false 0 harms |
 # |---|---|---|---|
 # | an offer to people with a high income (Adult) | gets the offer | hardly anybody | who would have earned it, and is not asked |
-# | who is held back before trial (COMPAS) | "will be arrested again" | the person: judged by a deed that does not come | those whom a new deed hits |
+# | who is held back before trial (COMPAS) | "will be arrested again" | the person: judged by an offence that does not come | the victims of a new offence |
 # | who gets a loan (German credit) | "pays it back" | the person too: a debt that cannot be paid | who would have paid, and is refused |
 #
 # So the same rate, "false positives", is harmless in the first row and takes somebody's freedom in the second. No metric knows that. It is the
@@ -102,10 +102,10 @@ print(cells)
 # %% [markdown]
 # A rate is one of them over a sum of them. The whole art is the sum **below** the line: *of whom?*
 #
-# $$\text{selection rate}=\frac{TP+FP}{n},\qquad \mathrm{TPR}=\frac{TP}{TP+FN},\qquad \mathrm{FPR}=\frac{FP}{FP+TN},\qquad \mathrm{PPV}=\frac{TP}{TP+FP}.$$
+# $$\text{base rate}=\frac{TP+FN}{n},\qquad \text{selection rate}=\frac{TP+FP}{n},\qquad \mathrm{TPR}=\frac{TP}{TP+FN},\qquad \mathrm{FPR}=\frac{FP}{FP+TN},\qquad \mathrm{PPV}=\frac{TP}{TP+FP}.$$
 #
-# TPR and FPR ask among those who *have* the label, PPV among those whom the model *chose*. Who mixes these margins up answers another question
-# than the one that was asked.
+# TPR asks among those who *have* the label 1, FPR among those who do not, PPV among those whom the model *chose*. Whoever divides by the wrong sum answers
+# another question. The base rate says nothing of the model: it is how many have the label 1.
 
 # %% tags=["nbval-check-output"]
 TP, FN, FP, TN = (cells[name] for name in ("TP", "FN", "FP", "TN"))
@@ -124,7 +124,7 @@ print(rates.round(3).T)
 
 # %% [markdown]
 # Read it slowly. The model is **more accurate for women** than for men (0.93 against 0.81), and selects a man three times as often as a woman. Of the women who *do* earn
-# over 50,000 dollars it passes over 46 of 100, of the men 40. High accuracy for a group says little: where few have the label 1, saying 0 to everybody is accurate too.
+# over 50,000 dollars it passes over 46 of 100, of the men 39. High accuracy for a group says little: where few have the label 1, saying 0 to everybody is accurate too.
 #
 # ### Five notions of equal treatment
 #
@@ -138,7 +138,8 @@ print(rates.round(3).T)
 # | predictive parity | $P(Y{=}1 \mid \hat Y{=}1, A)$ | being selected means the same |
 # | calibration within groups | $P(Y{=}1 \mid S{=}s, A)$ | each score means the same |
 #
-# The **gap** is the largest difference of two groups: an absolute value, never negative. ΔDP is the gap in selection rates.
+# The **gap** is the largest difference of two groups: an absolute value, never negative. ΔDP is the gap in selection rates. The **impact ratio** is
+# the lowest selection rate over the highest; 1 is equal.
 
 
 # %%
@@ -158,7 +159,7 @@ by_hand = {
 # ### The same from three libraries
 #
 # fairlearn, AI Fairness 360 and Aequitas are the libraries that auditors use. They must agree with us, on the same predictions, to the last digits. They do,
-# **once one knows what each of them means**. (AIF360 and Aequitas mention optional parts at import; we keep those lines out.)
+# **once one knows what each of them means**. AIF360 asks you to name a group that may be at a disadvantage (*unprivileged*) and one that it is compared with (*privileged*). (AIF360 and Aequitas mention optional parts at import; we keep those lines out.)
 
 # %%
 import logging
@@ -272,8 +273,8 @@ import numpy as np
 
 rng = np.random.default_rng(0)
 for size in (10, 30, 100, 300, 1000):
-    a, b = rng.binomial(size, 0.6, (2, 20_000)) / size
-    print(f"{size:5} people in each group: gap above 0.1 in {np.mean(np.abs(a - b) > 0.1):4.0%} of draws")
+    a, b = rng.binomial(size, 0.6, (2, 20_000))  # counts: with shares, 0.8 - 0.7 > 0.1 is True
+    print(f"{size:5} people in each group: gap above 0.1 in {np.mean(10 * np.abs(a - b) > size):4.0%} of draws")
 
 # %% [markdown]
 # ### Scores: calibration within groups
@@ -285,6 +286,9 @@ ranges = fairness_audit.calibration(y, scores, sex, edges=[0, 0.2, 0.4, 0.6, 0.8
 print(ranges["positive"].reset_index().pivot(index="range", columns="group", values="positive").round(2))
 
 # %% [markdown]
+# In the same range of scores up to 0.6 fewer of the women than of the men have the label; above it the groups are close. Before calling that a finding, count: in the range from
+# 0.4 to 0.6 there are 226 women, and their 0.45 is not surely below the men's 0.51.
+#
 # ### Not all at once: COMPAS
 #
 # In May 2016 ProPublica reported on COMPAS, a score for the risk of a new arrest that courts in Broward County, Florida, used: Black defendants who were *not* arrested again
@@ -303,14 +307,15 @@ found = fairness_audit.group_metrics(compas["two_year_recid"], high, compas["rac
 print(found[["n", "base_rate", "tpr", "fpr", "ppv", "accuracy"]].round(3).T)
 
 # %% [markdown]
-# **Both were right.** Accuracy is nearly equal (0.65 and 0.67), and of those called high risk a similar share was arrested again (0.65 and 0.59). But of the Black defendants who were
+# **Both were right.** Accuracy is nearly equal (0.65 and 0.67), and of those called high risk a similar share was arrested again (0.650 and 0.595). But of the Black defendants who were
 # *not* arrested again, 42 of 100 had been called high risk, and of the white ones 22. Equal accuracy is not equal treatment.
 #
 # It could not be otherwise, says Chouldechova (2017). Write $p$ for the base rate. From the four numbers alone follows
 #
 # $$\mathrm{FPR} = \frac{p}{1-p}\cdot\frac{1-\mathrm{PPV}}{\mathrm{PPV}}\cdot \mathrm{TPR}.$$
 #
-# If PPV and TPR are the same for two groups, and $p$ is not, then the FPR **cannot** be the same. First see that the identity holds. Then give both groups the same PPV and TPR, those of all
+# If PPV and TPR are the same for two groups, and $p$ is not, then the FPR **cannot** be the same, as long as some are selected rightly and some wrongly ($0 < \mathrm{PPV} < 1$).
+# A classifier that never selects wrongly has PPV 1, and FPR 0 in every group. First see that the identity holds. Then give both groups the same PPV and TPR, those of all
 # 5,278 people together, and look at what that forces.
 
 
@@ -329,7 +334,7 @@ for group, p in found["base_rate"].items():
     print(f"  {group:17} base rate {p:.3f}  FPR must be {forced_fpr(p, ppv, tpr):.3f}")
 
 # %% [markdown]
-# No cleverness mends this; it is arithmetic. It leaves three doors: errors so rare that they do not matter, equal base rates, or **a decision which notion counts here, by people
+# No cleverness mends this; it is arithmetic. It leaves three doors: a classifier that hardly ever selects wrongly, equal base rates, or **a decision which notion counts here, by people
 # who answer for it**. And look at the label once more. `two_year_recid` is an *arrest*. Where one group is policed more, its base rate is higher for the same deeds, and every rate on this
 # page inherits that.
 
@@ -343,7 +348,7 @@ ax.legend()
 plots.show(
     figure,
     alt="Share of people arrested again within two years for each COMPAS score from 1 to 10, for African-American and Caucasian defendants. Both lines rise from about 0.2 to about "
-    "0.8 and lie close together: the score means much the same for both.",
+    "0.8 and lie close together, except at 10 (0.84 and 0.70, the latter of 50 people): the score means much the same for both.",
 )
 
 # %% [markdown]
@@ -369,7 +374,7 @@ for proxies in ([], ["relationship"], ["relationship", "marital_status"]):
 
 # %% [markdown]
 # Such columns are **proxies**. Taking one out even widened the gap here; taking both out narrows it and costs three points of accuracy, and work and hours still tell sex. Worse, whoever *deletes* the attribute from the data can no longer
-# audit at all. So: keep it, apart, under lock, for this purpose. (And know what it is: many papers audit German credit by a column "sex" that is none. The code
+# audit at all. So: keep it, apart, under lock, for this purpose. (And know what it is: many papers audit German credit by a column "sex" that does not record sex. The code
 # puts single men and some women together; `data/german_credit/CARD.md` tells the story. A gap between codes says nothing about women.)
 #
 # ## The measurement
@@ -378,8 +383,9 @@ for proxies in ([], ["relationship"], ["relationship", "marital_status"]):
 # equalised-odds gap of 0.1, and it should not refuse a model without error. That was written down before measuring. The experiment audited 200 classifiers on test data: Adult by sex and by race, COMPAS
 # by race, German credit by age; two kinds of model, five seeds, and five thresholds, chosen on validation data.
 #
-# The **impact ratio** is the lowest selection rate over the highest. Below four fifths, US guidelines of 1978 (29 CFR 1607.4(D)) take it as evidence of adverse impact: a rule of
-# thumb for looking closer, no proof, and unreliable with few people. It was still in the code on 1 September 2026, when the agency had a rule in preparation to rescind its guidelines.
+# US guidelines of 1978 (29 CFR 1607.4(D)) take an impact ratio below four fifths as evidence of adverse impact: a rule of
+# thumb for looking closer, no proof, and unreliable with few people. It was still in the code on 1 September 2026, when the US Equal Employment Opportunity Commission listed a final rule to
+# rescind its guidelines.
 
 # %%
 from helix.record import claim, results
@@ -403,13 +409,17 @@ ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.22), ncols=4, fontsize=8)
 plots.show(
     figure,
     alt="Impact ratio against ΔDP of the classifiers with ΔDP up to 0.1. Most lie below the dashed line of four fifths, many of Adult and COMPAS between 0.2 and 0.5, "
-    "although their ΔDP is small. Those of German credit are scattered over the whole height: its groups are small.",
+    "although their ΔDP is small. Those of German credit are scattered over the whole height, three of them at 0: its groups are small.",
 )
 
 # %% [markdown]
+# Three points of German credit lie at a ratio of 0: none of its 40 young people was selected, and chance alone could do that. So the record counts once more, with **whole interval**: only
+# where the 95 % interval of four fifths of the highest rate, less the lowest, lies above 0 altogether. Of the 87 that break the rule 60 break it so surely; the lowest ratio of these 60 is 0.13
+# (COMPAS, by race).
+#
 # Why? A difference forgets **how many are selected at all**. Select one person in twenty, and hardly any difference can reach 0.1: 6 % of the men and 2 % of the women is a ΔDP of 0.04, and
 # a third of the chance. So it is wherever few of many are chosen. Now rerun one cell of the record, logistic regression at a tenth selected, on a draw of the training people that the record
-# does not have. Its five draws span a range; ours may lie a hundredth beside it.
+# does not have. (The experiment's model also sees `education` as a category.) Its five draws span a range; ours may lie up to 0.01 outside that range.
 
 # %%
 experiment_cell = record["grid"]["Adult, sex | logistic regression | 0.1"]
@@ -535,16 +545,21 @@ class GroupThresholds:
 
 
 repaired = GroupThresholds(model, adult.load("validation"), share=0.1)
+one_cut = np.quantile(model.predict_proba(adult.load("validation"))[:, 1], 0.9)  # the same share, one threshold for all
 
 # %% tags=["nbval-check-output"]
 passed = fairness_audit.gate(repaired, test, y, sex, limits={"demographic_parity": 0.1})
-after = fairness_audit.gaps(y, repaired.predict(test), sex)
 print("passed:", passed.passed)
-print(f"ΔDP {after['demographic_parity']:.3f}, impact ratio {after['impact_ratio']:.2f}")
-print(f"equal opportunity {by_hand['equal opportunity']:.3f} before, {after['equal_opportunity']:.3f} after")
+for name, answer in {"one for all": scores > one_cut, "for each group": repaired.predict(test)}.items():
+    after = fairness_audit.gaps(y, answer, sex)
+    print(
+        f"thresholds, {name:14} ΔDP {after['demographic_parity']:.3f}, impact ratio {after['impact_ratio']:.2f}, "
+        f"equal opportunity {after['equal_opportunity']:.3f}"
+    )
 
 # %% [markdown]
-# It passed, and look at what it did: the gap among those who *have* a high income has become far wider, now to the disadvantage of men. Whoever sets one limit gets one number. In continuous integration, the same gate is one line;
+# It passed; but with a tenth selected, one threshold for all would have passed too, with an impact ratio of 0.32. And look at what the thresholds for each group did: the gap among those
+# who *have* a high income has become far wider, now to the disadvantage of men: 27 of 100 of these are selected, and 63 of 100 such women. Whoever sets one limit gets one number. In continuous integration, the same gate is one line;
 # its exit code is 1 when it refuses, and the report is written either way:
 #
 # ```bash
@@ -595,7 +610,7 @@ print(f"equal opportunity {by_hand['equal opportunity']:.3f} before, {after['equ
 #
 # </details>
 #
-# **3. Base rates differ. You demand equal PPV and equal TPR of an imperfect classifier. What happens to the false positive rates?**
+# **3. Base rates differ. You demand equal PPV and equal TPR of a classifier that selects some people rightly and some wrongly. What happens to the false positive rates?**
 #
 # <details><summary>A. They are equal too, by symmetry.</summary>
 #
@@ -604,7 +619,7 @@ print(f"equal opportunity {by_hand['equal opportunity']:.3f} before, {after['equ
 # </details>
 # <details><summary>B. They must differ.</summary>
 #
-# Right. It is arithmetic, whatever the model and however good the data.
+# Right. It is arithmetic, whatever the model. Only one that never selects wrongly escapes: its false positive rates are 0.
 #
 # </details>
 # <details><summary>C. They can be made equal with more data.</summary>
@@ -622,7 +637,7 @@ print(f"equal opportunity {by_hand['equal opportunity']:.3f} before, {after['equ
 # </details>
 # <details><summary>B. The difference, as a finding: 0.3 is far above 0.1.</summary>
 #
-# Not quite. Two groups of ten with equal rates lie more than 0.1 apart in most draws.
+# Not quite. Two groups of ten with equal rates lie more than 0.1 apart in about half of the draws.
 #
 # </details>
 # <details><summary>C. The rate with its interval, the note that it was not compared, and a plan for more data.</summary>

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -16,12 +17,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import sparse
+from scipy import sparse, stats
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
+from helix import paths
+from helix.course import catalogue
 from helix.measure import difference_of_proportions
+from helix.record import results
 from helix.trust import audit_report
 from helix.trust.fairness_audit import (
     Audit,
@@ -894,3 +898,41 @@ def test_main_says_why_it_could_not_ask(inside, capsys, words, message):
     assert "Traceback" not in said.err
     assert not said.out
     assert not (inside / "a.pdf").exists()
+
+
+# ------------------------------------------------------------------ the record, and what the chapter says of it
+
+
+def test_what_the_prose_says_of_the_record_is_the_records():
+    prose = " ".join(catalogue.load().chapter("12").source.read_text().replace("\n#", " ").split())
+    record = results.load("12_fairness_audit")
+    broken, points = record["figures"]["broken"], pd.DataFrame(record["figures"]["points"])
+    assert broken["impact ratio below 0.8"] == (points["ratio"] < 0.8).sum()
+    surely = broken["impact ratio below 0.8, whole interval"]
+    said = re.search(
+        r"whole interval lies below 0.8 is ([\d.]+) \(COMPAS, race\)", record["claims"]["dp_gap_acceptable"]["measured"]
+    )
+    assert said
+    for text in (
+        f"Of the {broken['impact ratio below 0.8']} that break the rule {surely} break it so surely",
+        f"the lowest ratio of these {surely} is {said[1]} (COMPAS, by race)",
+    ):
+        assert text in prose, text
+    empty = points[points["ratio"] == 0]
+    assert "Three points of German credit lie at a ratio of 0" in prose
+    assert (len(empty), set(empty["source"])) == (3, {"German credit, age"})
+    cells = [by[share] for by, source in zip(record["runs"]["models"]["cells"], record["runs"]["models"]["source"], strict=True) if source == "German credit, age" for share in by]  # fmt: skip
+    young = [cell["25 or younger"] for cell in cells]
+    assert {sum(four) for four in young} == {40}
+    assert sum(four[0] + four[2] == 0 for four in young) == 3
+
+
+def test_the_gaps_that_chance_makes_are_counted_without_rounding():
+    """Of two groups of ten with a rate of 0.6, 49 % lie more than 0.1 apart; comparing shares in floating point says 55 %."""
+    counts = np.arange(11)
+    chance = stats.binom.pmf(counts, 10, 0.6)
+    apart = 10 * np.abs(counts[:, None] - counts) > 10
+    exact = float(chance @ apart @ chance)
+    book = json.loads((paths.root() / "notebooks" / "12_fairness_audit.ipynb").read_text())
+    printed = json.dumps(book["cells"])
+    assert f"   10 people in each group: gap above 0.1 in  {exact:.0%} of draws" in printed

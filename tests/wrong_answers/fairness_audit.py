@@ -81,6 +81,56 @@ def false_omission_rates_one_number(solution):
     return lambda y, p, groups, at_least=30: float(y[p == 0].mean())
 
 
+def false_omission_rates_nan(solution):
+    return lambda *people: {name: float("nan") if rate is None else rate for name, rate in solution(*people).items()}
+
+
+def false_omission_rates_nan_where_nobody_stands(solution):
+    def answer(y, p, groups, at_least=30):
+        below = {str(name): (p[groups == name] == 0).sum() for name in np.unique(groups)}
+        return solution(y, p, groups, at_least) | {name: float("nan") for name, count in below.items() if count == 0}
+
+    return answer
+
+
+def false_omission_rates_filtered_first(solution):
+    def answer(y, p, groups, at_least=30):
+        passed_over = pd.DataFrame({"y": y, "group": groups})[p == 0]
+        rates = passed_over.groupby("group")["y"].agg(["mean", "size"])
+        return {name: m if count >= at_least else None for name, m, count in rates.itertuples()}
+
+    return answer
+
+
+def false_omission_rates_or_none(solution):
+    return lambda *people: {name: rate or None for name, rate in solution(*people).items()}
+
+
+def false_omission_rates_enough_selected(solution):
+    return _by_group(_missed, _passed_over, lambda y, p: p == 1)
+
+
+def false_omission_rates_enough_of_both(solution):
+    def answer(y, p, groups, at_least=30):
+        selected = {str(name): (p[groups == name] == 1).sum() for name in np.unique(groups)}
+        rates = solution(y, p, groups, at_least)
+        return {name: rate if selected[name] >= at_least else None for name, rate in rates.items()}
+
+    return answer
+
+
+def false_omission_rates_enough_missed(solution):
+    return _by_group(_missed, _passed_over, _missed)
+
+
+def false_omission_rates_enough_with_label(solution):
+    return _by_group(_missed, _passed_over, lambda y, p: y == 1)
+
+
+def false_omission_rates_always_thirty(solution):
+    return lambda y, p, groups, at_least=30: solution(y, p, groups, 30)
+
+
 def forced_ppv_no_base_rate(solution):
     return lambda base_rate, tpr, fpr: tpr / (tpr + fpr)
 
@@ -127,6 +177,31 @@ def forced_ppv_zero(solution):
 
 def forced_ppv_nan(solution):
     return lambda base_rate, tpr, fpr: solution(base_rate, tpr, fpr) if tpr + fpr else float("nan")
+
+
+def _raising(solution, refused):
+    def answer(base_rate, tpr, fpr):
+        if refused(base_rate, tpr, fpr):
+            raise ValueError("There is no PPV.")
+        return solution(base_rate, tpr, fpr)
+
+    return answer
+
+
+def forced_ppv_refuses_tpr_zero(solution):
+    return _raising(solution, lambda base_rate, tpr, fpr: tpr == 0)
+
+
+def forced_ppv_refuses_fpr_zero(solution):
+    return _raising(solution, lambda base_rate, tpr, fpr: fpr == 0)
+
+
+def forced_ppv_refuses_high_base_rate(solution):
+    return _raising(solution, lambda base_rate, tpr, fpr: base_rate >= 0.5 or tpr == fpr == 0)
+
+
+def forced_ppv_refuses_tpr_below_fpr(solution):
+    return _raising(solution, lambda base_rate, tpr, fpr: tpr <= fpr)
 
 
 def _table(column, attribute):
@@ -292,6 +367,77 @@ def choose_then_judge_smallest(solution):
     return answer
 
 
+def _compares(gap=np.ptp, ratio=lambda of: of.min() / of.max()):
+    return _choose(qualifies=lambda of, limit: of.max() > 0 and gap(of) <= limit and ratio(of) >= 0.8)
+
+
+def choose_then_judge_ends(solution):
+    return _compares(lambda of: abs(of[0] - of[-1]), lambda of: min(of[0], of[-1]) / max(of[0], of[-1]))
+
+
+def choose_then_judge_first_two(solution):
+    return _compares(lambda of: abs(of[0] - of[1]), lambda of: min(of[0], of[1]) / max(of[0], of[1]))
+
+
+def choose_then_judge_gap_of_ends(solution):
+    return _compares(lambda of: abs(of[0] - of[-1]))
+
+
+def choose_then_judge_ratio_of_ends(solution):
+    return _compares(ratio=lambda of: min(of[0], of[-1]) / max(of[0], of[-1]))
+
+
+def choose_then_judge_ratio_one_way(solution):
+    return _compares(ratio=lambda of: of[0] / of[-1])
+
+
+def choose_then_judge_ratio_other_way(solution):
+    return _compares(ratio=lambda of: of[-1] / of[0])
+
+
+def choose_then_judge_all_signed(solution):
+    return _compares(lambda of: of[0] - of[-1], lambda of: of[0] / of[-1])
+
+
+def choose_then_judge_counts(solution):
+    def answer(validation, test, candidates, limit=0.1):
+        scores, groups = validation
+        good = []
+        for t in candidates:
+            counts = np.array([(scores[groups == name] > t).sum() for name in np.unique(groups)])
+            if counts.max() and np.ptp(_rates(validation, t)) <= limit and counts.min() / counts.max() >= 0.8:
+                good.append(t)
+        return (min(good), float(np.ptp(_rates(test, min(good))))) if good else None
+
+    return answer
+
+
+def choose_then_judge_shares_of_all(solution):
+    def of(split, t):
+        scores, groups = split
+        return np.array([((scores > t) & (groups == name)).mean() for name in np.unique(groups)])
+
+    def answer(validation, test, candidates, limit=0.1):
+        good = [
+            t for t in candidates if (r := of(validation, t)).max() and np.ptp(r) <= limit and r.min() / r.max() >= 0.8
+        ]
+        return (min(good), float(np.ptp(of(test, min(good))))) if good else None
+
+    return answer
+
+
+def choose_then_judge_fixed_limit(solution):
+    return lambda validation, test, candidates, limit=0.1: solution(validation, test, candidates, 0.1)
+
+
+def choose_then_judge_other_fixed_limit(solution):
+    return lambda validation, test, candidates, limit=0.1: solution(validation, test, candidates, 0.125)
+
+
+def choose_then_judge_a_little_more(solution):
+    return lambda validation, test, candidates, limit=0.1: solution(validation, test, candidates, limit + 0.001)
+
+
 def choose_then_judge_threshold_only(solution):
     return lambda *given: (solution(*given) or [None])[0]
 
@@ -344,6 +490,69 @@ def decide_control_by_place(solution):
     return _control(solution, control)
 
 
+def _rated(solution, passes):
+    return _control(solution, lambda selected, groups: bool(passes(_of(selected, groups).to_numpy())))
+
+
+def decide_control_no_gap_strict_ratio(solution):
+    return _rated(solution, lambda of: of.max() > 0 and of.min() >= 0.88 * of.max())
+
+
+def decide_control_low_ratio(solution):
+    return _rated(solution, lambda of: of.max() > 0 and np.ptp(of) <= 0.1 and of.min() >= 0.55 * of.max())
+
+
+def decide_control_wide_gap(solution):
+    return _rated(solution, lambda of: of.max() > 0 and np.ptp(of) <= 0.125 and of.min() >= 0.8 * of.max())
+
+
+def decide_control_narrow_gap(solution):
+    return _rated(solution, lambda of: of.max() > 0 and np.ptp(of) <= 0.0701 and of.min() >= 0.8 * of.max())
+
+
+def decide_control_counts(solution):
+    def control(selected, groups):
+        counts = pd.Series(selected).groupby(groups).sum()
+        return bool(counts.max() > 0 and np.ptp(_of(selected, groups)) <= 0.1 and counts.min() >= 0.8 * counts.max())
+
+    return _control(solution, control)
+
+
+def decide_control_against_overall(solution):
+    def control(selected, groups):
+        of = _of(selected, groups)
+        return bool(of.max() > 0 and np.ptp(of) <= 0.1 and of.min() >= 0.8 * selected.mean())
+
+    return _control(solution, control)
+
+
+def decide_control_first_and_last(solution):
+    return _rated(
+        solution,
+        lambda of: of.max() > 0 and abs(of[0] - of[-1]) <= 0.1 and min(of[0], of[-1]) >= 0.8 * max(of[0], of[-1]),
+    )
+
+
+def decide_control_first_two(solution):
+    return _rated(solution, lambda of: of.max() > 0 and np.ptp(of[:2]) <= 0.1 and of[:2].min() >= 0.8 * of[:2].max())
+
+
+def decide_control_against_the_first(solution):
+    return _rated(solution, lambda of: of.max() > 0 and np.ptp(of) <= 0.1 and of.min() >= 0.8 * of[0])
+
+
+def decide_control_nobody_selected(solution):
+    return _rated(solution, lambda of: np.ptp(of) <= 0.1 and of.min() >= 0.8 * of.max())
+
+
+def decide_control_without_the_empty(solution):
+    def passes(of):
+        of = of[of > 0]
+        return len(of) and np.ptp(of) <= 0.1 and of.min() >= 0.8 * of.max()
+
+    return _rated(solution, passes)
+
+
 def decide_control_returns_words(solution):
     return _control(solution, lambda selected, groups: "pass")
 
@@ -379,6 +588,15 @@ WRONG = {
         (false_omission_rates_more_than, "Exactly `at_least`"),
         (false_omission_rates_overall, "not the false omission rates"),
         (false_omission_rates_one_number, "a value for each key"),
+        (false_omission_rates_nan, "NaN is not `None`: say"),
+        (false_omission_rates_nan_where_nobody_stands, "you answered NaN"),
+        (false_omission_rates_filtered_first, "everybody is selected is gone"),
+        (false_omission_rates_or_none, "A rate of 0 is known"),
+        (false_omission_rates_enough_selected, "how many were selected"),
+        (false_omission_rates_enough_of_both, "how many were selected"),
+        (false_omission_rates_enough_missed, "passed over *wrongly* to see"),
+        (false_omission_rates_enough_with_label, "people with label 1 to see"),
+        (false_omission_rates_always_thirty, "always 30"),
     ],
     "forced_ppv": [
         (forced_ppv_no_base_rate, "base rate is missing"),
@@ -392,6 +610,10 @@ WRONG = {
         (forced_ppv_of_everybody, "Divide by all who are selected"),
         (forced_ppv_zero, "a 0 would claim"),
         (forced_ppv_nan, "Raise a ValueError"),
+        (forced_ppv_refuses_tpr_zero, "the PPV is 0, and no error"),
+        (forced_ppv_refuses_fpr_zero, "the PPV is 1, and no error"),
+        (forced_ppv_refuses_high_base_rate, "A base rate above one half"),
+        (forced_ppv_refuses_tpr_below_fpr, "Raise only where nobody is selected"),
     ],
     "proxies": [
         (proxies_no_baseline, "Subtract that share"),
@@ -408,16 +630,28 @@ WRONG = {
         (choose_then_judge_on_test, "chose the threshold on the test people"),
         (choose_then_judge_on_both, "tunes on them"),
         (choose_then_judge_on_validation, "It flatters"),
-        (choose_then_judge_signed, "The gap is signed"),
-        (choose_then_judge_signed_other_way, "or only in one direction"),
+        (choose_then_judge_signed, "in one direction"),
+        (choose_then_judge_signed_other_way, "in one direction"),
         (choose_then_judge_strict, "exactly the limit"),
-        (choose_then_judge_no_ratio, "was not asked for, or is upside down"),
+        (choose_then_judge_no_ratio, "was not asked for, is upside down"),
         (choose_then_judge_upside_down, "upside down"),
-        (choose_then_judge_only_ratio, "and the gap not, or only in one direction"),
+        (choose_then_judge_only_ratio, "The gap was not asked for"),
         (choose_then_judge_at_threshold, "*above* the threshold"),
         (choose_then_judge_highest, "the lowest is wanted"),
         (choose_then_judge_first, "the lowest is wanted"),
         (choose_then_judge_smallest, "smallest gap"),
+        (choose_then_judge_ends, "not of all groups"),
+        (choose_then_judge_first_two, "not of all groups"),
+        (choose_then_judge_gap_of_ends, "in one direction"),
+        (choose_then_judge_ratio_of_ends, "compares two groups"),
+        (choose_then_judge_ratio_one_way, "compares two groups"),
+        (choose_then_judge_ratio_other_way, "compares two groups"),
+        (choose_then_judge_all_signed, "in one direction"),
+        (choose_then_judge_counts, "Groups differ in size"),
+        (choose_then_judge_shares_of_all, "Groups differ in size"),
+        (choose_then_judge_fixed_limit, "Your limit is fixed"),
+        (choose_then_judge_other_fixed_limit, "Your limit is fixed"),
+        (choose_then_judge_a_little_more, "add nothing to the limit"),
         (choose_then_judge_threshold_only, "not the lowest threshold"),
         (choose_then_judge_always, "no threshold qualifies"),
     ],
@@ -428,6 +662,17 @@ WRONG = {
         (decide_control_gap_only, "lets a selection through"),
         (decide_control_ratio_only, "lets a selection through"),
         (decide_control_by_place, "our control"),
+        (decide_control_no_gap_strict_ratio, "our control"),
+        (decide_control_low_ratio, "lets a selection through"),
+        (decide_control_wide_gap, "lets a selection through"),
+        (decide_control_narrow_gap, "hardly anything could go out"),
+        (decide_control_counts, "our control"),
+        (decide_control_against_overall, "lets a selection through"),
+        (decide_control_first_and_last, "lets a selection through"),
+        (decide_control_first_two, "lets a selection through"),
+        (decide_control_against_the_first, "our control"),
+        (decide_control_nobody_selected, "nobody is selected at all"),
+        (decide_control_without_the_empty, "lets a selection through"),
         (decide_control_returns_words, "True (let it pass) or False"),
         (decide_contradicts_evidence, "its value is 0."),
         (decide_one_number, "does not say what it makes of `impact_ratio`"),

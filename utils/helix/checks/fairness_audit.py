@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -44,72 +45,114 @@ def _names(rng: np.random.Generator, n: int) -> list[str]:
 def false_omission_rates(answer: Callable[..., Any], rng: np.random.Generator) -> None:
     """Ask for the false omission rate of each group, where enough people stand below the line."""
     at_least = int(rng.integers(8, 25))
-    # TP, FN, FP, TN: a plain group; one just large enough below the line; one large, and with few below it; one tiny.
     low, few = int(rng.integers(3, at_least - 3)), int(rng.integers(1, 4))
+    between = int(rng.integers(at_least + 1, 30))
+    # TP, FN, FP, TN: each group but the first tells one way to count from the others.
     tables = [
-        [int(n) for n in rng.integers(30, 90, size=4)],
-        [int(rng.integers(40, 60)), low, int(rng.integers(20, 35)), at_least - low],
-        [int(rng.integers(60, 90)), few, int(rng.integers(30, 50)), at_least - 1 - few],
-        [3, 1, 2, 1],
+        [int(n) for n in rng.integers(30, 90, size=4)],  # plain
+        [int(rng.integers(40, 60)), low, int(rng.integers(20, 35)), at_least - low],  # just enough below the line
+        [int(rng.integers(40, 60)), few, int(rng.integers(20, 35)), between - few],  # enough, but fewer than 30
+        [int(rng.integers(60, 90)), few, int(rng.integers(30, 50)), at_least - 1 - few],  # large, and one too few
+        [3, 1, 2, 1],  # tiny
+        [
+            int(rng.integers(25, 40)),
+            0,
+            int(rng.integers(25, 40)),
+            int(rng.integers(35, 60)),
+        ],  # nobody wrongly: 0 is known
+        [3, int(rng.integers(25, 40)), 2, int(rng.integers(35, 60))],  # few selected
+        [2, 3, int(rng.integers(25, 40)), int(rng.integers(35, 60))],  # few with label 1
     ]
-    names = _names(rng, 4)
+    names = _names(rng, len(tables))
     y, p, of = _people(rng, dict(zip(names, tables, strict=True)))
     cells = {
         name: dict(zip(("tp", "fn", "fp", "tn"), table, strict=True)) for name, table in zip(names, tables, strict=True)
     }
 
-    def rates(over: tuple[str, ...], under: tuple[str, ...], **otherwise: Any) -> dict[str, Any]:
-        enough = {name: sum(c[part] for part in under) >= at_least for name, c in cells.items()}
-        return {
-            name: sum(c[part] for part in over) / sum(c[part] for part in under) if enough[name] else None
-            for name, c in cells.items()
-        } | otherwise
+    def size(cell: dict[str, int], *parts: str) -> int:
+        return sum(cell[part] for part in parts)
 
-    wanted, size = rates(("fn",), ("fn", "tn")), {name: sum(c.values()) for name, c in cells.items()}
-    every = {name: c["fn"] / (c["fn"] + c["tn"]) for name, c in cells.items()}
-    got = answer(y, p, of, at_least)
+    def rates(over: str, under: tuple[str, ...], enough: Callable[[dict[str, int]], bool]) -> dict[str, Any]:
+        return {name: cell[over] / size(cell, *under) if enough(cell) else None for name, cell in cells.items()}
+
+    def known(cell: dict[str, int]) -> bool:
+        return size(cell, "fn", "tn") >= at_least
+
+    def where(enough: Callable[[dict[str, int]], bool]) -> dict[str, Any]:
+        return rates("fn", ("fn", "tn"), enough)
+
+    wanted, everybody = where(known), ("tp", "fn", "fp", "tn")
     expect(
-        got,
+        answer(y, p, of, at_least),
         close_to=wanted,
         because="These are not the false omission rates: of the people who were not selected, the share with label 1.",
         given=f"at_least = {at_least}; (TP, FN, FP, TN) = {dict(zip(names, map(tuple, tables), strict=True))}",
         if_equals={
             "You divided by the people with label 1. That is the false negative rate: it asks of those who have the label, not of "
             "those whom the model passed over.": any_of(
-                rates(("fn",), ("fn", "tp")),
-                {
-                    name: c["fn"] / (c["fn"] + c["tp"]) if wanted[name] is not None else None
-                    for name, c in cells.items()
-                },
+                rates("fn", ("fn", "tp"), known),
+                rates("fn", ("fn", "tp"), lambda cell: size(cell, "fn", "tp") >= at_least),
             ),
             "You looked at those who were selected. That is the false discovery rate.": any_of(
-                rates(("fp",), ("fp", "tp")),
-                {
-                    name: c["fp"] / (c["fp"] + c["tp"]) if wanted[name] is not None else None
-                    for name, c in cells.items()
-                },
+                rates("fp", ("fp", "tp"), known),
+                rates("fp", ("fp", "tp"), lambda cell: size(cell, "fp", "tp") >= at_least),
             ),
             "You divided by the whole group, so that a group that is selected often looks well treated.": any_of(
-                {name: c["fn"] / size[name] if wanted[name] is not None else None for name, c in cells.items()},
-                rates(("fn",), ("tp", "fn", "fp", "tn")),
+                rates("fn", everybody, known), rates("fn", everybody, lambda cell: size(cell, *everybody) >= at_least)
             ),
             "These are the shares of label 0. You counted those who were passed over rightly.": rates(
-                ("tn",), ("fn", "tn")
+                "tn", ("fn", "tn"), known
             ),
             "You counted the whole group to see whether it is large enough. What counts is how many stand below the line: a group of a "
-            "hundred may have ten people who were not selected.": {
-                name: every[name] if size[name] >= at_least else None for name in names
-            },
-            "Rates of too few people are given as if they were known. Answer `None` for them.": every,
+            "hundred may have ten people who were not selected.": where(
+                lambda cell: size(cell, *everybody) >= at_least
+            ),
+            "You counted the people with label 1 to see whether they are enough. What counts is how many stand below the line, that is "
+            "how many were not selected.": where(lambda cell: size(cell, "tp", "fn") >= at_least),
+            "You counted those passed over *wrongly* to see whether they are enough. Below the line stand all who were not selected, "
+            "whatever their label.": where(lambda cell: cell["fn"] >= at_least),
+            "You asked how many were selected. The rate is known as soon as enough people were *not* selected, however few were.": any_of(
+                where(lambda cell: size(cell, "tp", "fp") >= at_least),
+                where(lambda cell: known(cell) and size(cell, "tp", "fp") >= at_least),
+            ),
+            "Your limit is always 30. `at_least` is an argument, and 30 only what it is if nobody says otherwise.": where(
+                lambda cell: size(cell, "fn", "tn") >= 30
+            ),
+            "Rates of too few people are given as if they were known. Answer `None` for them.": where(
+                lambda cell: True
+            ),
             "Small groups are gone from your answer. Whoever is left out must be named: answer `None`.": {
                 name: rate for name, rate in wanted.items() if rate is not None
             },
             "You answered 0 where nothing is known. 0 would say that nobody is passed over wrongly.": {
                 name: 0.0 if rate is None else rate for name, rate in wanted.items()
             },
-            "Exactly `at_least` people are enough; only fewer are too few.": {
-                name: None if c["fn"] + c["tn"] <= at_least else every[name] for name, c in cells.items()
+            "NaN is not `None`: say `None` where the rate is not known.": {
+                name: float("nan") if rate is None else rate for name, rate in wanted.items()
             },
+            "A rate of 0 is known: enough people were passed over, and none of them wrongly. (`rate or None` makes `None` of it.)": {
+                name: rate or None for name, rate in wanted.items()
+            },
+            "Exactly `at_least` people are enough; only fewer are too few.": where(
+                lambda cell: size(cell, "fn", "tn") > at_least
+            ),
+        },
+    )
+    # Of one group everybody is selected, so that nobody stands below the line.
+    some, full = _names(rng, 2)
+    cell = [int(n) for n in rng.integers(30, 60, size=4)]
+    y, p, of = _people(rng, {some: cell, full: [int(rng.integers(20, 30)), 0, int(rng.integers(15, 30)), 0]})
+    rate = cell[1] / (cell[1] + cell[3])
+    expect(
+        answer(y, p, of, at_least),
+        close_to={some: rate, full: None},
+        because="Where everybody is selected, nobody stands below the line: the rate of that group is `None`.",
+        given=f"everybody of {full} is selected",
+        if_equals={
+            "A group of which everybody is selected is gone from your answer. Whoever is left out must be named: answer `None`.": {
+                some: rate
+            },
+            "Where nobody stands below the line you answered NaN. NaN is not `None`.": {some: rate, full: float("nan")},
         },
     )
 
@@ -172,6 +215,26 @@ def forced_ppv(answer: Callable[..., Any], rng: np.random.Generator) -> None:
             * tpr,
         },
     )
+    most, least, more = (float(rng.uniform(*ends)) for ends in ((0.55, 0.85), (0.1, 0.35), (0.4, 0.6)))
+    for given, wanted, because in (
+        ((p, tpr, 0.0), 1.0, "With an FPR of 0 nobody is selected wrongly: the PPV is 1, and no error."),
+        (
+            (p, 0.0, fpr),
+            0.0,
+            "With a TPR of 0 and an FPR above 0 all who are selected are selected wrongly: the PPV is 0, and no error.",
+        ),
+        (
+            (most, least, more),
+            most * least / (most * least + (1 - most) * more),
+            "A base rate above one half, or a TPR below the FPR, is no error: the PPV follows from them all the same.",
+        ),
+    ):
+        said = "base_rate = {:.3f}, tpr = {:.3f}, fpr = {:.3f}".format(*given)
+        try:
+            got = answer(*given)
+        except ValueError as error:
+            raise Unmet(f"{because} Raise only where nobody is selected.", said, f"ValueError: {error}") from None
+        expect(got, close_to=wanted, because=because, given=said)
     expect_raises(
         ValueError,
         lambda: answer(p, 0.0, 0.0),
@@ -262,7 +325,7 @@ def proxies(answer: Callable[..., Any], rng: np.random.Generator) -> None:
                 gains(dropped=True), known, {column: known[column] + overall for column in shuffled}
             ),
             "The sign is turned: a gain is positive.": {column: -gain for column, gain in wanted.items()},
-            "A column that does not help is not nothing: it still belongs into the answer, with its gain.": {
+            "A column that changes no guess still belongs into the answer, with its gain of 0.": {
                 column: gain for column, gain in wanted.items() if gain > 1e-9
             },
         },
@@ -277,45 +340,87 @@ def proxies(answer: Callable[..., Any], rng: np.random.Generator) -> None:
 
 
 # Selection rates of three groups above each of eight thresholds, lowest first, on validation and on test. What each misconception takes
-# for good differs: level 0 has only the ratio, 1 has a gap that is negative, 2 is good on test only, 3 has only the gap, 4 is the answer, 5 is
-# good on both, 6 is the highest good one, 7 has the smallest gap.
-VALIDATION = (
-    *((0.99, 0.90, 0.82), (0.66, 0.72, 0.80), (0.45, 0.50, 0.62), (0.30, 0.36, 0.40)),
-    *((0.28, 0.29, 0.32), (0.22, 0.24, 0.265), (0.15, 0.16, 0.18), (0.04, 0.05, 0.055)),
+# for good differs: level 0 has only the ratio, 1 has a gap that only a wide limit lets through, 2 is good on test only, 3 has only the gap, 4 is
+# the answer to a narrow limit, 5 is good on both, 6 is the highest good one, 7 has the smallest gap. Which group is which changes, so that
+# each is the odd one out at every place.
+VALIDATION = np.array(
+    [
+        *((0.99, 0.90, 0.82), (0.66, 0.72, 0.80), (0.45, 0.50, 0.62), (0.30, 0.36, 0.40)),
+        *((0.28, 0.29, 0.32), (0.22, 0.24, 0.265), (0.15, 0.16, 0.18), (0.04, 0.05, 0.055)),
+    ]
 )
-TEST = (
-    *((0.95, 0.90, 0.75), (0.60, 0.70, 0.80), (0.50, 0.52, 0.55), (0.42, 0.44, 0.46)),
-    *((0.22, 0.30, 0.36), (0.20, 0.21, 0.22), (0.14, 0.15, 0.16), (0.05, 0.05, 0.06)),
+TEST = np.array(
+    [
+        *((0.95, 0.90, 0.75), (0.60, 0.70, 0.80), (0.50, 0.52, 0.55), (0.42, 0.44, 0.46)),
+        *((0.22, 0.30, 0.36), (0.20, 0.21, 0.22), (0.14, 0.15, 0.16), (0.05, 0.05, 0.06)),
+    ]
 )
+NARROW, WIDE = (0.106, 0.128), (0.146, 0.16)  # limits between the gaps of levels 3 and 1, and of levels 1 and 0
+SIZES = (400, 600, 1000)
 
 
-def _split(
-    rng: np.random.Generator, names: list[str], levels: tuple[tuple[float, ...], ...], thresholds: list[float]
-) -> tuple[Floats, Names]:
-    """Return scores and groups with these selection rates; whoever is not above a threshold and above the one below stands on it."""
-    size, factor = 500, float(rng.uniform(0.97, 1))
-    scores, of = [], []
-    for place, name in enumerate(names):
-        above = [round(size * factor * level[place]) for level in levels]
-        for upper, count in zip([*thresholds, 0.995], -np.diff([size, *above, 0]), strict=True):
-            scores += [upper] * int(count)
-            of += [name] * int(count)
-    order = rng.permutation(len(of))
-    return np.array(scores)[order], np.array(of)[order]
+@dataclass(frozen=True)
+class _Split:
+    """Scores and groups, and what they come to: the groups' sizes, and how many are above, or at, each threshold."""
+
+    given: tuple[Floats, Names]
+    sizes: Floats
+    above: dict[float, Floats]
+    at: dict[float, Floats]
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator, names: list[str], levels: Floats, thresholds: list[float]) -> _Split:
+        """Return people with these selection rates; whoever is not above a threshold and above the one below stands on it."""
+        factor = float(rng.uniform(0.97, 1))
+        scores: list[float] = []
+        of: list[str] = []
+        for name, size, level in zip(names, rng.permutation(SIZES), levels.T, strict=True):
+            above = np.round(size * factor * level).astype(int)
+            for upper, count in zip([*thresholds, 0.995], -np.diff([size, *above, 0]), strict=True):
+                scores += [upper] * int(count)
+                of += [name] * int(count)
+        order = rng.permutation(len(of))
+        split = np.array(scores)[order], np.array(of)[order]
+        mine = [split[0][split[1] == name] for name in names]
+        return cls(
+            split,
+            np.array([len(part) for part in mine], dtype=float),
+            {t: np.array([(part > t).sum() for part in mine], dtype=float) for t in thresholds},
+            {t: np.array([(part >= t).sum() for part in mine], dtype=float) for t in thresholds},
+        )
 
 
-def _rates(split: tuple[Floats, Names], threshold: float, strict: bool = True) -> list[float]:
-    scores, of = split
-    chosen = scores > threshold if strict else scores >= threshold
-    return [float(chosen[of == name].mean()) for name in sorted(set(of))]
+Measure = Callable[[Floats], float]
 
 
-def _fits(rates: list[float], limit: float, rule: str = "both") -> bool:
-    gap, most, least = max(rates) - min(rates), max(rates), min(rates)
-    if rule == "signed":
-        gap = rates[0] - rates[-1]
-    ratio = 1.0 if rule == "no ratio" else least / most if most else 0.0
-    return (rule == "only ratio" or gap <= limit) and ratio >= RATIO
+def _gap(rates: Floats) -> float:
+    return float(rates.max() - rates.min())
+
+
+def _ratio(rates: Floats) -> float:
+    return float(rates.min() / rates.max()) if rates.max() else 0.0
+
+
+def _of_two(measure: Measure, *places: int) -> Measure:
+    """Return a measure that looks at two groups only."""
+    return lambda rates: measure(rates[list(places)])
+
+
+def _over(first: int, second: int) -> Measure:
+    return lambda rates: float(rates[first] / rates[second])
+
+
+def _less(first: int, second: int) -> Measure:
+    return lambda rates: float(rates[first] - rates[second])
+
+
+# Gaps and ratios that compare two of the groups, or that have a direction: what is asked of validation, and how test is judged.
+TWO = (
+    *((gap, _ratio) for gap in (_less(0, -1), _less(-1, 0), _of_two(_gap, 0, -1), _of_two(_gap, 0, 1))),
+    *((_gap, ratio) for ratio in (_of_two(_ratio, 0, -1), _of_two(_ratio, 0, 1), _over(0, -1), _over(-1, 0))),
+    *((_of_two(_gap, *two), _of_two(_ratio, *two)) for two in ((0, -1), (0, 1))),
+    *((_less(*two), _over(*two)) for two in ((0, -1), (-1, 0))),
+)
 
 
 @exercise(
@@ -340,40 +445,57 @@ def choose_then_judge(answer: Callable[..., Any], rng: np.random.Generator) -> N
     """Ask for the threshold that validation chooses, and its gap on test."""
     names = sorted(_names(rng, 3))
     thresholds = [float(t) for t in np.sort(rng.choice(np.arange(5, 95), len(VALIDATION), replace=False)) / 100]
-    validation, test = (_split(rng, names, levels, thresholds) for levels in (VALIDATION, TEST))
-    limit = float(rng.uniform(0.106, 0.128))
-    order = [int(place) for place in rng.permutation(len(thresholds)) if place != 6]
-    candidates = [thresholds[place] for place in [6, *order]]  # the first good one is the highest
-    made = _outcomes(validation, test, candidates, limit)
-    wanted = made.pop("wanted")
-    expect(
-        tuple(got) if isinstance(got := answer(validation, test, list(candidates), limit), list) else got,
-        close_to=wanted,
-        because="This is not the lowest threshold that keeps both limits on validation, with its gap on test.",
-        given=f"limit = {limit:.3f}, candidates {sorted(candidates)}, groups {', '.join(names)}",
-        if_equals={
-            "You chose the threshold on the test people. Then their gap is no measurement any more: it was picked to be small.": made[
-                "test"
-            ],
-            "You looked for a threshold that suits both splits. Whatever looks at the test people tunes on them.": made[
-                "either"
-            ],
-            "The gap is that of validation, on which the threshold was chosen. It flatters: give the gap on test.": made[
-                "flattered"
-            ],
-            "The gap is signed, so that a wide gap the other way, or with a third group, passes.": made["signed"],
-            "The impact ratio was not asked for, or is upside down, so that it never falls below 1. A small difference can be a third of the "
-            "chance: the lowest rate over the highest, at least 0.8.": made["no ratio"],
-            "The impact ratio was asked for, and the gap not, or only in one direction.": made["only ratio"],
-            "Selected is whoever scores *above* the threshold; here those at it were taken too.": made["loose"],
-            "Of the thresholds that qualify the lowest is wanted: it selects the most people.": any_of(
-                made["highest"], made["first"]
-            ),
-            "You took the threshold with the smallest gap. Asked is the lowest that keeps the limits.": made[
-                "smallest"
-            ],
-        },
-    )
+    columns = rng.permutation(3)
+    for place, ends in itertools.product(range(3), (NARROW, WIDE)):
+        turned = np.roll(columns, place)
+        validation, test = (_Split.drawn(rng, names, levels[:, turned], thresholds) for levels in (VALIDATION, TEST))
+        limit = float(rng.uniform(*ends))
+        order = [int(level) for level in rng.permutation(len(thresholds)) if level != 6]
+        candidates = [thresholds[level] for level in [6, *order]]  # the first good one is the highest
+        made = _outcomes(validation, test, candidates, limit)
+        got = answer(validation.given, test.given, list(candidates), limit)
+        expect(
+            tuple(got) if isinstance(got, list) else got,
+            close_to=made["wanted"][0],
+            because="This is not the lowest threshold that keeps both limits on validation, with its gap on test.",
+            given=f"limit = {limit:.3f}, candidates {sorted(candidates)}, groups {', '.join(names)} "
+            f"of {', '.join(f'{size:.0f}' for size in validation.sizes)} people on validation",
+            if_equals={
+                "You chose the threshold on the test people. Then their gap is no measurement any more: it was picked to be small.": any_of(
+                    *made["test"]
+                ),
+                "You looked for a threshold that suits both splits. Whatever looks at the test people tunes on them.": any_of(
+                    *made["either"]
+                ),
+                "The gap is that of validation, on which the threshold was chosen. It flatters: give the gap on test.": any_of(
+                    *made["flattered"]
+                ),
+                "The gap was not asked for, or not of all groups, or in one direction only. It is the highest rate of all groups less the lowest, never negative.": any_of(
+                    *made["only ratio"]
+                ),
+                "The impact ratio was not asked for, is upside down, or compares two groups in one direction, so that a third of the chance "
+                "passes. It is the lowest rate of all groups over the highest, at least 0.8.": any_of(
+                    *made["no ratio"]
+                ),
+                "Selected is whoever scores *above* the threshold; here those at it were taken too.": any_of(
+                    *made["loose"]
+                ),
+                "Of the thresholds that qualify the lowest is wanted: it selects the most people.": any_of(
+                    *made["highest"]
+                ),
+                "You took the threshold with the smallest gap. Asked is the lowest that keeps the limits.": any_of(
+                    *made["smallest"]
+                ),
+                "Your limit is fixed. `limit` is an argument, and 0.1 only what it is if nobody says otherwise.": any_of(
+                    *made["fixed"]
+                ),
+                "Groups differ in size: the rate of a group is how many are selected, over how many people *this group* has.": any_of(
+                    *made["counts"]
+                ),
+                "Only two of the groups were compared, or in one direction. Both measures look at all groups: the highest rate less the "
+                "lowest, and the lowest over the highest.": any_of(*made["two"]),
+            },
+        )
     # Five of eight and four of eight: a gap of exactly 0.125, and a ratio of exactly 0.8.
     small = np.repeat([0.9, 0.1, 0.9, 0.1], [5, 3, 4, 4]), np.repeat(["x", "y"], 8)
     edge = "A gap of exactly the limit, and a ratio of exactly 0.8, qualify: “at most” and “at least”."
@@ -382,36 +504,69 @@ def choose_then_judge(answer: Callable[..., Any], rng: np.random.Generator) -> N
     expect_that(got is not None, because=edge, given=given, got=got)
     expect(tuple(got) if isinstance(got, list) else got, close_to=(0.3, 0.125), because=edge, given=given)
     expect(
-        answer(validation, test, [0.995], limit),
+        answer(validation.given, test.given, [0.995], limit),
         equal_to=None,
         because="At 0.995 nobody is selected, so no threshold qualifies. Return `None`.",
         given="candidates [0.995]",
     )
+    expect(
+        answer(small, small, [0.3], 0.1245),
+        equal_to=None,
+        because="A gap of 0.125 is more than a limit of 0.1245: add nothing to the limit. No threshold qualifies here, so return `None`.",
+        given="rates 0.625 and 0.5, limit 0.1245",
+    )
 
 
-def _outcomes(validation: Any, test: Any, candidates: list[float], limit: float) -> dict[str, Any]:
-    """Return what the right answer gives, and what each misconception gives."""
+def _outcomes(validation: _Split, test: _Split, candidates: list[float], limit: float) -> dict[str, list[Any]]:
+    """Return what the right answer gives, and what each misconception can give."""
 
-    def good(split: Any, rule: str = "both", strict: bool = True) -> list[float]:
-        return [t for t in candidates if _fits(_rates(split, t, strict), limit, rule)]
+    def rates(split: _Split, t: float, at: bool = False) -> Floats:
+        return (split.at if at else split.above)[t] / split.sizes
 
-    def judged(chosen: float | None, split: Any = test, strict: bool = True) -> Any:
-        return None if chosen is None else (chosen, float(np.ptp(_rates(split, chosen, strict))))
+    def good(split: _Split, gap: Measure = _gap, ratio: Measure = _ratio, most: float = limit) -> list[float]:
+        return [t for t in candidates if gap(rates(split, t)) <= most and ratio(rates(split, t)) >= RATIO]
+
+    def judged(chosen: float | None, split: _Split = test, gap: Measure = _gap) -> Any:
+        return None if chosen is None else (chosen, gap(rates(split, chosen)))
+
+    def lowest(*asked: Any) -> float | None:
+        return min(good(*asked), default=None)
+
+    def counted(share: bool) -> Any:
+        """Take counts for the ratio alone, or shares of all people for both measures."""
+
+        def of(split: _Split, t: float) -> Floats:
+            return split.above[t] / (split.sizes.sum() if share else split.sizes)
+
+        some = [t for t in candidates if _gap(of(validation, t)) <= limit and _ratio(validation.above[t]) >= RATIO]
+        return (min(some), _gap(of(test, min(some)))) if some else None
+
+    def anything(rates: Floats) -> float:
+        return 1.0
 
     fitting = good(validation)
-    lowest = min(fitting, default=None)
-    by_rule = {rule: judged(min(good(validation, rule), default=None)) for rule in ("signed", "no ratio", "only ratio")}
-    return by_rule | {
-        "wanted": judged(lowest),
-        "test": judged(min(good(test), default=None)),
-        "either": judged(min(set(fitting) & set(good(test)), default=None)),
-        "flattered": judged(lowest, validation),
-        "loose": judged(min(good(validation, strict=False), default=None), strict=False),
-        "highest": judged(max(fitting, default=None)),
-        "first": judged(next(iter(fitting), None)),
-        "smallest": judged(
-            min(candidates, key=lambda t: np.ptp(_rates(validation, t)) if any(_rates(validation, t)) else 9)
-        ),
+    right = min(fitting, default=None)
+    loose = min(
+        (t for t in candidates if _gap(r := rates(validation, t, True)) <= limit and _ratio(r) >= RATIO), default=None
+    )
+    return {
+        "wanted": [judged(right)],
+        "test": [judged(lowest(test))],
+        "either": [judged(min(set(fitting) & set(good(test)), default=None))],
+        "flattered": [judged(right, validation)],
+        "only ratio": [judged(lowest(validation, lambda rates: 0.0))],
+        "no ratio": [judged(lowest(validation, _gap, anything))],
+        "loose": [None if loose is None else (loose, _gap(rates(test, loose, True)))],
+        "highest": [judged(max(fitting, default=None)), judged(next(iter(fitting), None))],
+        "smallest": [judged(min(candidates, key=lambda t: _gap(rates(validation, t))))],
+        "fixed": [judged(lowest(validation, _gap, _ratio, most)) for most in (0.1, 0.125)],
+        "counts": [counted(False), counted(True)],
+        "two": [
+            judged(chosen, test, judge)
+            for gap, ratio in TWO
+            for chosen in [lowest(validation, gap, ratio)]
+            for judge in (_gap, gap)
+        ],
     }
 
 
@@ -435,37 +590,39 @@ def _tenth() -> tuple[float, float]:
     return float(rates.max() - rates.min()), float(rates.min() / rates.max())
 
 
-def _selection(rng: np.random.Generator, thousandths: list[int]) -> tuple[Names, Names]:
-    """Return answers and groups with these selection rates, in thousandths, under fresh names and in a random order."""
-    names = _names(rng, len(thousandths))
-    of = np.repeat(names, 1000)
-    said = np.concatenate([np.arange(1000) < rate for rate in thousandths]).astype(int)
+def _selection(rng: np.random.Generator, thousandths: Sequence[int], sizes: Any) -> tuple[Names, Names]:
+    """Return answers and groups with these selection rates and sizes, under fresh names and in a random order.
+
+    The first rate is that of the group whose name comes first in the alphabet.
+    """
+    names = sorted(_names(rng, len(thousandths)))
+    said = np.concatenate(
+        [np.arange(size) < round(size * rate / 1000) for rate, size in zip(thousandths, sizes, strict=True)]
+    )
+    of = np.repeat(names, sizes)
     order = rng.permutation(len(of))
-    return said[order], of[order]
+    return said.astype(int)[order], of[order]
+
+
+def _everywhere(rng: np.random.Generator, pairs: Sequence[tuple[int, int]]) -> Iterator[tuple[Names, Names]]:
+    """Draw selections of two and of three groups with these rates: the odd one out is low or high, at each place, and of each size."""
+    for one, other in (ends for pair in pairs for ends in (pair, pair[::-1])):
+        sizes = rng.permutation((400, 1000, 2500))
+        for place in range(3):
+            rates = [other, other]
+            rates.insert(place, one)
+            yield _selection(rng, rates, np.roll(sizes, 2 * place))  # so that the odd one has each size once
+        yield _selection(rng, (one, other), sizes[:2])
 
 
 def _stopped(rng: np.random.Generator) -> Iterator[tuple[Names, Names]]:
-    low, high = int(rng.integers(20, 40)), int(rng.integers(880, 960))
-    for rates in (
-        [low, 3 * low],
-        [3 * low, low],
-        [2 * low, 2 * low, low],
-        [high, high - 130],
-        [high - 130, high, high],
-    ):
-        yield _selection(rng, rates)
+    # Only the ratio is broken; only the gap, twice; one group gets nothing; nobody gets anything.
+    yield from _everywhere(rng, ((100, 78), (900, 795), (700, 595), (60, 0)))
+    yield _selection(rng, (0, 0, 0), (400, 1000, 2500))
 
 
 def _passed(rng: np.random.Generator) -> Iterator[tuple[Names, Names]]:
-    low, high = int(rng.integers(20, 40)), int(rng.integers(880, 960))
-    for rates in (
-        [10 * low, 9 * low],
-        [low * 9, low * 10],
-        [2 * low, 2 * low, 2 * low - 2],
-        [high, high - 70],
-        [high - 70, high, high],
-    ):
-        yield _selection(rng, rates)
+    yield from _everywhere(rng, ((100, 82), (900, 805), (500, 405)))
 
 
 decide = decision(
@@ -477,7 +634,7 @@ decide = decision(
     limits={"dp_gap": GAP, "impact_ratio": RATIO},
     stop=_stopped,
     stop_because="Your control lets a selection through that it should stop: one group has less than four fifths of the chance of another, or the "
-    "rates lie more than 0.1 apart; in either direction, and for any of the groups.",
+    "rates lie more than 0.1 apart, in either direction, for any of the groups and whatever its size; or nobody is selected at all.",
     let_pass=_passed,
     pass_because="Your control stops a selection whose rates lie less than 0.1 apart, with an impact ratio above 0.8. Then hardly anything could go out.",
     rules=(
@@ -507,9 +664,10 @@ decide = decision(
     hints=(
         "Start from the form above, and replace every `...` by a sentence of your own.",
         'ΔDP lies below its limit and the ratio too: `{"dp_gap": "<= 0.1", "impact_ratio": "< 0.8"}`.',
-        "The control gets `selected` and `groups`: take the rate of each group, and return `max - min <= 0.1 and min / max >= 0.8`.",
+        "The control gets `selected` and `groups`: take the rate of each group, and return `max > 0 and max - min <= 0.1 and min / max >= 0.8`.",
     ),
     errors={
+        r"ZeroDivisionError|invalid value": "Where nobody is selected there is no ratio. Ask for that first, and answer False.",
         r"unexpected keyword argument": "The fields of `Decision` are spelled as in the form above the exercise.",
         r"missing \d+ required positional argument": "The control is called with `selected` and `groups`; any further argument needs a default.",
     },
