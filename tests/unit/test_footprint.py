@@ -30,6 +30,12 @@ def test_llama_lies_within_the_worlds_range():
     assert found.kg.low < 11_390e3 < found.kg.high
 
 
+def test_grids_have_sources_and_the_world_spans_them():
+    assert all(one.source for one in GRIDS.values())
+    assert (GRIDS["world"].low, GRIDS["world"].high) == (GRIDS["Norway"].value, GRIDS["India"].value)
+    assert all(one.value in range(30, 714) for one in GRIDS.values())
+
+
 def test_ends_are_all_low_and_all_high():
     found = footprint(2, Given(1, 2, 3), Given(100, 200, 400, "meter"), Given(1, 1.5, 2), Given(10, 100, 1000, "table"))
     assert (found.kwh.low, found.kwh.value, found.kwh.high) == pytest.approx((0.2, 1.2, 4.8))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from helix.distributed.messages import fit
 
@@ -57,6 +58,17 @@ def test_relative_fit_finds_alpha_in_noise_that_grows_with_size():
         for relative, into in errors.items():
             into.append(abs(fit(line(0.05, seed), relative=relative).alpha / ALPHA - 1))
     assert 5 * np.median(errors[True]) < np.median(errors[False])
+
+
+def test_plain_fit_is_a_linear_regression():
+    pairs = line(0.05, 3)
+    wanted = stats.linregress(*zip(*pairs, strict=True))
+    found = fit(pairs, relative=False)
+    t = stats.t.ppf(0.975, len(pairs) - 2)
+    assert found.alpha == pytest.approx(wanted.intercept)
+    assert found.beta == pytest.approx(wanted.slope)
+    assert found.seconds_per_byte.high - found.beta == pytest.approx(t * wanted.stderr)
+    assert found.latency.high - found.alpha == pytest.approx(t * wanted.intercept_stderr)
 
 
 def test_no_negative_latency():
