@@ -124,6 +124,12 @@ def test_years_of_gpt3_on_one_v100():
     assert found.years * YEAR * 24.6e12 == pytest.approx(3.14e23, rel=0.01)
 
 
+def test_llama_405b_on_h100s():
+    # 30.84e6 H100-hours in the Llama 3.1 model card. At the best stage's throughput throughout it would have been a fifth less.
+    found = on_one_device(405e9, DEVICES["H100"], tokens=15.6e12)
+    assert 0.75 < found.years * YEAR / 3600 / 30.84e6 < 0.85
+
+
 def test_no_throughput_no_years():
     assert on_one_device(1e9, DEVICES["B200"], tokens=1e9).years is None
     assert on_one_device(1e9, DEVICES["A100"]).years is None

@@ -254,7 +254,7 @@ def test_other_bad_jobs(make):
         make()
 
 
-@pytest.mark.parametrize("port", [0, 80, 70_000, "29500", True])
+@pytest.mark.parametrize("port", [0, 1023, 65_536, "29500", True])
 def test_bad_ports(port):
     with pytest.raises(ValueError, match="port"):
         torchrun(JOB, "host", port)

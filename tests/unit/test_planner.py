@@ -184,6 +184,8 @@ def test_traffic_of_zero_with_one_microbatch():
         (lambda: replace(selene(8), memory=math.nan), "memory"),
         (lambda: replace(selene(8), inter=0), "inter"),
         (lambda: replace(selene(8), reserve=1), "reserve"),
+        (lambda: replace(selene(8), efficiency=0), "efficiency"),
+        (lambda: replace(selene(8), latency=-1e-6), "latency"),
         (lambda: selene(12), "do not fill nodes"),
     ],
 )
