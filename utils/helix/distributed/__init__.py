@@ -1,0 +1,1 @@
+"""Data, pipeline and tensor parallelism, and what they cost."""
