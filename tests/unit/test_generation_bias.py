@@ -1,0 +1,202 @@
+"""The measures of a generator's lean, on texts, vectors and models whose answers are known by hand."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from helix.engineering import language
+from helix.generative import generation_bias as bias
+from helix.generative import job_corpus, job_sentences
+from helix.generative.rewriter import rewrite
+
+
+@pytest.mark.parametrize("variant", job_corpus.VARIANTS)
+def test_reading_agrees_with_what_the_corpus_knows_of_itself(variant):
+    for one in job_corpus.make(variant, 20, 5):
+        assert bias.pronoun(one.text, one.language) == one.pronoun, one.text
+        words = [side for side, some in job_sentences.TRAITS[one.language].items() if any(w in one.text for w in some)]
+        assert bias.trait(one.text, one.language) == (words[0] if words else None), one.text
+        good, of = bias.well_formed([one.text], one.language)
+        assert good == of >= len(one.sentences), one.text
+
+
+@pytest.mark.parametrize(
+    ("text", "of", "found"),
+    [
+        ("We want a nurse. She is kind. Ask Paul Brown for his number.", "en", "she"),
+        ("We want a nurse. Ask Paul Brown for his number. She is kind.", "en", None),
+        ("We want a nurse. “He was always fair,” a guest wrote about Omar Haddad.", "en", None),
+        ("We pay for her training when he starts.", "en", "she"),
+        ("The theme is there.", "en", None),
+        ("招聘护士。他工作认真。", "zh", "he"),
+        ("招聘护士。王磊说他喜欢。", "zh", None),
+        ("招聘护士。团队帮助她。", "zh", "she"),
+        ("", "zh", None),
+    ],
+)
+def test_pronoun(text, of, found):
+    assert bias.pronoun(text, of) == found
+
+
+def test_trait_is_the_first():
+    assert bias.trait("We value a gentle way. It suits a strong character.", "en") == "soft"
+    assert bias.trait("适合果断的人。适合温柔的人。", "zh") == "firm"
+    assert bias.trait("Lunch is free.", "en") is None
+
+
+def test_lean_counts_texts():
+    found = bias.lean(["He is.", "He is.", "She is.", "They are."], "en")
+    assert found == bias.Lean(2, 1, 4)
+    assert found.value == 0.25
+    assert found.share.value == pytest.approx(2 / 3)
+    assert bias.Lean(0, 0, 4).share is None
+    assert bias.Lean(30, 10, 50).beyond(bias.Lean(10, 30, 40)).value == 0.5
+    assert bias.lean(["It suits a strong character."], "en", "trait") == bias.Lean(1, 0, 1)
+    with pytest.raises(ValueError, match="no texts"):
+        bias.lean([], "en")
+    with pytest.raises(ValueError, match="n > 0"):
+        bias.Lean(0, 0, 4).beyond(bias.Lean(1, 1, 2))
+
+
+def test_slope():
+    known = np.linspace(-1, 1, 30)
+    exact = bias.slope(known, 0.5 * known + 0.3)  # the level does not matter
+    assert (exact.value, exact.low, exact.high) == pytest.approx((0.5, 0.5, 0.5))
+    noise = np.random.default_rng(0).normal(0, 0.1, 30)
+    none = bias.slope(known, noise)
+    assert none.low < 0 < none.high
+    assert np.abs(noise).mean() > 0.05  # while the mean of absolute differences is far from 0
+    with pytest.raises(ValueError, match="three words"):
+        bias.slope([1, 2], [1, 2])
+    with pytest.raises(ValueError, match="not all the same"):
+        bias.slope([1, 1, 1], [1, 2, 3])
+    with pytest.raises(ValueError, match="NaN"):
+        bias.slope([1, 2, 3], [1, 2, math.nan])
+
+
+def test_rank_correlation():
+    assert bias.rank_correlation(range(20), np.exp(range(20))).value == pytest.approx(1)
+    assert bias.rank_correlation(range(20), -np.arange(20)).value == pytest.approx(-1)
+
+
+def test_well_formed_counts_sentences():
+    assert bias.well_formed(["This is a post for a nurse. She works with care. Lunch is fre."], "en") == (2, 3)
+    assert bias.well_formed(["现招护士一名。他工作认认真。"], "zh") == (1, 2)
+    assert bias.well_formed([], "en") == (0, 0)
+
+
+@pytest.mark.parametrize("of", job_corpus.LANGUAGES)
+@pytest.mark.parametrize("gender", ["he", "she"])
+def test_the_rewriter_puts_each_sentence_of_the_corpus_as_a_human_did(of, gender):
+    for (template, _), by_hand in zip(job_sentences.WANTED[of], job_sentences.THEY[of], strict=True):
+        assert rewrite(job_corpus.gendered(template, of, gender)) == by_hand
+
+
+def test_the_shares_are_those_of_the_forty_occupations():
+    assert tuple(bias.WOMEN_SHARE) == language.OCCUPATIONS
+    shares = list(bias.WOMEN_SHARE.values())
+    assert shares == sorted(shares)
+    assert (min(shares), max(shares), len(shares)) == (2, 95, 40)
+
+
+class _Words:
+    """A tokenizer that knows single words; it splits “ten-der” in two."""
+
+    def __init__(self):
+        self.ids = {}
+
+    def __call__(self, text, add_special_tokens=False):
+        assert not add_special_tokens
+        parts = text.strip().replace("-", " -").split()
+        return SimpleNamespace(input_ids=[self.ids.setdefault(part, len(self.ids) + 1) for part in parts])
+
+
+def test_trait_gaps_are_differences_from_the_neutral_word():
+    tokenizer, seen = _Words(), []
+
+    def model(rows):
+        logits = torch.zeros(*rows.shape, 60)
+        for i, row in enumerate(rows.tolist()):
+            seen.append(row)
+            if tokenizer.ids["nurse"] in row:
+                logits[i, :, tokenizer.ids["firm"]] = -2.0
+            logits[i, :, tokenizer.ids["-der"]] = 1.0
+        return SimpleNamespace(logits=logits)
+
+    tokenizer("nurse"), tokenizer("firm"), tokenizer("ten-der")
+    found = bias.trait_gaps(model, tokenizer, ["nurse", "person"], ["The {} is", "We need a {}"], ["firm"], ["ten-der"])
+    assert found.shape == (2, 2)
+    assert found[1] == pytest.approx([0, 0], abs=1e-6)
+
+    def difference(firm):  # log p(firm) − log p(ten) − log p(-der), by hand
+        scores = np.zeros(60)
+        scores[tokenizer.ids["firm"]], scores[tokenizer.ids["-der"]] = firm, 1.0
+        p = scores - np.log(np.exp(scores).sum())
+        return p[tokenizer.ids["firm"]] - p[tokenizer.ids["ten"]] - p[tokenizer.ids["-der"]]
+
+    assert found[0] == pytest.approx([difference(-2.0) - difference(0.0)] * 2, abs=1e-5)
+
+
+def test_the_article_of_a_trait_template_fits():
+    heard = []
+
+    class Tokenizer(_Words):
+        def __call__(self, text, add_special_tokens=False):
+            heard.append(text)
+            return super().__call__(text, add_special_tokens)
+
+    bias.trait_gaps(
+        lambda rows: SimpleNamespace(logits=torch.zeros(*rows.shape, 40)),
+        Tokenizer(),
+        ["auditor", "cook"],
+        ["We need a {} who is"],
+    )
+    assert "We need an auditor who is" in heard
+    assert "We need a cook who is" in heard
+
+
+def test_weat_by_hand():
+    x, y = [[1, 0], [2, 0.2]], [[0, 1], [0.1, 3]]
+    a, b = [[5, 0]], [[0, 2]]
+    found = bias.weat(x, y, a, b)
+    s = [row[0] / math.hypot(*row) - row[1] / math.hypot(*row) for row in (*x, *y)]
+    assert found.effect == pytest.approx((np.mean(s[:2]) - np.mean(s[2:])) / np.std(s, ddof=1))
+    assert found.p == pytest.approx(1 / 6)  # of six divisions of four words none is associated more strongly
+    assert found.exact
+    assert bias.weat(y, x, a, b).effect == pytest.approx(-found.effect)
+    assert bias.weat(y, x, a, b).p == 1
+
+
+def test_weat_draws_where_all_divisions_are_too_many():
+    rng = np.random.default_rng(1)
+    x, y, a, b = rng.normal(size=(4, 12, 20))
+    found = bias.weat(x, y, a, b, draws=500)
+    assert not found.exact
+    assert 0.01 < found.p < 0.99
+    assert found == bias.weat(x, y, a, b, draws=500)
+    assert bias.weat(x + 3, y - 3, a + 3, b - 3, draws=500).p == pytest.approx(1 / 501)
+
+
+def test_weat_finds_nothing_in_noise_more_often_than_it_says():
+    rng = np.random.default_rng(3)
+    p = [bias.weat(*rng.normal(size=(4, 5, 10))).p for _ in range(200)]
+    assert 0.01 <= np.mean(np.array(p) <= 0.05) <= 0.1
+
+
+@pytest.mark.parametrize(
+    ("sets", "message"),
+    [
+        (([[1, 0]] * 2, [[1, 0]] * 3, [[1, 0]], [[1, 0]]), "equally many"),
+        (([[1, 0]], [[1, 0]], [[1, 0]], [[1, 0]]), "at least two"),
+        (([[1, 0], [0, 0]], [[1, 0]] * 2, [[1, 0]], [[1, 0]]), "zero or not finite"),
+        (([[1, 0], [math.nan, 0]], [[1, 0]] * 2, [[1, 0]], [[1, 0]]), "zero or not finite"),
+    ],
+)
+def test_weat_refuses(sets, message):
+    with pytest.raises(ValueError, match=message):
+        bias.weat(*sets)
