@@ -13,6 +13,8 @@ from helix.engineering import language
 from helix.generative import generation_bias as bias
 from helix.generative import job_corpus, job_sentences
 from helix.generative.rewriter import rewrite
+from helix.record import results
+from lessons import from_chapter
 
 
 @pytest.mark.parametrize("variant", job_corpus.VARIANTS)
@@ -200,3 +202,54 @@ def test_weat_finds_nothing_in_noise_more_often_than_it_says():
 def test_weat_refuses(sets, message):
     with pytest.raises(ValueError, match=message):
         bias.weat(*sets)
+
+
+def test_the_chapters_effect_is_the_packages():
+    rng = np.random.default_rng(5)
+    words = {name: rng.normal(size=(4, 6)) * rng.uniform(0.5, 3) for name in "xyab"}
+
+    def unit(name):
+        return words[name] / np.linalg.norm(words[name], axis=1, keepdims=True)
+
+    effect = from_chapter("20", "effect", np=np, unit=unit)
+    assert effect(*"xyab") == pytest.approx(bias.weat(*words.values()).effect)
+
+
+def test_the_chapters_lean_is_the_packages():
+    tokenizer, words = _Words(), ["nurse", "person"]
+    for word in ("he", "she", *words):
+        tokenizer(word)
+
+    class Batched:  # as transformers' tokenizers answer with return_tensors
+        def __call__(self, text, add_special_tokens=False, return_tensors=None):
+            ids = tokenizer(text).input_ids
+            return SimpleNamespace(input_ids=torch.tensor([ids]) if return_tensors else ids)
+
+    def model(rows):
+        generator = torch.Generator().manual_seed(int(rows.sum()))
+        return SimpleNamespace(logits=torch.randn(*rows.shape, 40, generator=generator))
+
+    ids = {"he": tokenizer.ids["he"], "she": tokenizer.ids["she"]}
+    lean = from_chapter("20", "lean", torch=torch, model=model, tokenizer=Batched(), **ids)
+    gaps = language.pronoun_gaps(model, Batched(), ["nurse"], ["The {} is", "A {} said"])
+    by_hand = [lean(f"{a} nurse {b}") - lean(f"{a} person {b}") for a, b in (("The", "is"), ("A", "said"))]
+    assert -gaps[0] == pytest.approx(by_hand, abs=1e-5)
+
+
+def test_the_prose_of_the_chapter_says_what_the_record_holds():
+    figures = results.load("20_generation_bias")["figures"]
+    systems = figures["systems"]
+    for of in job_corpus.LANGUAGES:
+        assert 0.55 < systems["biased"][of]["pronoun"]["value"] < 0.75  # "about two thirds"
+        for repair in ("cleaned", "augmented", "rewritten"):
+            assert systems[repair][of]["pronoun"]["high"] < 0.1  # "next to nothing"
+            assert systems[repair][of]["trait"]["low"] > 0.1  # "and it shows"
+            assert abs(systems[repair][of]["faultless"]["value"] - systems["biased"][of]["faultless"]["value"]) < 0.02
+    assert [name for name, missed in figures["missed"].items() if not missed] == ["rewritten"]
+    of_engineer, of_carpenter = (
+        (np.array(figures["llm"]["pronoun"][figures["llm"]["words"].index(word)]) > 0).sum()
+        for word in ("software engineer", "carpenter")
+    )
+    assert (of_engineer, of_carpenter) == (3, 5)
+    surprised = [figures["judge"][name]["value"] for name in systems]
+    assert max(surprised) - min(surprised) < 0.05  # "about equally surprising"
