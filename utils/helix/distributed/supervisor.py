@@ -20,7 +20,8 @@ from helix.distributed.processes import Rank, fork, kill
 
 PRINTED_AT_MOST = 20_000
 _GRACE = 0.3  # seconds: a rank that dies makes others raise; its own end is told, not theirs
-_IDLE = 3.0  # seconds without work on any rank, before it is asked where they are
+_IDLE = 3.0  # seconds without work on any rank, before they are asked where they are
+_NOISE = 6  # ticks of 10 ms that waiting itself takes meanwhile
 
 
 def supervise(connection: socket.socket) -> None:
@@ -108,7 +109,7 @@ class _Watch:
                 return "done"
             elif now >= end:
                 return "time"
-            elif (work := self._work()) != worked or work is None:
+            elif _busy(worked, work := self._work()):
                 worked, moved = work, now
             elif now >= moved + _IDLE:
                 if all(each.returned or failure.waits(found) for each, found in self._look()):
@@ -172,14 +173,20 @@ class _Watch:
         found = self._frames(each)
         return failure.place(found) if found else ""
 
-    def _work(self) -> list[tuple[str, str]] | None:
-        """Return the processor time of each rank that has not returned; None where the system does not tell."""
+    def _work(self) -> list[int] | None:
+        """Return the processor time of each rank that has not returned, in ticks; None where the system does not tell."""
         try:
             stats = [Path(f"/proc/{each.pid}/stat").read_text() for each in self.ranks if not each.returned]
         except OSError:
             return None
         fields = [stat.rpartition(")")[2].split() for stat in stats]
-        return None if any(each[0] in "RD" for each in fields) else [(each[11], each[12]) for each in fields]
+        return [int(each[11]) + int(each[12]) for each in fields]
+
+
+def _busy(before: list[int] | None, now: list[int] | None) -> bool:
+    if before is None or now is None or len(before) != len(now):
+        return True
+    return any(later - earlier > _NOISE for earlier, later in zip(before, now, strict=True))
 
 
 def _store(port: int) -> Any:
