@@ -99,6 +99,17 @@ def test_results_and_output_come_in_rank_order(capsys):
     assert results.printed == ["sum [3.0, 3.0]"] * 2
 
 
+def speaks_like_the_libraries():
+    print("[Gloo] Rank 0 is connected to 1 peer ranks. Expected number of connected peer ranks is : 1")
+    print("[W1] [c10d] The hostname of the client socket cannot be retrieved. err=-3", file=sys.stderr)
+    print("[Gloo] is mine")
+
+
+def test_notices_of_a_good_start_are_left_out(capsys):
+    launch(speaks_like_the_libraries, ranks=1)
+    assert capsys.readouterr() == ("[rank 0] [Gloo] is mine\n", "")
+
+
 def test_what_was_printed_can_be_kept_back(capsys):
     launch(add, 1, show=False)
     assert capsys.readouterr() == ("", "")
