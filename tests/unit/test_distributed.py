@@ -20,7 +20,7 @@ import torch
 import torch.distributed as dist
 
 from helix import distributed
-from helix.checking import isolation
+from helix.checking import Outcome, exercise, expect, isolation
 from helix.distributed import RankFailed, launch, warmth
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ranks are POSIX processes")
@@ -565,6 +565,54 @@ def test_a_check_without_a_warm_process_starts_one_that_ends_with_it():
     assert value["ranks"] == [0, 1]
     assert soon(lambda: not processes(value["server"]))
     assert warmth._warm is None
+
+
+@pytest.fixture
+def asked():
+    """An exercise that asks for the rank, doubled, on two ranks; the answer's source is a notebook cell's."""
+
+    ours = {"__name__": "__main__", "dist": dist}
+    file = Path(distributed.__file__).parents[1] / "checks" / "toy_ranks.py"  # as if a checks module defined it
+    exec(compile("def on_rank(answer):\n    return answer(dist.get_rank()) + 1\n", str(file), "exec"), ours)
+
+    @exercise(lab="toy_ranks", title="Twice", minutes=1, repeats=2)
+    def twice(answer, rng):
+        expect(
+            launch(ours["on_rank"], answer, careful=True), equal_to=[1, 3], because="Not twice.", given="rank 0 and 1"
+        )
+
+    def verdict(source):
+        namespace = {"__name__": "__main__", "os": os, "dist": dist, "torch": torch}
+        exec(compile(source, "<cell>", "exec"), namespace)
+        return twice.verdict(namespace["twice"])
+
+    return verdict
+
+
+@linux
+@pytest.mark.parametrize(
+    ("body", "outcome", "says"),
+    [
+        ("return 2 * rank", Outcome.CORRECT, "holds on 2 fresh cases"),
+        ("return rank", Outcome.INCORRECT, "Not twice."),
+        ("raise NotImplementedError", Outcome.NOT_ATTEMPTED, "`twice` still raises NotImplementedError"),
+        ("return helper()", Outcome.NOT_ATTEMPTED, "`helper`, which this exercise uses, is still blank"),
+        ("return 1 / rank", Outcome.RAISED, "ZeroDivisionError: division by zero (on rank 0)"),
+        ("return None", Outcome.INCORRECT, "The check cannot use what your function returned (TypeError"),
+        ("os.kill(os.getpid(), 9)", Outcome.RAISED, "was killed by signal 9 (SIGKILL)"),
+        ("dist.recv(torch.ones(1), 1 - rank)", Outcome.RAISED, "No rank could go on"),
+        ("dist.all_reduce(torch.ones(2 + rank))", Outcome.RAISED, "tensors of different sizes"),
+    ],
+)
+def test_a_check_says_of_ranks_what_it_says_of_functions(asked, body, outcome, says):
+    launch(rank_number)
+    verdict = asked(f"def helper():\n    raise NotImplementedError\ndef twice(rank):\n    {body}\n")
+    assert verdict.outcome is outcome, verdict
+    assert says in verdict.message
+    assert "Traceback" not in verdict.message
+    assert nothing_left()
+    if "ZeroDivision" in says:
+        assert verdict.where.startswith("line 4, in twice")
 
 
 # The same script elsewhere

@@ -43,12 +43,22 @@ class RankFailed(RuntimeError):
         For ``raised``: the type of the exception, such as ``ValueError``.
     """
 
-    def __init__(self, message: str, kind: str, rank: int = -1, error: str = "") -> None:
+    def __init__(self, message: str, kind: str, rank: int = -1, told: dict[str, Any] | None = None) -> None:
         super().__init__(message)
-        self.kind, self.rank, self.error = kind, rank, error
+        self.kind, self.rank, self._told = kind, rank, told or {}
+        self.error = str(self._told.get("error", ""))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return RankFailed, (str(self), self.kind, self.rank, self.error)
+        return RankFailed, (str(self), self.kind, self.rank, self._told)
+
+    @property
+    def elsewhere(self) -> tuple[str, str, traceback.StackSummary]:
+        """Return what an exercise's card says: the exception's type (if one was raised), what happened, and the rank's frames."""
+        first = str(self).partition("\nTraceback")[0]
+        if self.kind != "raised" or "sentence" in self._told or _SIZES.search(self._told["message"]):
+            return "", first, traceback.StackSummary()
+        text = f"{self.error}: {self._told['message'][:600]} (on rank {self.rank})"
+        return self.error, text, traceback.StackSummary.from_list([tuple(frame) for frame in self._told["frames"]])
 
     def _render_traceback_(self) -> list[str]:
         """Show a notebook the sentence and the rank's own lines, without the launcher's around them."""
@@ -65,9 +75,10 @@ def display(file: str) -> str:
     return Path(file).name if file.startswith(sys.base_prefix) else paths.display(Path(file))
 
 
-def report(error: BaseException) -> dict[str, str]:
+def report(error: BaseException) -> dict[str, Any]:
     """Describe an exception on the rank that raised it: its type, its message, and the traceback without our frames."""
     described = traceback.TracebackException.from_exception(error)
+    frames = [(f.filename, f.lineno or 0, f.name, f.line) for f in described.stack]
     link: traceback.TracebackException | None = described
     while link is not None:
         link.stack = traceback.StackSummary.from_list(
@@ -75,7 +86,7 @@ def report(error: BaseException) -> dict[str, str]:
         )
         link = link.__cause__ or link.__context__
     text = "".join(described.format())
-    return {"error": type(error).__name__, "message": _message(error), "traceback": text.rstrip()}
+    return {"error": type(error).__name__, "message": _message(error), "traceback": text.rstrip(), "frames": frames}
 
 
 def _message(error: BaseException) -> str:
@@ -132,22 +143,18 @@ def sentence(reply: dict[str, Any], ranks: int, timeout: float) -> RankFailed:
         if told["error"] == "SystemExit":
             text = f"{who} called sys.exit({told['message']}) instead of returning."
         elif told.get("sentence"):
-            return RankFailed(
-                _lines(f"{who} {told['sentence']} {stopped}", "", told["message"]), kind, rank, told["error"]
-            )
+            return RankFailed(_lines(f"{who} {told['sentence']} {stopped}", "", told["message"]), kind, rank, told)
         elif both := _MISMATCH.findall(told["message"]):
             calls = "; ".join(
                 f"rank {n} called {name.lower()}" + (f" with shape {shape}" if shape else "") for n, name, shape in both
             )
             text = f"{who} found that the ranks do not do the same: {calls}."
-            return RankFailed(
-                _lines(f"{text} {stopped}", SIZES, _frames_only(told["traceback"])), kind, rank, told["error"]
-            )
+            return RankFailed(_lines(f"{text} {stopped}", SIZES, _frames_only(told["traceback"])), kind, rank, told)
         else:
             text = f"{who} raised {told['error']}: {told['message'].strip().partition(chr(10))[0]}"
             text += "" if text.endswith((".", "!", "?")) else "."
         why = SIZES if _SIZES.search(told["message"]) else GONE if GONE_PATTERN.search(told["message"]) else ""
-        return RankFailed(_lines(f"{text} {stopped}", why, told["traceback"]), kind, rank, told["error"])
+        return RankFailed(_lines(f"{text} {stopped}", why, told["traceback"]), kind, rank, told)
     where = f" It was {reply['where'][rank]}." if reply["where"][rank] else ""
     if kind == "killed":
         number = reply["code"]
