@@ -249,17 +249,23 @@ def _passed(repeats: int) -> str:
 
 def _raised(error: BaseException, answer: Callable[..., Any], name: str) -> Verdict:
     """Say what an exception means: a blank, the learner's error, or a value the check could not use."""
-    frames = traceback.extract_tb(error.__traceback__)
+    if hasattr(error, "elsewhere"):  # another process raised it, and sent what happened and where (`helix.distributed`)
+        kind, text, frames = error.elsewhere
+    else:
+        kind, text, frames = type(error).__name__, "", traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames if not frame.filename.startswith((_OURS, *_INSTALLED))]
-    if type(error) is NotImplementedError and theirs and theirs[-1] is frames[-1]:
-        if _code_of(answer) not in (None, _last_code(error)):
+    if kind == "NotImplementedError" and theirs and theirs[-1] is frames[-1]:
+        other = (
+            theirs[-1].name != getattr(answer, "__name__", "") if text else _last_code(error) is not _code_of(answer)
+        )
+        if _code_of(answer) is not None and other:
             return Verdict(Outcome.NOT_ATTEMPTED, f"`{theirs[-1].name}`, which this exercise uses, is still blank.")
         return Verdict(
             Outcome.NOT_ATTEMPTED,
             f"`{name}` still raises NotImplementedError. Put your code in the place of that line, run its cell, then this one.",
         )
-    text = f"{type(error).__name__}: {shorten_text(error)}"
-    if not theirs and f"{getattr(answer, '__name__', name)}()" not in text:
+    text = text or f"{kind}: {shorten_text(error)}"
+    if kind and not theirs and f"{getattr(answer, '__name__', name)}()" not in text:
         return Verdict(
             Outcome.INCORRECT,
             f"The check cannot use what your function returned ({text}). "
