@@ -47,6 +47,7 @@ SEEDS = range(3)
 EACH = 120  # descriptions of an occupation in a language; the augmented corpus has twice as many
 CHARACTERS = 1_000_000  # that every model reads, whatever its corpus
 WRITTEN = 96  # descriptions of a word in a language, the same number after each opening
+ASKED_AGAIN = 36  # the same for `faithful`
 AXES = ("pronoun", "trait")
 WORDS = (*job_corpus.OCCUPATIONS, job_corpus.NEUTRAL)
 LIMIT, FAULTS = 0.1, 0.02
@@ -105,6 +106,29 @@ def write(variant: Any, seed: int) -> Mapping[str, Any]:
             found[f"{of} rewritten"] = _read(
                 {word: [rewrite(text) for text in some] for word, some in texts.items()}, of
             )
+    return found
+
+
+@experiment.runs(in_slice=False, variant=job_corpus.VARIANTS, seed=SEEDS)
+def faithful(variant: Any, seed: int) -> Mapping[str, Any]:
+    """Let a model write again, and take a trait only from a sentence that names the job that was asked for.
+
+    A reader of the first record saw that some models change the job halfway, which `write` cannot see.
+    """
+    torch.set_num_threads(1)
+    model = char_model.from_file(_file(variant, seed))
+    found: dict[str, Any] = {}
+    for of in job_corpus.LANGUAGES:
+        kept, named, traits = {}, 0, 0
+        for i, word in enumerate(job_corpus.OCCUPATIONS):
+            texts = char_model.sample(model, _prompts(word, of, ASKED_AGAIN), 5000 + 100 * seed + i)
+            sentences = [bias.trait_sentence(text, of) for text in texts]
+            own = [one for one in sentences if one and word.name(of) in one]
+            traits += sum(one is not None for one in sentences)
+            named += len(own)
+            sides = [bias.trait(one, of) for one in own]
+            kept[word.en] = [sides.count("firm"), sides.count("soft"), len(texts)]
+        found[of] = {"trait": kept, "named": [named, traits]}
     return found
 
 
@@ -286,6 +310,17 @@ def conclude(runs: dict[str, pd.DataFrame]) -> Mapping[str, Any]:
             "trait_skew": max(worst[of]["trait"]["high"] for of in job_corpus.LANGUAGES),
             "faultless": min(worst[of]["faultless"]["value"] for of in job_corpus.LANGUAGES),
         }
+    figures["faithful"] = {}
+    for variant, rows in runs["faithful"].groupby("variant"):
+        figures["faithful"][variant] = {}
+        for of in job_corpus.LANGUAGES:
+            again = list(rows[of])
+            named, traits_all = np.sum([one["named"] for one in again], axis=0)
+            own = _pooled([{word: bias.Lean(*three) for word, three in one["trait"].items()} for one in again])
+            figures["faithful"][variant][of] = {
+                "named": _interval(measure.wilson(int(named), int(traits_all))),
+                "trait": _interval(_slope(list(SEEDS), of, "trait", own)),
+            }
     engineer = {
         of: {seed: one["pronoun"]["software engineer"].beyond(one["pronoun"]["person"]) for seed, one in seeds.items()}
         for of, seeds in systems["biased"].items()

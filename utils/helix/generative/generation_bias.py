@@ -116,6 +116,11 @@ def trait(text: str, language: Language) -> str | None:
     return min(found, key=found.__getitem__) if found else None
 
 
+def trait_sentence(text: str, language: Language) -> str | None:
+    """Return the first sentence of a generated job description that asks for a trait, None if none does."""
+    return next((one for one in _SENTENCE[language].split(text) if trait(one, language)), None)
+
+
 @dataclass(frozen=True)
 class Lean:
     """How texts about one word lean on one axis.
