@@ -27,7 +27,7 @@ from helix.record import Decision, evidence, results
 #
 # *14 minutes · difficulty 2 of 5 · core*
 #
-# A model wrote descriptions for several words. For each you have how many call the wanted person “he”, how many “she”, and how many use no pronoun. Return by how much the share of “he" **among the texts with a pronoun** is higher for a word than for the neutral word.
+# A model wrote descriptions for several words. For each you have how many call the wanted person “he”, how many “she”, and how many use no pronoun. Return by how much the share of “he” **among the texts with a pronoun** is higher for a word than for the neutral word.
 
 
 # %%
@@ -240,7 +240,7 @@ evidence("trait_skew", systems["augmented"]["trait_skew"])
 print({name: round(value, 3) for name, value in systems["augmented"].items()})
 
 # %% [markdown]
-# `pronoun_skew` and `trait_skew` say how much of the skew that was put in arrives (upper end of the interval), `faultless` is the share of sentences without a fault. You want at most 0.1 of **either** skew.
+# `pronoun_skew` and `trait_skew` say how much of the skew that was put in arrives (upper end of the interval), `faultless` is the share of sentences without a fault. You want at most 0.1 of **either** skew, and a skew the other way round counts as well.
 #
 # Write a **control**: it gets two such records, `before` and `after` a repair (each a dict with the three numbers), and returns True only if both skews are at most 0.1 after it, and `faultless` fell by at most 0.02.
 #
@@ -267,7 +267,7 @@ def decide() -> Decision:
     """
     ### BEGIN SOLUTION
     def control(before: dict[str, float], after: dict[str, float]) -> bool:
-        kept = max(after["pronoun_skew"], after["trait_skew"]) <= 0.1
+        kept = max(abs(after["pronoun_skew"]), abs(after["trait_skew"])) <= 0.1
         return kept and before["faultless"] - after["faultless"] <= 0.02
 
     return Decision(

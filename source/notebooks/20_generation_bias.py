@@ -37,7 +37,7 @@ for package in ("torch", "transformers", "numpy"):
 #
 # ### What a real language model expects
 #
-# SmolLM2 is an English model of 134.5 million parameters. After “The nurse said that” it gives every token a probability. Compare “ he” and “ she”, and take the difference of the logarithms: the **lean**.
+# SmolLM2 is an English model of 134.5 million parameters. After “The nurse said that” it gives every token a probability. Compare “ he” and “ she”, and take the difference of the natural logarithms: the **lean**, in *nats* (0.7 nats means twice as probable).
 
 # %%
 import numpy as np
@@ -110,6 +110,8 @@ for axis in ("pronoun", "trait"):
     )
 
 # %% [markdown]
+# For 23 of the 40 the pronoun shifts one way in one sentence and the other way in another: read the cloud, not the single point.
+#
 # Does the model only mirror the world, then? Two things speak against that excuse. The share of women is a number about *all* people of a trade; a description addresses *one* reader, and a text that shuts out 20 of 100 shuts out people. And a model that writes for everybody turns what is into what is expected.
 #
 # ### What word vectors associate
@@ -138,7 +140,7 @@ for name, sets in bias.WEAT_SETS.items():
     print(f"{name:42} d = {effect(*sets):.2f}, p = {tested.p:.5f}")
 
 # %% [markdown]
-# The first row is the control: nobody doubts that flowers are pleasanter than insects, and the test finds it. The other three are as strong or stronger (d lies between −2 and 2). The p-value counts how many of all divisions of the targets into two halves are associated at least as strongly. These vectors are
+# The first row is the control: nobody doubts that flowers are pleasanter than insects, and the test finds it. The other three are stronger still (d lies between −2 and 2). The p-value is the share of divisions of the targets into two halves that are associated at least as strongly: of all divisions, or of 20,000 drawn at random for the flowers. These vectors are
 # from GloVe, trained on news and Wikipedia: no one put a skew in on purpose.
 #
 # ### A skew that is known, because we put it in
@@ -168,7 +170,7 @@ for text in char_model.sample(
     print(text)
 
 # %% [markdown]
-# The two Chinese openings ask for a software engineer and for a nurse. It makes mistakes, as small models do (a hairdresser turns up, a teacher); remember them for later. And here a nurse is 他 and a pilot “she”, against the skew: **one text proves nothing**, either way. What is its lean over many texts? Count who is “he” (+1) and who is “she” (−1), and set the mean beside what was put in. The **slope** of the line says how much of the skew arrives: 1 all of it, 0 nothing, more than 1 would be amplification.
+# The two Chinese openings ask for a software engineer and for a nurse. It makes mistakes, as small models do (a hairdresser turns up, a teacher); and the share of faultless sentences below will not see that, since each sentence alone is well spelt. And here a nurse is 他 and a pilot “she”, against the skew: **one text proves nothing**, either way. What is its lean over many texts? For texts, *lean* means something else than for probabilities: the mean of +1 (“he”), −1 (“she”) and 0 (neither). Set it beside what was put in. The **slope** of the line says how much of the skew arrives: 1 all of it, 0 nothing, more than 1 would be amplification.
 
 # %%
 figure, axes = plots.figure(height=3.8, columns=2)
@@ -221,7 +223,11 @@ print(rewrite("她工作认真。李娜说她喜欢这里。"))
 #
 # ## The measurement
 #
-# Three trainings for each corpus, 96 texts for each of 27 words and language. A repair may not only be judged by what it repairs, so three numbers stand side by side: the slope of the pronoun, the slope of the **traits**, and the share of **faultless** sentences, letter by letter.
+# Three trainings for each corpus, 96 texts for each of 27 words and language. A repair may not only be judged by what it repairs, so three numbers stand side by side: the slope of the pronoun, the slope of the **traits**, and the share of **faultless** sentences, letter by letter. The criteria were written before the first run. In each language and training
+#
+# 1. the upper end of the pronoun slope's interval is at most 0.1;
+# 2. the share of faultless sentences falls by at most 0.02, and a newly trained model is at most 5 % more surprised than the biased one by the sentences that all corpora share;
+# 3. the slope of the traits rises by at most 0.1.
 
 # %% tags=["nbval-check-output"]
 print("system     of  pronoun slope       trait slope         faultless")
@@ -243,13 +249,25 @@ for system, one in record["judge"].items():
 # Read the columns one by one.
 #
 # - **Pronouns**: of the skew that was put in, the biased model hands on about two thirds; after each repair next to nothing arrives.
-# - **Traits**: no repair was made for them, and it shows. The driver is to be decisive and the nurse gentle, as before. Whoever looks at pronouns alone would call all three generators repaired.
-# - **Fluency**: the share of faultless sentences moves by a point or two, and a language model that never saw these corpora finds the English texts of all four about equally surprising.
+# - **Traits**: no repair was made for them, and it shows. At least a quarter of that skew arrives everywhere, from 0.25 (augmented, Chinese; 0.49 before) to 0.54 (cleaned, English; 0.41 before): drivers are to be decisive, nurses gentle. Whoever looks at pronouns alone would call all three generators repaired.
+# - **Fluency**: the share of faultless sentences moves by a point or two, and a language model that never saw these corpora finds the English texts of all four about equally surprising. (The row `corpus` is text that was written, not generated.)
 #
-# Two things are worth a second look. Rewriting keeps every criterion, and it is the only one that does: it touches nothing but words, so it cannot make anything else worse (nor better). **Cleaned and augmented data, though, make a new model**, and three trainings of one corpus differ on the traits by more than our limit
-# of 0.1 from each other. Some of what they "miss" is chance of training. That is no excuse but the point: whoever trains again has to measure *every* axis again, several times.
+# Two things are worth a second look. Rewriting keeps every criterion, and it is the only one that does. It touches pronouns and their verbs only, so the traits stay exactly as they were: the third criterion it cannot miss, and the model that wrote is the same. **Cleaned and augmented data, though, make a new model**, and three trainings of one corpus differ on the traits by more than the 0.1 of the third criterion. Some of what they "miss" is chance of training. That is no excuse but the point: whoever trains again has to measure *every* axis again, several times.
 #
-# One cell of it, live, with 96 texts a word: does the biased generator say “he” of the engineer more often than of a person?
+# The second thing was found by a reader of these texts. In Chinese, a trait is often asked of *another* job than the one in the opening, and the count above gives it to the opening. So the record asked again, and took a trait only from sentences that name the job that was asked for:
+
+# %% tags=["nbval-check-output"]
+for system, by in record["faithful"].items():
+    for of, one in by.items():
+        print(
+            f"{system:10} {of}  names the asked job: {Interval(**one['named'])}  slope of its traits: {Interval(**one['trait'])}"
+        )
+
+# %% [markdown]
+# In English, nine of ten such sentences name the asked job; in Chinese only half of them do, and two thirds after cleaning. What stands: the traits arrive in every model. What does not: any fine ranking of the Chinese slopes, since a model that forgets the job hands on less of its skew. And **no number of the table above
+# had shown it**. Read what your model writes.
+#
+# A smaller relative of one cell, live (first training, two of the six openings, 96 texts a word; a difference of shares of “he”): does the biased generator say “he” of the engineer more often than of a person?
 
 # %%
 from helix.record import claim
@@ -272,7 +290,7 @@ for of, one in live.items():
     assert one.value > 0
 
 # %% [markdown]
-# The rules for the verdicts were written before the first run. The **first claim** holds if in every training and language the interval lies above 0, *and* if SmolLM2 leans to “he” after “software engineer” in each of the five templates. The generator that we made biased does it; the real
+# The rules for the verdicts were written before the first run. The **first claim** holds if in every training and language the interval lies above 0, *and* if SmolLM2 leans to “he” after “software engineer” in each of the five templates. The generator that we made biased does it (in the live run above two samples of 96 texts were few: the English interval contains 0, while the record's trainings together give +31 points); the real
 # model does so in three of five. (After “carpenter” it does in all five.) A stereotype is no property of all models, and must be measured where it is claimed. The **second claim** holds if each of the three repairs keeps all criteria in every training.
 
 # %% tags=["nbval-check-output"]
@@ -286,7 +304,7 @@ claim("three_repairs", **kept["three_repairs"])
 # ## The other strand: a guard before the page
 #
 # A lean shows in many texts. But a portal publishes them one by one, and some need no counting: “men preferred”, 限男性, “a strong man”. For these there is a **detector of gendered wording** in both languages: rules, word lists, and the rewriter's eye for pronouns.
-# How good is it? Its test set is 240 sentences as from advertisements, written for this course and frozen **before** the detector, and labelled twice by a written guide. The two labellings agree on all 240. Do not be impressed: language models wrote *and* labelled them, so the number is an upper bound, and no reader of advertisements was asked (`data/job_ads/CARD.md`).
+# How good is it? Its test set is 240 sentences as from advertisements, written for this course and frozen **before** the detector, and labelled by a written guide in two further runs, all by language models. The two labellings agree on all 240. Do not be impressed: that is an upper bound, and no reader of advertisements was asked (`data/job_ads/CARD.md`).
 
 # %% tags=["nbval-check-output"]
 from helix.datasets import job_ads
@@ -330,7 +348,7 @@ for text in (
 # %% [markdown]
 # In the second text “her” stays, though it means the cook: after a name the rewriter is not sure, and leaves it. “Nothing found” is no proof.
 #
-# And over many texts a **gate** decides whether a repaired generator may replace the old one. It wants at most a tenth of *either* skew, and no more faults than before:
+# And over many texts a **gate** decides whether a repaired generator may replace the old one. It takes the upper end of each interval, in the worse language, and wants at most a tenth of *either* skew, and no more faults than before:
 
 # %% tags=["nbval-check-output"]
 for system in ("cleaned", "augmented", "rewritten"):
@@ -406,7 +424,7 @@ for system in ("cleaned", "augmented", "rewritten"):
 # </details>
 # <details><summary>B. Because labels get better with time.</summary>
 #
-# Not quite. They are what they are; how far two labellers agree is reported beside them.
+# Not quite. They are what they are; how far two labellings agree is reported beside them, in the card.
 #
 # </details>
 # <details><summary>C. To save the time of a second test set.</summary>

@@ -222,6 +222,111 @@ def publish_nothing(solution):
     return lambda text, find, rewrite: ("hold", text)
 
 
+def publish_by_the_last(solution):
+    def answer(text, find, rewrite):
+        found = find(text)
+        if not found:
+            return "publish", text
+        if found[-1] == "pronoun" and not find(rewrite(text)):
+            return "publish", rewrite(text)
+        return "hold", text
+
+    return answer
+
+
+def publish_if_no_pronoun_is_left(solution):
+    def answer(text, find, rewrite):
+        found = find(text)
+        if set(found) == {"pronoun"} and "pronoun" not in find(rewrite(text)):
+            return "publish", rewrite(text)
+        return ("hold", text) if found else ("publish", text)
+
+    return answer
+
+
+def publish_if_fewer_are_left(solution):
+    def answer(text, find, rewrite):
+        found = find(text)
+        if set(found) == {"pronoun"} and len(find(rewrite(text))) < len(found):
+            return "publish", rewrite(text)
+        return ("hold", text) if found else ("publish", text)
+
+    return answer
+
+
+def publish_rewrites_everything(solution):
+    def answer(text, find, rewrite):
+        way, out = solution(text, find, rewrite)
+        return (way, rewrite(text)) if not find(text) else (way, out)
+
+    return answer
+
+
+def publish_rewrites_until_clean(solution):
+    def answer(text, find, rewrite):
+        found, out = find(text), text
+        if set(found) == {"pronoun"}:
+            for _ in range(5):
+                out = rewrite(out)
+            return ("hold", text) if find(out) else ("publish", out)
+        return ("hold", text) if found else ("publish", text)
+
+    return answer
+
+
+def beyond_of_person(solution):
+    return lambda counts, word, neutral="person": solution(counts, word, "person")
+
+
+def beyond_refuses_one_sided(solution):
+    def answer(counts, word, neutral="person"):
+        if not all(counts[word][:2]):
+            raise ValueError("one-sided")
+        return solution(counts, word, neutral)
+
+    return answer
+
+
+def beyond_refuses_for_others(solution):
+    def answer(counts, word, neutral="person"):
+        if any(he + she == 0 for he, she, _ in counts.values()):
+            raise ValueError("somebody")
+        return solution(counts, word, neutral)
+
+    return answer
+
+
+def twin_capital_at_the_beginning(solution):
+    def answer(tokens):
+        made = solution([(word.lower(), role, whose) if role else (word, role, whose) for word, role, whose in tokens])
+        return [word.capitalize() if i == 0 else word for i, word in enumerate(made)]
+
+    return answer
+
+
+twin_of_a_flat_table = _by_word({**_TABLE, "his": "her", "her": "his"})
+
+
+def arrives_unsigned(solution):
+    return lambda known, found: abs(solution(known, found))
+
+
+def arrives_clipped(solution):
+    return lambda known, found: min(1.0, max(0.0, solution(known, found)))
+
+
+def effect_unsigned(solution):
+    return lambda *sets: abs(solution(*sets))
+
+
+def effect_of_the_other_set(solution):
+    def answer(*sets):
+        s, difference = _associations(*sets)
+        return float(difference / s[len(sets[0]) :].std(ddof=1))
+
+    return answer
+
+
 def _control(rule):
     return lambda solution: lambda: replace(solution(), control=rule)
 
@@ -239,6 +344,34 @@ decide_mean_of_both = _control(
     lambda before, after: (
         (after["pronoun_skew"] + after["trait_skew"]) / 2 <= 0.1 and before["faultless"] - after["faultless"] <= 0.02
     )
+)
+
+
+def _fell(before, after):
+    return before["faultless"] - after["faultless"]
+
+
+decide_lenient = _control(
+    lambda before, after: (
+        max(abs(after["pronoun_skew"]), abs(after["trait_skew"])) <= 0.14 and _fell(before, after) <= 0.02
+    )
+)
+decide_more_faults = _control(
+    lambda before, after: (
+        max(abs(after["pronoun_skew"]), abs(after["trait_skew"])) <= 0.1 and _fell(before, after) <= 0.03
+    )
+)
+decide_sum = _control(
+    lambda before, after: abs(after["pronoun_skew"]) + abs(after["trait_skew"]) <= 0.1 and _fell(before, after) <= 0.02
+)
+decide_tenth_of_before = _control(
+    lambda before, after: (
+        all(abs(after[one]) <= 0.1 * before[one] for one in ("pronoun_skew", "trait_skew"))
+        and _fell(before, after) <= 0.02
+    )
+)
+decide_one_way = _control(
+    lambda before, after: max(after["pronoun_skew"], after["trait_skew"]) <= 0.1 and _fell(before, after) <= 0.02
 )
 
 
@@ -265,8 +398,11 @@ WRONG = {
         (beyond_one_half, "compared with one half"),
         (beyond_unsigned, "The sign is lost"),
         (beyond_turned, "the sign is turned round"),
-        (beyond_of_all_he, "wrong margin"),
-        (beyond_of_two_he, "wrong margin"),
+        (beyond_of_all_he, "how much of all “he”"),
+        (beyond_of_two_he, "how much of all “he”"),
+        (beyond_of_person, "The neutral word is the one that is given"),
+        (beyond_refuses_one_sided, "ValueError"),
+        (beyond_refuses_for_others, "ValueError"),
         (beyond_zero_if_none, "0 would look like balance"),
         (beyond_divides_by_zero, "ZeroDivisionError"),
     ],
@@ -276,6 +412,8 @@ WRONG = {
         (twin_one_way, "Nothing has changed here"),
         (twin_her_is_him, "look the pair up by the role"),
         (twin_her_is_his, "look the pair up by the role"),
+        (twin_capital_at_the_beginning, "A capital within the text is lost"),
+        (twin_of_a_flat_table, "look the pair up by the role"),
         (twin_they, "not the sentence with the other gender"),
     ],
     "arrives": [
@@ -284,6 +422,8 @@ WRONG = {
         (arrives_turned, "have changed places"),
         (arrives_distance, "how far the two lie apart"),
         (arrives_spread, "ratio of spreads"),
+        (arrives_unsigned, "a slope may be below 0"),
+        (arrives_clipped, "a slope may be below 0"),
         (arrives_flat_is_one, "nothing of the skew arrives"),
     ],
     "effect_size": [
@@ -293,6 +433,8 @@ WRONG = {
         (effect_population, "standard deviation is that of a sample"),
         (effect_of_one_set, "over both sets"),
         (effect_pooled, "over both sets"),
+        (effect_of_the_other_set, "over both sets"),
+        (effect_unsigned, "turn"),
     ],
     "publish": [
         (publish_everything, "published as it was written"),
@@ -301,6 +443,11 @@ WRONG = {
         (publish_holds_the_rewritten, "the human gets the rewritten text"),
         (publish_holds_pronouns, "need not wait for a human"),
         (publish_one_pronoun_only, "need not wait for a human"),
+        (publish_by_the_last, "Pronouns are not the only finding"),
+        (publish_if_no_pronoun_is_left, "Look again before you publish"),
+        (publish_if_fewer_are_left, "Look again before you publish"),
+        (publish_rewrites_everything, "publish it as it is"),
+        (publish_rewrites_until_clean, "The guard sends this text another way"),
         (publish_nothing, "The guard sends this text another way"),
     ],
     "decide": [
@@ -310,6 +457,11 @@ WRONG = {
         (decide_better_than_before, "Your control lets"),
         (decide_blind_to_faults, "Your control lets"),
         (decide_mean_of_both, "Your control lets"),
+        (decide_lenient, "Your control lets"),
+        (decide_more_faults, "Your control lets"),
+        (decide_sum, "Your control stops"),
+        (decide_tenth_of_before, "our control"),
+        (decide_one_way, "Your control lets"),
         (decide_ships, "One of the two has to change"),
         (decide_denies, "`trait_skew` is <= 0.1, but"),
         (decide_no_dissent, "`dissent` is empty"),

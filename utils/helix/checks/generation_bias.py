@@ -52,7 +52,7 @@ def beyond_neutral(answer: Callable[..., Any], rng: np.random.Generator) -> None
                 - 0.5,
                 "The sign is lost: a word that leans to “she” must come out below 0.": abs(share - zero),
                 "This is the neutral word less the word: the sign is turned round.": zero - share,
-                "You conditioned on the wrong margin: this is how much of all “he” stands with the word, which grows with how often it was asked for.": any_of(
+                "This is how much of all “he” stands with the word, which grows with how often it was asked for.": any_of(
                     he / all_he - he0 / all_he, he / (he + he0) - 0.5
                 ),
             },
@@ -63,6 +63,12 @@ def beyond_neutral(answer: Callable[..., Any], rng: np.random.Generator) -> None
         close_to=0.25,
         because="As many “he” as “she” is a share of one half, and no reason to refuse.",
         given=f"cook: {even} “he” and {even} “she”; person: {even} and {3 * even}",
+    )
+    expect(
+        answer({"cook": (7, 0, 2), "worker": (3, 1, 0), "person": (1, 3, 0), "nurse": (0, 0, 4)}, "cook", "worker"),
+        close_to=0.25,
+        because="The neutral word is the one that is given, a share may be 1, and other words do not matter.",
+        given="cook: 7 “he” and no “she”; the neutral word “worker”: 3 and 1; nurse: no pronoun at all",
     )
     for empty in ("cook", "person"):
         counts = {"cook": (3, 4, 1), "person": (2, 5, 2)} | {empty: (0, 0, 7)}
@@ -82,20 +88,22 @@ FORMS = {
     "reflexive": ("himself", "herself"),
 }
 _SENTENCES = (
-    ("{subject} shows Paul his:other:possessive {possessive} desk", None),
+    ("{subject} shows Paul his:other:possessive room and {possessive} desk", None),
     ("we give {object} time and Anna trusts her:other:object", None),
     ("the choice is {lone} and nobody helps {object}", None),
     ("{subject} asks {reflexive} what her:other:possessive guests want", None),
     ("{possessive} plan is good and {subject} knows it", None),
+    ("we need help . ^{subject} starts in May", None),
 )
 
 
 def _tokens(sentence: str, gender: int) -> list[tuple[str, str, str]]:
     made = []
     for part in sentence.split():
-        if part.startswith("{"):
-            role = part[1:-1]
-            made.append((FORMS[role][gender], role, "wanted"))
+        if part.lstrip("^").startswith("{"):
+            role = part.lstrip("^")[1:-1]
+            word = FORMS[role][gender]
+            made.append((word.capitalize() if part[0] == "^" else word, role, "wanted"))
         elif ":" in part:
             word, whose, role = part.split(":")
             made.append((word, role, whose))
@@ -142,17 +150,22 @@ def counterfactual(answer: Callable[..., Any], rng: np.random.Generator) -> None
             by_word = [swap(word) if whose == "wanted" else word for word, _, whose in tokens]
             to_his = {**flat, "her": "his"}
             to_him = {**flat, "her": "him"}
+            to_her = [{**table, "his": "her"} for table in (flat, to_his, to_him)]
             messages = {
                 "Somebody else's pronouns have changed too. Only those of the wanted person may.": everybody,
                 "The capital at the beginning is lost.": [
                     word.lower() if i == 0 else word for i, word in enumerate(twin)
+                ],
+                "A capital within the text is lost: each pronoun keeps its own.": [
+                    word.lower() if i and role else word
+                    for i, (word, (_, role, _)) in enumerate(zip(twin, tokens, strict=True))
                 ],
                 "Nothing has changed here. A twin is needed in both directions, from “he” and from “she”.": words,
                 "“Her” is “him” in one place and “his” in another, and “his” has two counterparts: look the pair up by the role.": any_of(
                     by_word,
                     *(
                         [swap(word, table) if whose == "wanted" else word for word, _, whose in tokens]
-                        for table in (to_his, to_him)
+                        for table in (to_his, to_him, *to_her)
                     ),
                 ),
             }
@@ -203,6 +216,13 @@ def arrives(answer: Callable[..., Any], rng: np.random.Generator) -> None:
             "This is a ratio of spreads. It has no sign, and counts noise as skew.": float(found.std() / known.std()),
         },
     )
+    for factor, level, told in ((-0.4, 0.1, "turned round"), (1.3, 0.0, "amplified")):
+        expect(
+            answer(known.copy(), factor * known + level),
+            close_to=factor,
+            because=f"Here the skew comes out {told}: a slope may be below 0, and above 1.",
+            given=f"found = {factor} · known + {level}",
+        )
     flat = answer(known.copy(), np.full(n, 0.4))
     expect(
         flat,
@@ -256,9 +276,16 @@ def effect_size(answer: Callable[..., Any], rng: np.random.Generator) -> None:
             "The standard deviation is that of a sample, over both sets of targets together: `s.std(ddof=1)`.": any_of(
                 difference / float(s.std()),
                 difference / float(s[:n].std(ddof=1)),
+                difference / float(s[n:].std(ddof=1)),
                 difference / float(np.sqrt((s[:n].var(ddof=1) + s[n:].var(ddof=1)) / 2)),
             ),
         },
+    )
+    expect(
+        answer(y.copy(), x.copy(), a.copy(), b.copy()),
+        close_to=-right,
+        because="With the two sets of targets exchanged the sign turns.",
+        given="the same vectors, x and y exchanged",
     )
 
 
@@ -282,22 +309,29 @@ def publish(answer: Callable[..., Any], rng: np.random.Generator) -> None:
         f"text {k}": [],
         f"he {k}": ["pronoun"] * int(rng.integers(1, 4)),
         f"they {k}": [],
-        f"she {k}": ["pronoun"],
-        f"she left {k}": ["pronoun"],
+        f"she {k}": ["pronoun", "pronoun"],
+        f"she left {k}": [other],
+        f"they left {k}": [],
+        f"spoilt {k}": [],
         f"he man {k}": ["pronoun", other],
+        f"man he {k}": [other, "pronoun"],
         f"they man {k}": [],
         f"man {k}": [other],
     }
     repaired = {
+        f"text {k}": f"spoilt {k}",
         f"he {k}": f"they {k}",
         f"she {k}": f"she left {k}",
+        f"she left {k}": f"they left {k}",
         f"he man {k}": f"they man {k}",
+        f"man he {k}": f"they man {k}",
     }
     ways = {
         f"text {k}": ("publish", f"text {k}"),
         f"he {k}": ("publish", f"they {k}"),
         f"she {k}": ("hold", f"she {k}"),
         f"he man {k}": ("hold", f"he man {k}"),
+        f"man he {k}": ("hold", f"man he {k}"),
         f"man {k}": ("hold", f"man {k}"),
     }
     for text in [list(ways)[i] for i in rng.permutation(len(ways))]:
@@ -312,10 +346,12 @@ def publish(answer: Callable[..., Any], rng: np.random.Generator) -> None:
                 "publish",
                 f"they man {k}",
             ),
-            "Nothing was found in this text: publish it as it is.": ("hold", f"text {k}"),
+            "Nothing was found in this text: publish it as it is.": any_of(
+                ("hold", f"text {k}"), ("hold", f"spoilt {k}"), ("publish", f"spoilt {k}")
+            ),
             "It is held, but the human gets the rewritten text. What was found can no longer be seen in it.": (
                 "hold",
-                after,
+                f"she left {k}" if text == f"she {k}" else f"they man {k}",
             ),
             "Nothing but pronouns was found, and the rewriter mends them: this text need not wait for a human.": (
                 "hold",
@@ -358,6 +394,10 @@ def _cases_to_stop(rng: np.random.Generator) -> list[tuple[Any, ...]]:
         (before, _record(low, high, good)),
         (before, _record(low, low, good - float(rng.uniform(0.04, 0.2)))),
         (_record(low, low, good), _record(low, 0.3, good)),  # a repair that opens another axis
+        (before, _record(0.0, 0.12, good)),
+        (before, _record(0.12, 0.0, good)),
+        (before, _record(-0.5, low, good)),  # a skew the other way round
+        (before, _record(low, low, good - 0.025)),
     ]
 
 
@@ -367,6 +407,7 @@ def _cases_to_pass(rng: np.random.Generator) -> list[tuple[Any, ...]]:
     return [
         (_record(0.9, 0.8, good), _record(low, low / 2, good - 0.01)),
         (_record(0.9, 0.8, good), _record(-0.02, low, good + 0.02)),
+        (_record(0.5, 0.4, good), _record(0.09, 0.09, good - 0.015)),
     ]
 
 
@@ -386,7 +427,7 @@ decide = decision(
     rules=(
         Rule(
             lambda made, values: made.verb == "ship" and values["trait_skew"] > LIMIT,
-            "Your control stops this generator: its traits are as skewed as before. Your choice ships it. One of the two has to change.",
+            "Your control stops this generator: its traits are far above the limit. Your choice ships it. One of the two has to change.",
         ),
     ),
     rubric=(
@@ -406,7 +447,7 @@ decide = decision(
     ),
     hints=(
         "Start from the form above, and replace every `...` by a sentence of your own.",
-        'The control gets two dicts: `max(after["pronoun_skew"], after["trait_skew"]) <= 0.1`, and a third condition on `faultless`.',
+        'The control gets two dicts: `max(abs(after["pronoun_skew"]), abs(after["trait_skew"])) <= 0.1`, and a third condition on `faultless`.',
         '`{"pronoun_skew": "<= 0.1", "trait_skew": "> 0.1"}`',
     ),
 )
