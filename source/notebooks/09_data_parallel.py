@@ -245,7 +245,7 @@ for N in (2, 3):
 # %% tags=["nbval-check-output"]
 from helix.distributed.data_parallel import buckets_of
 
-for number, bucket in enumerate(buckets_of(network(0), limit=8_000)):
+for number, bucket in enumerate(buckets_of(network(0), limit=2_000)):
     print(f"bucket {number}: {bucket.size:>7,} bytes, {', '.join(bucket.names)}")
 
 # %% [markdown]
@@ -336,6 +336,8 @@ pd.DataFrame(
 # The equation above divides by N because all shares have equally many samples. If they have not, the **mean of means** is not the mean: the few samples of a small share count as much as the many of a large one. DDP does not notice. The mend is to weigh each rank's loss by $N n_r / \sum_q n_q$, with $n_r$ its number of samples:
 
 # %%
+import copy
+
 from helix.distributed import batches, data_parallel
 
 
@@ -355,7 +357,7 @@ def share_error(X, y, counts, norm, mend: bool) -> float:
 def with_norm(norm):
     model = network(0)
     if norm:
-        model.insert(2, norm)
+        model.insert(2, copy.deepcopy(norm))
     return model
 
 
@@ -398,7 +400,7 @@ for join in (False, True):
     try:
         print("with Join:", launch(steps_of, X[:24], y[:24], join, timeout=3))
     except RankFailed as failure:
-        print("without:  ", str(failure).splitlines()[0])
+        print("without:  ", str(failure).split(". ")[0])
 
 # %% [markdown]
 # ### A layer that looks around
@@ -660,7 +662,7 @@ print(subprocess.run(torchrun, capture_output=True, text=True, check=True).stdou
 _ = launch(script.main)
 
 # %% [markdown]
-# On more than one machine the command is the same, given on every node, with the address where they meet. Slurm and Kubernetes start it for you. All three are checked against their formats in the tests; **none of them was run on a cluster**, and each file says so:
+# On more than one machine the command is the same, given on every node, with the address where they meet. Slurm and Kubernetes start it for you. The tests run the command with two agents on one machine, which play two nodes, and hold the files against their formats; **none of them was run on a cluster**, and each file says so:
 
 # %% tags=["nbval-check-output"]
 from helix.distributed import jobs
@@ -701,7 +703,7 @@ def shapes_differ(x):
 # %% tags=["nbval-check-output"]
 for failing in (one_raises, one_is_killed, shapes_differ):
     try:
-        launch(failing, torch.ones(4), timeout=5, careful=True)
+        launch(failing, torch.ones(4), timeout=5, careful=failing is shapes_differ)
     except RankFailed as failure:
         print(f"{failing.__name__:14}", str(failure).splitlines()[0][:150])
 
