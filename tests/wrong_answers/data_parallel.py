@@ -416,7 +416,7 @@ WRONG = {
         (doubling_by_all_reduce, "you called all_reduce"),
         (doubling_asks_everybody, "more messages than doubling needs"),
         (doubling_any_number, "not always a partner"),
-        (doubling_waits_for_ever, "all wait for another"),
+        (doubling_waits_for_ever, "all were stopped"),
         (doubling_is_killed, "killed"),
     ],
     "evaluate": [
@@ -428,7 +428,7 @@ WRONG = {
         (evaluate_own_share, "accuracy of its own share"),
         (evaluate_own_count, "both numbers have to be summed"),
         (evaluate_counts, "how many are right"),
-        (evaluate_skips_the_empty, "No rank could go on"),
+        (evaluate_skips_the_empty, "all were stopped"),
     ],
     "clip_shards": [
         (clip_by_own_norm, "the norm of its own shard"),
@@ -438,7 +438,7 @@ WRONG = {
         (clip_entries, "clips each entry"),
         (clip_lengthens, "made longer"),
         (clip_divides_by_zero, "NaN of all weights"),
-        (clip_skips_the_empty, "No rank could go on"),
+        (clip_skips_the_empty, "all were stopped"),
     ],
     "exposed_seconds": [
         (exposed_without_overlap, "there is no overlap"),
