@@ -266,7 +266,7 @@ for budget in (30.0, 60.0, 120.0, 480.0):
 
 # %%
 sums = results.load("09_data_parallel")["figures"]["sums"]
-pd.DataFrame(sums["rates"]["0.02"]["changed"]).rename_axis("seed").style.format("{:.2%}")
+pd.DataFrame(sums["rates"]["0.02"]["changed"]).rename_axis("seed").map("{:.2%}".format)
 
 # %%
 evidence("changed_by_world", max(max(seeds) for seeds in sums["rates"]["0.02"]["changed"].values()))
