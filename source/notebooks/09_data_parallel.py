@@ -548,7 +548,7 @@ plots.show(
 )
 
 # %% [markdown]
-# Beyond a point, a GPU more makes the step hardly shorter: the all-reduce takes $2n\beta$ however many share the arithmetic. Two cores show the beginning of it. From the record, a step of a small convolutional network, two ranks against one (ideal: ½ strong, 1 weak):
+# Beyond a point, a GPU more makes the step hardly shorter: the all-reduce takes $2n\beta$ however many share the arithmetic. Two cores are far from that point. From the record, a step of a small convolutional network with a gradient of 1 MB, two ranks against one (ideal: ½ strong, 1 weak), the machine doing nothing else:
 
 # %%
 for name in ("strong", "weak"):
