@@ -12,7 +12,7 @@ from helix.course.notebooks import Target
 from mutants import mutants
 
 SEEDS = (1, 2, 3)
-MANY = 40  # seeds on which a wrong answer must not be lucky; a decision, whose cases are large, gets fewer
+MANY = 40  # seeds on which a wrong answer must not be lucky; a decision, whose cases are large, and a check with processes get fewer
 
 
 def passes(exercise: Exercise, solution: Callable[..., Any]) -> None:
@@ -34,7 +34,7 @@ def is_refused(exercise: Exercise, answer: Callable[..., Any], says: str) -> Non
         verdict = exercise.verdict(answer, seed)
         assert verdict.outcome in (Outcome.INCORRECT, Outcome.RAISED), f"a wrong answer is {verdict.outcome}"
         assert says in verdict.message, f"it is told {verdict.message!r}, not {says!r}"
-    for seed in range(10 if exercise.is_decision else MANY):
+    for seed in range(2 if exercise.processes else 10 if exercise.is_decision else MANY):
         verdict = exercise.verdict(answer, seed, isolated=False)
         assert verdict.outcome is not Outcome.CORRECT, f"a wrong answer is lucky with seed {seed}"
 

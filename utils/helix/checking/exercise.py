@@ -63,6 +63,7 @@ class Exercise:
         memory: int,
         on_correct: Callable[[Verdict], None] | None = None,
         is_decision: bool = False,
+        processes: bool = False,
     ) -> None:
         self.name = getattr(cases, "__name__", "exercise")
         self.__doc__ = cases.__doc__
@@ -70,7 +71,8 @@ class Exercise:
         self.minutes, self.difficulty = minutes, difficulty
         self.hints, self.errors = tuple(hints), {**errors, **_ANY_EXERCISE, **errors}
         self.repeats, self.seconds, self.memory = repeats, seconds, memory
-        self._cases, self._on_correct, self.is_decision = cases, on_correct, is_decision
+        self._cases, self._on_correct = cases, on_correct
+        self.is_decision, self.processes = is_decision, processes
         _REGISTRY.setdefault(lab, {})[self.name] = self
 
     def __repr__(self) -> str:
@@ -188,6 +190,7 @@ def exercise(
     repeats: int = 5,
     seconds: float = 10.0,
     memory: int = 2048 * isolation.MEGABYTE,
+    processes: bool = False,
 ) -> Callable[[CaseFunction], Exercise]:
     """Make an exercise of a function that draws one case and states what is expected.
 
@@ -213,6 +216,8 @@ def exercise(
         How many cases are drawn.
     seconds, memory : float, int
         The limits of one check: wall-clock seconds and extra bytes.
+    processes : bool
+        Whether a check starts processes (`helix.distributed.launch`): it takes a second, so tests judge wrong answers on fewer seeds.
     """
 
     def decorate(cases: CaseFunction) -> Exercise:
@@ -228,6 +233,7 @@ def exercise(
             repeats=repeats,
             seconds=seconds,
             memory=memory,
+            processes=processes,
         )
 
     return decorate
