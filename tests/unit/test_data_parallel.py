@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from helix import distributed
-from helix.distributed import RankFailed, ddp, launch, ring
+from helix.distributed import RankFailed, data_parallel, launch, ring
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ranks are POSIX processes")
 
@@ -151,7 +151,7 @@ def trains_both(bucket_mb, by_ring, accumulate):
     rank, world = dist.get_rank(), dist.get_world_size()
     reduce = ring.all_reduce if by_ring else None
     # Another start on each rank: the broadcast has to mend it.
-    mine = trained(ddp.DataParallel(network(rank), bucket_mb=bucket_mb, reduce=reduce), 4, rank, world, accumulate)
+    mine = trained(data_parallel.DataParallel(network(rank), bucket_mb=bucket_mb, reduce=reduce), 4, rank, world, accumulate)
     theirs = trained(DistributedDataParallel(network(rank), bucket_cap_mb=bucket_mb), 4, rank, world, accumulate)
     return mine, theirs
 
@@ -172,7 +172,7 @@ def test_by_hand_is_pytorchs_and_is_one_process(ranks, bucket_mb, by_ring, accum
 
 
 def messages(bucket_mb):
-    model = ddp.DataParallel(network(), bucket_mb=bucket_mb)
+    model = data_parallel.DataParallel(network(), bucket_mb=bucket_mb)
     x, y = batches(1)[0]
     with distributed.counted() as calls:
         nn.functional.cross_entropy(model(x), y).backward()
@@ -196,7 +196,7 @@ def overlap():
         log.append(f"send {flat.numel()}")
         return dist.all_reduce(flat, async_op=True)
 
-    wrapped = ddp.DataParallel(model, bucket_mb=1e-9, reduce=reduce)
+    wrapped = data_parallel.DataParallel(model, bucket_mb=1e-9, reduce=reduce)
     model[0].weight.register_post_accumulate_grad_hook(lambda _: log.append("first layer"))
     x, y = batches(1)[0]
     nn.functional.cross_entropy(wrapped(x), y).backward()
@@ -210,7 +210,7 @@ def test_messages_leave_while_backward_goes_on():
 
 def buffers(broadcast):
     torch.manual_seed(dist.get_rank())
-    model = ddp.DataParallel(nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4)), broadcast_buffers=broadcast)
+    model = data_parallel.DataParallel(nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4)), broadcast_buffers=broadcast)
     for _ in range(2):
         model(torch.randn(8, 6)).sum().backward()
     before = model.module[1].running_mean.clone()
@@ -239,7 +239,7 @@ def test_buffers_are_rank_0s_as_in_pytorch():
 def unused():
     model = network()
     model.extra = nn.Linear(2, 2)
-    wrapped = ddp.DataParallel(model)
+    wrapped = data_parallel.DataParallel(model)
     model.forward = lambda x: nn.Sequential.forward(nn.Sequential(*list(model)[:5]), x)
     wrapped(torch.ones(2, 6)).sum().backward()
 
@@ -248,7 +248,7 @@ def frozen():
     model = network()
     for parameter in model[0].parameters():
         parameter.requires_grad_(False)
-    wrapped = ddp.DataParallel(copy.deepcopy(model))
+    wrapped = data_parallel.DataParallel(copy.deepcopy(model))
     wrapped(torch.ones(2, 6)).sum().backward()
     return [parameter.grad is None for parameter in wrapped.parameters()]
 
@@ -260,11 +260,11 @@ def test_unused_parameters_are_named_and_frozen_ones_left_alone():
 
 
 def nothing_to_train():
-    ddp.DataParallel(nn.ReLU())
+    data_parallel.DataParallel(nn.ReLU())
 
 
 def no_bucket():
-    ddp.DataParallel(network(), bucket_mb=0)
+    data_parallel.DataParallel(network(), bucket_mb=0)
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,7 @@ def test_what_cannot_be_wrapped_is_refused(function, says):
 
 
 def raises_once():
-    model = ddp.DataParallel(network())
+    model = data_parallel.DataParallel(network())
     x, y = batches(1)[0]
 
     def refuse(_):

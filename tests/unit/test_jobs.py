@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shlex
+import socket
 import subprocess
+import sys
 
 import pytest
 from torch.distributed.run import get_args_parser
@@ -110,6 +112,40 @@ def test_torchrun_command():
     assert (found.nnodes, found.nproc_per_node, found.rdzv_backend) == ("4", "8", "c10d")
     assert (found.rdzv_id, found.rdzv_endpoint) == ("gpt-small", "10.0.0.1:4000")
     assert (found.training_script, found.training_script_args) == ("work/train.py", ["--batch=64", "--lr", "3e-4"])
+
+
+SCRIPT = """
+import torch
+import torch.distributed as dist
+from helix.distributed import context
+
+with context() as here:
+    summed = torch.tensor([here.rank + 1.0])
+    dist.all_reduce(summed)
+    print(f"rank {here.rank} of {here.world_size}, local {here.local_rank}, {here.started_by}: {summed.item():g}")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="ranks are POSIX processes")
+def test_the_command_joins_two_nodes(tmp_path):
+    # Two agents on this machine play two nodes. What no test here can show is the network between real ones.
+    (tmp_path / "train.py").write_text(SCRIPT)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = shlex.split(torchrun(Job("two-nodes", f"{tmp_path}/train.py", 2, 2), "127.0.0.1", port))
+    command = [sys.executable, "-m", "torch.distributed.run", "--local-addr=127.0.0.1", *words[1:]]
+    agents = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    try:
+        said = [agent.communicate(timeout=120) for agent in agents]
+    finally:
+        for agent in agents:
+            agent.kill()
+    assert [agent.returncode for agent in agents] == [0, 0], said
+    lines = [out.splitlines() for out, _ in said]
+    assert [len(each) for each in lines] == [2, 2]
+    told = sorted(lines[0] + lines[1])
+    assert told == [f"rank {r} of 4, local {r % 2}, torchrun: 10" for r in range(4)]
 
 
 def test_slurm_script():

@@ -441,14 +441,14 @@ def peak_memory(function: Callable[[], object]) -> MemoryUse:
 def _peak_of(function: Callable[[], object]) -> tuple[int, int]:
     if (torch := sys.modules.get("torch")) is not None:
         torch.set_num_threads(1)
-    before = _high_water()
+    before = high_water()
     result = function()
-    peak = _high_water()
+    peak = high_water()
     del result
     return before, peak
 
 
-def _high_water() -> int:
+def high_water() -> int:
     """Peak resident bytes of this process; after a fork the kernel starts it anew at what is resident."""
     try:
         line = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())

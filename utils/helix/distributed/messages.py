@@ -1,8 +1,8 @@
 """The α–β model of a message's time: α to start it, β for each byte. Fitted to measured times, put to use on paper.
 
-A message of x bytes takes α + βx seconds (R. Hockney, 1994, Parallel Computing 20, 389-398). A ring all-reduce of x bytes among
-N processes sends 2(N − 1) messages of x/N bytes in a row (P. Patarasuk and X. Yuan, 2009, J. Parallel Distrib. Comput. 69,
-117-124): 2(N − 1)α + 2(N − 1)/N·xβ.
+A message of x bytes takes α + βx seconds. A ring all-reduce of x bytes among N processes sends 2(N − 1) messages of x/N bytes in a row
+(P. Patarasuk and X. Yuan, "Bandwidth optimal all-reduce algorithms for clusters of workstations", J. Parallel Distrib. Comput. 69 (2009)
+117-124, doi:10.1016/j.jpdc.2008.09.002): 2(N − 1)α + 2(N − 1)/N·xβ.
 """
 
 from __future__ import annotations

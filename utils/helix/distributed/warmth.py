@@ -53,7 +53,8 @@ def warm(*modules: str) -> None:
         close()
         ours, theirs = socket.socketpair()
         # The folder of helix only: the learner's path comes with each launch, and a file called torch.py stays out.
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
+        # What fails is raised and told by `launch`; the C++ libraries' own log lines say it again, in their words.
+        environment = {"TORCH_CPP_LOG_LEVEL": "FATAL", **os.environ, "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
         paths = [str(Path(str(helix.__file__)).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment["PYTHONPATH"] = os.pathsep.join(paths)
         said = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process; it has no name

@@ -1,0 +1,486 @@
+"""Plausible wrong answers to the lab of chapter 09, each with a piece of the message that is meant for it."""
+
+import os
+import signal
+from dataclasses import replace
+from datetime import date, timedelta
+
+import torch
+import torch.distributed as dist
+
+from helix.distributed import run_record
+
+# 1. All-reduce by doubling ---------------------------------------------------------------------------------
+
+
+def _power_only(inner):
+    """Refuse other numbers of ranks, as the solution does."""
+
+    def answer(tensor):
+        if dist.get_world_size() & (dist.get_world_size() - 1):
+            raise ValueError("a power of two")
+        return inner(tensor)
+
+    return answer
+
+
+def _swap(value, partner):
+    arrived = torch.empty_like(value)
+    sending = dist.isend(value, partner)
+    dist.recv(arrived, partner)
+    sending.wait()
+    return arrived
+
+
+def _distances():
+    distance = 1
+    while distance < dist.get_world_size():
+        yield distance
+        distance *= 2
+
+
+def doubling_sends_the_first_value(solution):
+    @_power_only
+    def answer(tensor):
+        total = tensor.clone()
+        for distance in _distances():
+            total += _swap(tensor, dist.get_rank() ^ distance)
+        return total
+
+    return answer
+
+
+def doubling_once(solution):
+    return _power_only(lambda tensor: tensor + _swap(tensor, dist.get_rank() ^ 1))
+
+
+def doubling_mean(solution):
+    return lambda tensor: solution(tensor) / dist.get_world_size()
+
+
+def doubling_replaces(solution):
+    @_power_only
+    def answer(tensor):
+        total = tensor.clone()
+        for distance in _distances():
+            total = _swap(total, dist.get_rank() ^ distance)
+        return total
+
+    return answer
+
+
+def doubling_on_rank_0(solution):
+    def answer(tensor):
+        total = solution(tensor)
+        return total if dist.get_rank() == 0 else None
+
+    return answer
+
+
+def doubling_in_place(solution):
+    @_power_only
+    def answer(tensor):
+        for distance in _distances():
+            tensor += _swap(tensor, dist.get_rank() ^ distance)
+        return tensor
+
+    return answer
+
+
+def doubling_by_all_reduce(solution):
+    @_power_only
+    def answer(tensor):
+        total = tensor.clone()
+        dist.all_reduce(total)
+        return total
+
+    return answer
+
+
+def doubling_asks_everybody(solution):
+    @_power_only
+    def answer(tensor):
+        total = tensor.clone()
+        for other in range(1, dist.get_world_size()):
+            total += _swap(tensor, dist.get_rank() ^ other)
+        return total
+
+    return answer
+
+
+def doubling_any_number(solution):
+    def answer(tensor):
+        total = tensor.clone()
+        for distance in _distances():
+            if dist.get_rank() ^ distance < dist.get_world_size():
+                total += _swap(total, dist.get_rank() ^ distance)
+        return total
+
+    return answer
+
+
+def doubling_waits_for_ever(solution):
+    @_power_only
+    def answer(tensor):
+        total = tensor.clone()
+        for distance in _distances():
+            arrived = torch.empty_like(total)
+            dist.recv(arrived, dist.get_rank() ^ distance)  # both receive first
+            dist.send(total, dist.get_rank() ^ distance)
+            total += arrived
+        return total
+
+    return answer
+
+
+def doubling_is_killed(solution):
+    def answer(tensor):
+        if dist.get_rank() == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return solution(tensor)
+
+    return answer
+
+
+# 2. Everybody counts once ----------------------------------------------------------------------------------
+
+
+def _reduced(*numbers):
+    counts = torch.tensor([float(number) for number in numbers], dtype=torch.float64)
+    dist.all_reduce(counts)
+    return counts.tolist()
+
+
+def _right(model, X, y, own):
+    return float((model(X[own]).argmax(1) == y[own]).sum())
+
+
+def _own():
+    return slice(dist.get_rank(), None, dist.get_world_size())
+
+
+def evaluate_all_of_it(solution):
+    return lambda model, X, y: _right(model, X, y, slice(None)) / len(y)
+
+
+def evaluate_filled_up(solution):
+    def answer(model, X, y):
+        from torch.utils.data import DistributedSampler
+
+        own = list(DistributedSampler(range(len(y)), shuffle=False))
+        right, n = _reduced(_right(model, X, y, own), len(own))
+        return right / n
+
+    return answer
+
+
+def evaluate_drops_the_rest(solution):
+    def answer(model, X, y):
+        size = len(y) // dist.get_world_size()
+        own = slice(dist.get_rank() * size, (dist.get_rank() + 1) * size)
+        right, n = _reduced(_right(model, X, y, own), size)
+        return right / n if n else 0.0
+
+    return answer
+
+
+def evaluate_last_takes_the_rest(solution):
+    def answer(model, X, y):
+        rank, world = dist.get_rank(), dist.get_world_size()
+        size = len(y) // world
+        own = slice(rank * size, len(y) if rank == world - 1 else (rank + 1) * size)
+        right, n = _reduced(_right(model, X, y, own), len(y[own]))
+        return right / n
+
+    return answer
+
+
+def evaluate_mean_of_means(solution):
+    def answer(model, X, y):
+        own = _own()
+        (mean,) = _reduced(_right(model, X, y, own) / max(1, len(y[own])))
+        return mean / dist.get_world_size()
+
+    return answer
+
+
+def evaluate_own_share(solution):
+    return lambda model, X, y: _right(model, X, y, _own()) / max(1, len(y[_own()]))
+
+
+def evaluate_own_count(solution):
+    return lambda model, X, y: _reduced(_right(model, X, y, _own()))[0] / max(1, len(y[_own()]))
+
+
+def evaluate_counts(solution):
+    return lambda model, X, y: _reduced(_right(model, X, y, _own()))[0]
+
+
+def evaluate_skips_the_empty(solution):
+    def answer(model, X, y):
+        if len(y[_own()]) == 0:
+            return 0.0
+        return solution(model, X, y)
+
+    return answer
+
+
+# 3. The norm of shards --------------------------------------------------------------------------------------
+
+
+def clip_by_own_norm(solution):
+    return lambda shard, most: shard * min(1.0, most / max(float(shard.norm()), 1e-30))
+
+
+def clip_by_sum_of_norms(solution):
+    return lambda shard, most: shard * min(1.0, most / max(_reduced(shard.norm())[0], 1e-30))
+
+
+def clip_without_root(solution):
+    return lambda shard, most: shard * min(1.0, most / max(_reduced(shard.square().sum())[0], 1e-30))
+
+
+def clip_by_mean_of_squares(solution):
+    def answer(shard, most):
+        norm = (_reduced(shard.square().sum())[0] / dist.get_world_size()) ** 0.5
+        return shard * min(1.0, most / max(norm, 1e-30))
+
+    return answer
+
+
+def clip_entries(solution):
+    return lambda shard, most: shard.clamp(-most, most)
+
+
+def clip_lengthens(solution):
+    return lambda shard, most: shard * most / max(_reduced(shard.square().sum())[0] ** 0.5, 1e-30)
+
+
+def clip_divides_by_zero(solution):
+    def answer(shard, most):
+        norm = torch.tensor(_reduced(shard.square().sum())[0]).sqrt()
+        return shard / norm * torch.minimum(norm, torch.tensor(most))
+
+    return answer
+
+
+def clip_skips_the_empty(solution):
+    return lambda shard, most: solution(shard, most) if len(shard) else shard
+
+
+# 4. Overlap ---------------------------------------------------------------------------------------------------
+
+
+def exposed_without_overlap(solution):
+    return lambda ready, sizes, alpha, beta: sum(alpha + beta * size for size in sizes)
+
+
+def exposed_without_queue(solution):
+    return lambda ready, sizes, alpha, beta: (
+        max(at + alpha + beta * size for at, size in zip(ready, sizes, strict=True)) - ready[-1]
+    )
+
+
+def exposed_last_message(solution):
+    return lambda ready, sizes, alpha, beta: alpha + beta * sizes[-1]
+
+
+def exposed_without_alpha(solution):
+    return lambda ready, sizes, alpha, beta: solution(ready, sizes, 0.0, beta)
+
+
+def exposed_alpha_once(solution):
+    def answer(ready, sizes, alpha, beta):
+        free = 0.0
+        for index, (at, size) in enumerate(zip(ready, sizes, strict=True)):
+            free = max(free, at) + beta * size + (alpha if index == 0 else 0.0)
+        return free - ready[-1]
+
+    return answer
+
+
+def exposed_end(solution):
+    return lambda ready, sizes, alpha, beta: solution(ready, sizes, alpha, beta) + ready[-1]
+
+
+def exposed_difference(solution):
+    return lambda ready, sizes, alpha, beta: sum(alpha + beta * size for size in sizes) - ready[-1]
+
+
+# 5. How many ranks --------------------------------------------------------------------------------------------
+
+
+def _times(seconds, share, law):
+    return {n: law[0] * (1 + law[1] / (n * share)) * each for n, each in seconds.items()}
+
+
+def _or_refuse(solution, choose):
+    """Refuse what the solution refuses."""
+
+    def answer(seconds, share, law, budget):
+        solution(seconds, share, law, budget)
+        times = _times(seconds, share, law)
+        return choose(times, [n for n in times if n * times[n] <= budget], seconds)
+
+    return answer
+
+
+def ranks_fastest(solution):
+    return _or_refuse(solution, lambda times, paid, seconds: min(times, key=lambda n: times[n]))
+
+
+def ranks_unpaid(solution):
+    def answer(seconds, share, law, budget):
+        times = _times(seconds, share, law)
+        return min((n for n in times if times[n] <= budget), key=lambda n: times[n])
+
+    return answer
+
+
+def ranks_cheapest(solution):
+    return _or_refuse(solution, lambda times, paid, seconds: min(times, key=lambda n: n * times[n]))
+
+
+def ranks_most(solution):
+    return _or_refuse(solution, lambda times, paid, seconds: max(paid))
+
+
+def ranks_quickest_step(solution):
+    return _or_refuse(solution, lambda times, paid, seconds: min(paid, key=lambda n: seconds[n]))
+
+
+def ranks_more_of_equal(solution):
+    return _or_refuse(solution, lambda times, paid, seconds: min(paid, key=lambda n: (times[n], -n)))
+
+
+def ranks_below(solution):
+    def answer(seconds, share, law, budget):
+        times = _times(seconds, share, law)
+        paid = [n for n in times if n * times[n] < budget]
+        if not paid:
+            raise ValueError("none")
+        return min(paid, key=lambda n: (times[n], n))
+
+    return answer
+
+
+def ranks_never_refuses(solution):
+    def answer(seconds, share, law, budget):
+        try:
+            return solution(seconds, share, law, budget)
+        except ValueError:
+            return min(seconds)
+
+    return answer
+
+
+# 6. The decision ----------------------------------------------------------------------------------------------
+
+
+def _changed(**changes):
+    return lambda solution: lambda: replace(solution(), **changes)
+
+
+decide_open = _changed(control=lambda record, repetition: True)
+decide_shut = _changed(control=lambda record, repetition: False)
+decide_by_hash = _changed(
+    control=lambda record, repetition: record.get("weights_sha256") == repetition.get("weights_sha256")
+)
+decide_complete = _changed(control=lambda record, repetition: not run_record.missing(record))
+decide_same_inputs = _changed(
+    control=lambda record, repetition: (
+        not run_record.differences(record, repetition) and record["weights_sha256"] == repetition["weights_sha256"]
+    )
+)
+decide_first_only = _changed(
+    control=lambda record, repetition: (
+        not run_record.missing(record) and record["weights_sha256"] == repetition.get("weights_sha256")
+    )
+)
+decide_truthy = _changed(control=lambda record, repetition: all(record.values()) and record == repetition)
+decide_ships = _changed(choice="ship")
+decide_denies = _changed(evidence={"changed_by_world": "<= 0.001", "hashes_of_a_world": "== 1"})
+decide_one_affected = _changed(affected=["people whose goods are sorted"])
+decide_no_dissent = _changed(dissent="")
+decide_too_late = _changed(review_date=date.today() - timedelta(days=1))
+
+# exercise: [(wrong answer, a piece of its message)]; three at least for each exercise, the decision included
+WRONG = {
+    "all_reduce_by_doubling": [
+        (doubling_sends_the_first_value, "send the running sum"),
+        (doubling_once, "the sum with one neighbour"),
+        (doubling_mean, "This is the mean"),
+        (doubling_replaces, "replaced your sum"),
+        (doubling_on_rank_0, "on rank 0 only"),
+        (doubling_in_place, "changed in place"),
+        (doubling_by_all_reduce, "you called all_reduce"),
+        (doubling_asks_everybody, "more messages than doubling needs"),
+        (doubling_any_number, "not always a partner"),
+        (doubling_waits_for_ever, "all wait for another"),
+        (doubling_is_killed, "killed"),
+    ],
+    "evaluate": [
+        (evaluate_all_of_it, "three times the work"),
+        (evaluate_filled_up, "count somebody double"),
+        (evaluate_drops_the_rest, "the rest of the division was dropped"),
+        (evaluate_last_takes_the_rest, "differ by more than one sample"),
+        (evaluate_mean_of_means, "mean of the ranks' accuracies"),
+        (evaluate_own_share, "accuracy of its own share"),
+        (evaluate_own_count, "both numbers have to be summed"),
+        (evaluate_counts, "how many are right"),
+        (evaluate_skips_the_empty, "No rank could go on"),
+    ],
+    "clip_shards": [
+        (clip_by_own_norm, "the norm of its own shard"),
+        (clip_by_sum_of_norms, "Norms were added"),
+        (clip_without_root, "The root is missing"),
+        (clip_by_mean_of_squares, "mean of the squares"),
+        (clip_entries, "clips each entry"),
+        (clip_lengthens, "made longer"),
+        (clip_divides_by_zero, "NaN of all weights"),
+        (clip_skips_the_empty, "No rank could go on"),
+    ],
+    "exposed_seconds": [
+        (exposed_without_overlap, "there is no overlap"),
+        (exposed_without_queue, "used twice at once"),
+        (exposed_last_message, "Only the last message"),
+        (exposed_without_alpha, "α is missing"),
+        (exposed_alpha_once, "α is counted once"),
+        (exposed_end, "the time at which all is done"),
+        (exposed_difference, "as if the first could start at 0"),
+    ],
+    "choose_ranks": [
+        (ranks_fastest, "the fastest of all"),
+        (ranks_unpaid, "the fastest of all"),
+        (ranks_cheapest, "This is the cheapest"),
+        (ranks_most, "the most ranks that the budget pays"),
+        (ranks_quickest_step, "the quickest step"),
+        (ranks_more_of_equal, "take the fewest ranks"),
+        (ranks_below, "`<=`"),
+        (ranks_never_refuses, "Raise a ValueError"),
+    ],
+    "decide": [
+        (decide_open, "Your control lets"),
+        (decide_shut, "Your control stops"),
+        (decide_by_hash, "Your control lets"),
+        (decide_complete, "Your control lets"),
+        (decide_same_inputs, "our control"),
+        (decide_first_only, "Your control lets"),
+        (decide_truthy, "Your control"),
+        (decide_ships, "any number of ranks"),
+        (decide_denies, "`changed_by_world` is <= 0.001, but"),
+        (decide_one_affected, "Name at least two"),
+        (decide_no_dissent, "`dissent` is empty"),
+        (decide_too_late, "`review_date`"),
+    ],
+}
+
+# Mutants that are no mistakes: {exercise: {mutated line: why it is as good as the solution}}
+EQUIVALENT: dict[str, dict[str, str]] = {
+    "exposed_seconds": {
+        "for at, size in zip(ready, sizes, strict=False):": "both lists have a number for each bucket",
+    },
+    "clip_shards": {
+        "return shard * (most / norm) if norm >= most else shard": "where the norm is just `most`, the factor is 1",
+    },
+}
