@@ -237,7 +237,7 @@ def _claim(figures: dict[str, Any]) -> None:
         f"{max(figures['equal']['float64'].values()):.0e} (float64) of the whole layer's; two all-reduces of bsh each way, to the byte; 1/t of the split weights a rank. "
         f"Column-parallel layers alone send {figures['gathering_sends'][0]:.2f} times as much for the feed-forward block",
         verdict=verdict,
-        conditions="Width 64, 8 heads, 5 seeds, gloo on the CPU; bytes as a ring would send them",
+        conditions="Width 64, 8 heads, 5 seeds, gloo on the CPU; bytes as a ring would send them; columns alone gather their output and leave the gradient's sum to f",
     )
 
 

@@ -267,14 +267,13 @@ choose_layout(
 # %%
 best = planner.plan(gpt, cluster, 512, chunks=(1, 2, 3)).fitting[0]
 watts = Given(200, 330, 400)
-pue = Given(1.1, 1.2, 1.6, "1.10: arXiv:2104.10350, Table 4; 1.2: arXiv:2211.02001; the high end is assumed")
+pue = Given(1.1, 1.2, 1.6)  # 1.10: arXiv:2104.10350, Table 4; 1.2: arXiv:2211.02001; nobody looked up the high end
 
 
 def estimate(tokens: float) -> Footprint:
     """Return the footprint of a training on so many tokens, on 64 GPUs."""
     planned = tokens / (512 * gpt.sequence) * best.time / 3600
-    hours = Given(0.9 * planned, planned, 1.5 * planned, "planner, within 7 % of published runs; ends assumed")
-    return footprint(64, hours, watts, pue, GRIDS["world"])
+    return footprint(64, Given(0.9 * planned, planned, 1.5 * planned), watts, pue, GRIDS["world"])
 
 
 train, tune = estimate(150e9), estimate(50e6)
@@ -332,7 +331,7 @@ def decide() -> Decision:
         evidence={"train_high_kwh": "> 6000", "tune_high_kwh": "<= 6000", "train_kwh": "< 6000"},
         choice="fix: fine-tune",
         dissent="What an open model never learned of the region, 50 million tokens will hardly teach it.",
-        residual_risk="The watts are assumed until the provider measures them; runs that fail are not counted.",
+        residual_risk="Watts, hours and PUE are assumed until the provider measures them; runs that fail are not counted.",
         owner="The library's head of digital services",
         review_date=date.today() + timedelta(days=120),
         control=may_start,
@@ -346,6 +345,6 @@ check.decide(decide)
 # %% [markdown]
 # ## You are done
 #
-# Ask your own control about the plan that you chose: `may_start(tune, 6000)`. It refuses it, because nobody has looked up the watts. That is what it is for: find a meter, or a source, and ask again.
+# Ask your own control about the plan that you chose: `may_start(tune, 6000)`. It refuses it, because nobody has looked up hours, watts and PUE with their ends. That is what it is for: find a log, a meter and an operator's report, and ask again.
 #
 # The worked version is in `solutions/11_tensor_parallel.ipynb`. Compare the reasons, not only the code.

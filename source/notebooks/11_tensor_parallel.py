@@ -237,7 +237,7 @@ low, high = record["gathering_sends"]
 print(f"columns and columns send {low:.2f} to {high:.2f} times the bytes of columns and rows")
 
 # %% [markdown]
-# On paper: gathering sends $\frac{t-1}{t}(4+1)\,bsh$ forward and $2\frac{t-1}{t}(1+4)\,bsh$ backward, 15 of these units instead of 4.
+# On paper: gathering sends $\frac{t-1}{t}(4+1)\,bsh$ forward and $2\frac{t-1}{t}(1+4)\,bsh$ backward, 15 of these units instead of 4. (Gathering could scatter in its backward pass instead of leaving the sum to f; that would be 11.)
 #
 # ### What goes wrong
 #
@@ -341,18 +341,18 @@ print(calls, placements)
 
 # %%
 table = {
-    f"t = {name.split(' | ')[1]}": {"states": one["states"], "saved activations": one["saved"]}
+    f"t = {t}": {"states": one["states"], "saved activations": one["saved"], "by the book, (4 + 12/t) / 16": (4 + 12 / t) / 16}
     for name, one in record["shares"].items()
-    if name.startswith("256")
+    if name.startswith("256") and (t := int(name.split(" | ")[1]))
 }
 pd.DataFrame(table).T.map("{:.1%} of one rank's".format)
 
 # %% [markdown]
-# Korthikanti et al. (2022) give $sbh(10 + 24/t + \dots)$ for a layer with dropout: the 10 does not divide. Their *sequence parallelism* cuts that as well, and turns each all-reduce into a reduce-scatter and an all-gather of together the same bytes.
+# Without dropout and with fused attention a layer saves $sbh(4 + 12/t)$ numbers. Korthikanti et al. (2022) give $sbh(10 + 24/t + \dots)$ bytes for one with dropout in 16 bits. The first summand does not divide. Their *sequence parallelism* cuts that as well, and turns each all-reduce into a reduce-scatter and an all-gather of together the same bytes.
 #
 # ### When it stops paying
 #
-# Those all-reduces stand *between* matrix products: nothing can overlap with them. The time of a layer's products falls with t, that of its messages does not. On paper, a layer of width h on A100s with 300 GB/s between the GPUs of a node, and 25 GB/s a GPU between nodes:
+# Those all-reduces stand *between* matrix products that need their result, so in this schedule nothing overlaps with them. The time of a layer's products falls with t, that of its messages does not. On paper, a layer of width h on A100s with 300 GB/s between the GPUs of a node, and 25 GB/s a GPU between nodes:
 
 # %%
 from helix.distributed.clusters import selene
@@ -370,10 +370,11 @@ def share_in_messages(width: int, t: int, link: float, tokens: int = 2048) -> fl
 # %%
 fig, axes = plots.figure(columns=2, height=3.0, sharey=True)
 ts = [2, 4, 8, 16]
-for ax, link, title in ((axes[0], cluster.intra, "inside a node"), (axes[1], cluster.inter, "between nodes")):
+for ax, link, title, most in ((axes[0], cluster.intra, "inside a node of 8", 8), (axes[1], cluster.inter, "between nodes", 16)):
     for width in (2048, 4096, 12288):
-        ax.plot(ts, [100 * share_in_messages(width, t, link) for t in ts], label=f"h = {width:,}", markevery=1)
-    ax.set(xlabel="t, ranks that share a layer", title=title, xticks=ts)
+        here = [t for t in ts if t <= most]
+        ax.plot(here, [100 * share_in_messages(width, t, link) for t in here], label=f"h = {width:,}", markevery=1)
+    ax.set(xlabel="t, ranks that share a layer", title=title, xticks=ts, xlim=(1, 17))
 axes[0].set_ylabel("time in messages, %")
 axes[0].legend(frameon=False, fontsize=8)
 inside, outside = (100 * share_in_messages(4096, 8, link) for link in (cluster.intra, cluster.inter))
@@ -417,7 +418,7 @@ for ax, values_of, scale, label in (
     left = np.zeros(len(shown))
     for number, part in enumerate(values_of(best)):
         values = np.array([scale * values_of(one)[part] for _, one in shown])
-        ax.barh(range(len(shown)), values, left=left, color=plots.CYCLE[number % 7], hatch=plots.HATCHES[number % 7], label=part, edgecolor="white", linewidth=0.3)
+        ax.barh(range(len(shown)), values, left=left, color=plots.CYCLE[(0, 1, 2, 3, 4, 6, 1, 2)[number]], hatch=plots.HATCHES[number % 7], label=part, edgecolor="white", linewidth=0.3)
         left += values
     ax.set(yticks=range(len(shown)), xlabel=label)
     ax.invert_yaxis()
@@ -491,13 +492,15 @@ except planner.NothingFits as error:
     print(error)
 
 # %% [markdown]
-# The command that starts the plan on eight nodes, as in chapter 09 (and as there: written, checked against its format, **not run on a cluster**):
+# The command that starts the plan on eight nodes, and its Slurm script; a PyTorchJob is made as in chapter 09. As there: written, checked against their formats, **not run on a cluster**:
 
 # %% tags=["nbval-check-output"]
 from helix.distributed import jobs
 
 sizes = (f"--tensor={t}", f"--pipeline={p}", f"--data={d}")
-print(jobs.torchrun(jobs.Job("gpt-7b", "train.py", nodes=8, per_node=8, arguments=sizes), "node-0.example"))
+job = jobs.Job("gpt-7b", "train.py", nodes=8, per_node=8, arguments=sizes)
+print(jobs.torchrun(job, "node-0.example"), "\n")
+print(jobs.slurm(job, "99:00:00", partition="gpu"))
 
 # %% [markdown]
 # ## The measurement
@@ -513,7 +516,7 @@ from helix.record.claims import claim
 claim(
     "megatron_column_parallel",
     measured=f"Equal to the whole layer on 2 and 4 ranks; columns alone send {low:.2f} times the bytes of columns and rows",
-    verdict="holds if a row-parallel layer follows each column-parallel one",
+    verdict="holds if a row-parallel layer follows each column-parallel one" if low > 1 else "holds",
 )
 
 # %% [markdown]
@@ -522,19 +525,19 @@ claim(
 # The plan above runs on 64 GPUs for days. Before *how*, the question is **whether**. Suppose that a public library wants an assistant that answers in its region's language. Three ways: **train** the 7.5 billion parameters from nothing on 150 billion tokens; **fine-tune** an open model of that size on 50 million tokens; or **don't**, and use what exists with good retrieval. (The library and the
 # token counts are assumptions of this page; 20 tokens a parameter is the ratio of Hoffmann et al., 2022, arXiv:2203.15556.)
 #
-# Energy is devices · hours · watts · PUE, and emissions are that times the grid's grams a kilowatt-hour. No input is known exactly, so each has a range and a source, or is named as assumed:
+# Energy is devices · hours · watts · PUE, and emissions are that times the grid's grams a kilowatt-hour. No input is known exactly, so each has a range. It has a source only if *all three* of its numbers have one; otherwise it is named as assumed:
 
 # %%
 from helix.distributed.footprint import GRIDS, Given, footprint
 
 watts = Given(200, 330, 400)  # of an A100 with its share of the node; 400 W is the board's maximum (arXiv:2211.02001)
-pue = Given(1.1, 1.2, 1.6, "1.10: arXiv:2104.10350, Table 4; 1.2: arXiv:2211.02001; the high end is assumed")
+pue = Given(1.1, 1.2, 1.6)  # 1.10: arXiv:2104.10350, Table 4; 1.2: arXiv:2211.02001; nobody looked up the high end
 
 
 def hours_for(tokens: float) -> Given:
     """Return hours on the 64 GPUs; from 10 % faster than planned to half as long again, for failures and restarts."""
     planned = tokens / (512 * gpt.sequence) * best.time / 3600
-    return Given(0.9 * planned, planned, 1.5 * planned, "planner, within 7 % of published runs; ends assumed")
+    return Given(0.9 * planned, planned, 1.5 * planned)  # the planner is within 7 % of published runs; failures are a guess
 
 
 # %%

@@ -268,18 +268,68 @@ def test_inputs_of_other_shapes_are_found():
         launch(other_input, careful=True, timeout=20)
 
 
+# Groups: tensor parallel inside, data parallel across
+
+
+def two_by_two():
+    """Four ranks as two replicas of two: each pair shares a layer, and sees another share of the batch."""
+    groups = [dist.new_group([0, 1]), dist.new_group([2, 3])]
+    replica = dist.get_rank() // 2
+    torch.manual_seed(0)
+    dense = Block(HIDDEN, HEADS).double()
+    x = torch.randn(4, POSITIONS, HIDDEN, dtype=torch.float64)[replica::2]
+    whole, part = x.clone().requires_grad_(), x.clone().requires_grad_()
+    split = ParallelBlock(dense, groups[replica])
+    with counted() as calls:
+        out = split(part)
+        out.square().sum().backward()
+    wanted = dense(whole)
+    wanted.square().sum().backward()
+    pairs = [
+        ("out", out.detach(), wanted.detach()),
+        ("x", part.grad, whole.grad),
+        *split.parts_of(dense, gradients=True),
+    ]
+    return max(((a - b).abs().max() / b.abs().max()).item() for _, a, b in pairs), [(c.name, c.ranks) for c in calls]
+
+
+def test_a_layer_is_shared_within_its_group_only():
+    for error, calls in launch(two_by_two, ranks=4, note=False):
+        assert error < 1e-13
+        assert calls == [("all_reduce", 2)] * 4
+
+
+# What both layers share is held against the formula
+
+
+def test_attention_is_causal_softmax_by_heads():
+    from helix.distributed.parallel_block import attended
+
+    torch.manual_seed(0)
+    qkv, heads, width = torch.randn(2, 5, 24, dtype=torch.float64), 2, 4
+    q, k, v = qkv.split(8, dim=-1)
+    wanted = torch.zeros(2, 5, 8, dtype=torch.float64)
+    for head in range(heads):
+        own = slice(head * width, (head + 1) * width)
+        scores = q[..., own] @ k[..., own].transpose(1, 2) / width**0.5
+        scores = scores.masked_fill(torch.triu(torch.ones(5, 5, dtype=torch.bool), 1), -torch.inf)
+        wanted[..., own] = scores.softmax(-1) @ v[..., own]
+    torch.testing.assert_close(attended(qkv, heads), wanted, rtol=0, atol=1e-13)
+
+
 # Chance
 
 
-def dropped(seed_of_rank):
-    """Dropout on what each rank holds whole, before a row-parallel sum's residual."""
-    if not seed_of_rank:
-        torch.manual_seed(0)
-    return torch.nn.functional.dropout(torch.ones(64), 0.5).tolist()
+def with_dropout(alike):
+    """Dropout on the replicated output of the block, seeded alike or by rank; is the output still one tensor?"""
+    torch.manual_seed(0)
+    split, x = ParallelBlock(Block(HIDDEN, HEADS)), torch.randn(BATCH, POSITIONS, HIDDEN)
+    torch.manual_seed(0 if alike else dist.get_rank())
+    return split(torch.nn.functional.dropout(split(x), 0.5)).tolist()
 
 
-def test_launch_seeds_ranks_differently_so_replicated_dropout_must_be_seeded_alike():
-    apart = launch(dropped, True)
-    assert apart[0] != apart[1]
-    alike = launch(dropped, False)
-    assert alike[0] == alike[1]
+def test_replicated_dropout_must_be_seeded_alike():
+    one, other = launch(with_dropout, True)
+    assert one == other
+    one, other = launch(with_dropout, False)
+    assert one != other  # the copies have drifted apart, and nothing was raised

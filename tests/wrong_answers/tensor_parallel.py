@@ -366,6 +366,9 @@ EQUIVALENT: dict[str, dict[str, str]] = {
     "kv_heads": {
         "each, group = (heads // ranks, heads / kv)": "kv divides heads, and whole floats are equal to whole numbers",
     },
+    "choose_layout": {
+        "if divides and memory(t, p, gpus / (t * p)) <= usable:": "t·p divides the GPUs here, and a whole float is the same key",
+    },
     "sum_of_own_positions": {
         "own = torch.empty_like(parts[1])": "all parts have one shape",
     },

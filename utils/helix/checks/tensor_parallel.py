@@ -527,7 +527,7 @@ decide = decision(
     examples=(
         ReasonedAnswer(
             "Fix",
-            "Fine-tuning is within the budget by far, also at its high end. But the control refuses it until the watts have a source, so the next step is a meter, not a job.",
+            "Fine-tuning is within the budget by far, also at its high end. But the control refuses it until hours, watts and PUE have sources, so the next step is a meter, not a job.",
         ),
         ReasonedAnswer(
             "Stop",

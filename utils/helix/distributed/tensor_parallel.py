@@ -1,7 +1,8 @@
 """Tensor parallelism: one layer on several ranks, by columns or by rows, and the two operators that keep its gradients right.
 
 Source: M. Shoeybi and others, "Megatron-LM: Training Multi-Billion Parameter Language Models Using Model Parallelism", arXiv:1909.08053,
-section 3. Weights have PyTorch's shape (out, in), so what Megatron calls columns are rows of ``weight``.
+section 3. Weights have PyTorch's shape (out, in), so what Megatron calls columns are rows of ``weight``. First derivatives only: f and g
+are not differentiated twice.
 """
 
 from __future__ import annotations
