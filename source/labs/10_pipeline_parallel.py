@@ -1,0 +1,328 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Lab: Pipeline parallelism
+#
+# At the end you will have written the order of 1F1B, the last stage of a pipeline on a real rank, an exact balance of unequal stages, and a control that
+# stops a plan which wastes devices.
+#
+# **90 minutes · 6 exercises · read [the chapter](../notebooks/10_pipeline_parallel.ipynb) first.**
+#
+# Exercise 3 needs two processes; all others are plain functions. If time is short, leave out exercise 2.
+
+# %%
+import itertools
+from datetime import date, timedelta
+
+import torch
+import torch.distributed as dist
+
+from helix import distributed
+from helix.checks import pipeline_parallel as check
+from helix.distributed import schedules
+from helix.distributed.pipeline_plan import GPT, PLAN, Plan, plan_for
+from helix.distributed.schedules import Event
+from helix.record import Decision, evidence
+
+distributed.warm()
+
+# %% [markdown]
+# ## 1. The order of 1F1B
+#
+# *15 minutes · difficulty 3 of 5 · core*
+#
+# Write the order in which **one** stage works with 1F1B: p − 1 − rank forward passes ahead, then a forward and a backward pass in turn, then the
+# backward passes that are left. There may be fewer micro-batches than stages.
+
+
+# %%
+def order_1f1b(stages: int, rank: int, microbatches: int) -> list[tuple[str, int]]:
+    """Return what a stage does, in its order.
+
+    Parameters
+    ----------
+    stages, rank : int
+        p, and which of the stages, from 0.
+    microbatches : int
+        m, at least 1.
+
+    Returns
+    -------
+    list of (kind, microbatch)
+        2m pairs: kind is ``"F"`` or ``"B"``, micro-batches are numbered from 0. The last stage's with m = 2 is
+        ``[("F", 0), ("B", 0), ("F", 1), ("B", 1)]``.
+    """
+    ### BEGIN SOLUTION
+    ahead = min(stages - 1 - rank, microbatches)
+    order = [("F", i) for i in range(ahead)]
+    for i in range(microbatches - ahead):
+        order += [("F", ahead + i), ("B", i)]
+    return order + [("B", i) for i in range(microbatches - ahead, microbatches)]
+    ### END SOLUTION
+
+
+# %%
+check.order_1f1b(order_1f1b)
+
+# %% [markdown]
+# If it is right, four stages can run by your orders without waiting for each other for ever, and hold what the chapter says:
+
+# %%
+orders = [order_1f1b(4, rank, 8) for rank in range(4)]
+events = schedules.simulate(orders, [1, 1, 1, 1], [2, 2, 2, 2], 8)
+print(f"idle share {schedules.idle_share(events):.3f}, held {schedules.held(events)}")
+
+# %% [markdown]
+# ## 2. How many micro-batches?
+#
+# *10 minutes · difficulty 2 of 5 · core*
+#
+# Each micro-batch costs a message and some overhead, so one takes no more than are needed. Find the fewest that keep the bubble of equal stages at or below a limit.
+
+
+# %%
+def fewest_microbatches(stages: int, batch: int, limit: float) -> int | None:
+    """Return the fewest micro-batches that divide the batch and keep the bubble within the limit.
+
+    Parameters
+    ----------
+    stages : int
+        p, at least 2.
+    batch : int
+        Samples in a batch; micro-batches have equal size.
+    limit : float
+        The largest share of all device time that may be idle; exactly this much is allowed.
+
+    Returns
+    -------
+    int or None
+        ``fewest_microbatches(2, 12, 0.25)`` is 3. ``None`` if no number is enough.
+    """
+    ### BEGIN SOLUTION
+    for m in range(1, batch + 1):
+        if batch % m == 0 and (stages - 1) / (m + stages - 1) <= limit:
+            return m
+    return None
+    ### END SOLUTION
+
+
+# %%
+check.fewest_microbatches(fewest_microbatches)
+
+# %% [markdown]
+# ## 3. The last stage, with uneven micro-batches
+#
+# *22 minutes · difficulty 4 of 5 · core*
+#
+# The last batch of an epoch rarely divides. Write the last stage's side of one training step, for micro-batches of **different** sizes. The check runs it on rank 1 of 2; rank 0
+# sends each micro-batch, and then waits for one gradient for each, in the same order. After your function has returned, the stage's parameters must hold the gradients
+# of the mean loss over *all* samples, and so must the stage before. The loss is `torch.nn.functional.cross_entropy`; the ranks work in float64.
+#
+# The card says which rank failed, and stops ranks that wait in vain after 4 seconds.
+
+
+# %%
+def last_stage(stage: torch.nn.Module, sizes: list[int], targets: torch.Tensor, width: int) -> float:
+    """Receive micro-batches from the rank before, train on them, and send their gradients back.
+
+    Parameters
+    ----------
+    stage : Module
+        Takes a float64 tensor of shape (n, width), returns (n, classes).
+    sizes : list of int
+        Samples in each micro-batch, in the order in which they come.
+    targets : Tensor
+        Classes of all samples, shape (sum of sizes,).
+    width : int
+        Of what is received.
+
+    Returns
+    -------
+    float
+        The mean loss over all samples.
+    """
+    ### BEGIN SOLUTION
+    before = dist.get_rank() - 1
+    total = 0.0
+    for n, y in zip(sizes, targets.split(sizes), strict=True):
+        x = torch.empty(n, width, dtype=torch.float64)
+        dist.recv(x, src=before)
+        x.requires_grad_()
+        loss = torch.nn.functional.cross_entropy(stage(x), y) * n / sum(sizes)
+        loss.backward()
+        dist.send(x.grad, dst=before)
+        total += loss.item()
+    return total
+    ### END SOLUTION
+
+
+# %%
+check.last_stage(last_stage)
+
+# %% [markdown]
+# ## 4. Balance unequal stages
+#
+# *15 minutes · difficulty 3 of 5 · core*
+#
+# The output layer of a model with a large vocabulary costs as much as several layers. Cut the layers into contiguous stages so that the slowest stage is as fast as can be. There are at
+# most twelve layers, so you may try every cut; for hundreds of layers `helix.distributed.balance` has a faster way.
+
+
+# %%
+def balance_stages(costs: list[float], stages: int) -> list[int]:
+    """Return the best boundaries.
+
+    Parameters
+    ----------
+    costs : list of float
+        Of each layer, in order.
+    stages : int
+        p; each gets at least one layer.
+
+    Returns
+    -------
+    list of p − 1 int
+        The first layer of every stage but the first: ``balance_stages([1, 1, 1, 3], 2)`` is ``[3]``.
+    """
+
+    ### BEGIN SOLUTION
+    def slowest(cuts):
+        return max(sum(costs[a:b]) for a, b in itertools.pairwise([0, *cuts, len(costs)]))
+
+    return list(min(itertools.combinations(range(1, len(costs)), stages - 1), key=slowest))
+    ### END SOLUTION
+
+
+# %%
+check.balance_stages(balance_stages)
+
+# %% [markdown]
+# ## 5. What each stage holds at its peak
+#
+# *10 minutes · difficulty 3 of 5 · core*
+#
+# A stage keeps what a micro-batch saved from the start of its forward pass to the end of its backward pass. From the events of a step, predicted or recorded, compute what each stage
+# holds at its peak. The events come in no order, and passes of one stage may overlap (a device can do two things at once). What ends at the moment when something starts is gone before.
+
+
+# %%
+def peak_bytes(events: list[Event], bytes_each: list[float]) -> list[float]:
+    """Return the most bytes that each stage holds at once.
+
+    Parameters
+    ----------
+    events : list of Event
+        ``stage``, ``kind`` ("F" or "B"), ``microbatch``, ``start``, ``end``.
+    bytes_each : list of float
+        What one micro-batch keeps on each stage.
+
+    Returns
+    -------
+    list of float
+        One for each stage: where at most 2 micro-batches of 5 bytes are held at once, 10.
+    """
+    ### BEGIN SOLUTION
+    peaks = []
+    for stage, size in enumerate(bytes_each):
+        taken = {e.microbatch: e.start for e in events if e.stage == stage and e.kind == "F"}
+        gone = {e.microbatch: e.end for e in events if e.stage == stage and e.kind == "B"}
+        peaks.append(size * max(sum(taken[i] <= t < gone[i] for i in taken) for t in taken.values()))
+    return peaks
+    ### END SOLUTION
+
+
+# %%
+check.peak_bytes(peak_bytes)
+
+# %% [markdown]
+# ## 6. A decision: may this plan have the devices?
+#
+# *18 minutes · difficulty 3 of 5 · core*
+#
+# A group wants four cards of 24 GB for three weeks, to train a model of 1.7 billion parameters with a vocabulary of 256,000 tokens for many languages. Its plan says: six layers on each
+# card, 16 micro-batches, 1F1B; so a bubble of 3/19, or 16 %, and on average 17 of 24 GB in use. Other groups want the same cards.
+#
+# First measure the plan, stage by stage. (The formulas are those of chapter 9's planner; times assume 10¹⁴ operations a second on each card.)
+
+# %%
+step = PLAN.events()
+peaks = peak_bytes(step, list(PLAN.activations))
+need = [fixed + peak for fixed, peak in zip(PLAN.fixed, peaks, strict=True)]
+idle_share = evidence("idle_share", schedules.idle_share(step))
+fullest_device = evidence("fullest_device", max(need) / PLAN.device)
+print("idle, by stage", [round(share, 2) for share in schedules.idle(step)])
+print("GB, by stage  ", [round(each / 1e9, 1) for each in need])
+
+# %% [markdown]
+# Would another plan on the same four cards do? Try: other boundaries, other schedules, layers computed again.
+
+# %%
+other = plan_for(GPT, (6, 12, 18), microbatches=16, device=24e9, rematerialised=True)
+print(f"idle share {schedules.idle_share(other.events()):.2f}")
+
+# %% [markdown]
+# **Ship the plan, fix it, or stop it?** The limits of those who lend the cards: at most 0.2 of the device time idle, and no card filled beyond 0.9. Your control gets a `Plan` and returns
+# True (it may run) or False. It will meet plans whose totals look fine.
+#
+# This is the form; copy it into the function and replace every `...` by words of your own.
+#
+# ```python
+# return Decision(
+#     question=...,                # what has to be decided
+#     affected=[...],              # who is affected, by name of the group
+#     options=["ship", "fix", "stop"],     # add what you mean, if you like: "fix: ..."
+#     evidence={"idle_share": ..., "fullest_device": ...},       # a relation and a number, such as "< 0.05"
+#     choice=...,                  # one of the options
+#     dissent=...,                 # the strongest reason against your choice
+#     residual_risk=...,           # what can still go wrong
+#     owner=...,                   # who answers for it
+#     review_date=...,             # a date: date.today() + timedelta(days=...)
+#     control=...,                 # the function that runs from now on
+# )
+# ```
+
+
+# %%
+def decide() -> Decision:
+    """Return your decision on the question above.
+
+    Returns
+    -------
+    Decision
+        Complete, in agreement with your evidence, with a control that works.
+    """
+
+    ### BEGIN SOLUTION
+    def control(plan: Plan) -> bool:
+        predicted = plan.events()
+        held = peak_bytes(predicted, list(plan.activations))
+        full = max(fixed + peak for fixed, peak in zip(plan.fixed, held, strict=True)) / plan.device
+        return schedules.idle_share(predicted) <= 0.2 and full <= 0.9
+
+    return Decision(
+        question="May the group have four cards for three weeks with this plan?",
+        affected=[
+            "the groups that wait for the same cards",
+            "the people whose languages the model is for",
+            "the group itself",
+        ],
+        options=["ship", "fix: cut by operations and compute layers again", "stop"],
+        evidence={"idle_share": "> 0.4", "fullest_device": "> 1"},
+        choice="fix: cut by operations and compute layers again",
+        dissent="Every week of planning is a week later for people whose languages no model serves; idle cards harm nobody at night.",
+        residual_risk="The simulation knows no network, no slow card and no failed run; measured idle time will be higher.",
+        owner="The person who keeps the queue of the cards",
+        review_date=date.today() + timedelta(days=21),
+        control=control,
+    )
+    ### END SOLUTION
+
+
+# %%
+check.decide(decide)

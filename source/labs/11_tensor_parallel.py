@@ -1,0 +1,350 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Lab: Tensor parallelism
+#
+# You will cut both ends of a language model over its vocabulary, deal out keys and values, replace an all-reduce by half of one, find a layout for a cluster, and decide whether a model shall be trained at all.
+#
+# **90 minutes · six exercises · read [the chapter](../notebooks/11_tensor_parallel.ipynb) first.**
+#
+# Short of time? Exercises 1, 2 and 6 are the heart; 3, 4 and 5 each stand alone. The lab counts as done when all six are correct.
+#
+# The checks of exercises 1, 2 and 4 start real processes. If your answer makes them wait for each other, or kills one, the check ends all of them after a few seconds, and says so.
+
+# %%
+import torch
+import torch.distributed as dist
+
+from helix import distributed
+from helix.checks import tensor_parallel as check
+from helix.distributed import planner
+from helix.distributed.clusters import selene
+from helix.distributed.costs import Model
+from helix.distributed.footprint import GRIDS, Footprint, Given, footprint
+from helix.record import Decision, evidence
+
+distributed.warm()  # so that the checks find the process from which ranks are forked
+
+# %% [markdown]
+# ## 1. An embedding, cut by words
+#
+# *16 minutes · difficulty 3 of 5 · core*
+#
+# The embedding table of a large vocabulary is too big to stand on every rank. Cut it by words: of V words rank r holds rows r·V/t up to (r+1)·V/t. Every rank sees all tokens. Return the whole embedding of each, on every rank, **without moving the table**.
+
+
+# %%
+def embed(tokens: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
+    """Return the embedding of every token; runs on each rank.
+
+    Parameters
+    ----------
+    tokens : Tensor of int64, shape (n,)
+        Numbers from 0 to V − 1, the same on all ranks.
+    part : Tensor, shape (V / t, h)
+        This rank's rows of the table.
+
+    Returns
+    -------
+    Tensor, shape (n, h)
+        On two ranks that hold ``[[1.]]`` and ``[[2.]]`` every rank gets ``[[2.], [1.]]`` for the tokens ``[1, 0]``.
+    """
+    ### BEGIN SOLUTION
+    local = tokens - dist.get_rank() * len(part)
+    mine = (local >= 0) & (local < len(part))
+    found = part[local.clamp(0, len(part) - 1)] * mine[:, None]
+    dist.all_reduce(found)
+    return found
+    ### END SOLUTION
+
+
+# %%
+check.embed(embed)
+
+# %% [markdown]
+# Each row of the result has exactly one summand that is not 0, so this sum is exact, to the bit.
+#
+# ## 2. A loss over a vocabulary that is cut
+#
+# *18 minutes · difficulty 4 of 5 · core*
+#
+# At the other end each rank has the logits of *its* words only. Cross-entropy needs all of them: $-z_y + \log \sum_j e^{z_j}$. Gathering the logits would send n·V numbers; three all-reduces of n numbers are enough. Logits may be large: $e^{1000}$ is not a number that a computer has.
+
+
+# %%
+def vocabulary_loss(logits: torch.Tensor, targets: torch.Tensor) -> float:
+    """Return the mean cross-entropy over the whole vocabulary; runs on each rank.
+
+    Parameters
+    ----------
+    logits : Tensor, shape (n, V / t)
+        Of this rank's words: rank r has words r·V/t up to (r+1)·V/t.
+    targets : Tensor of int64, shape (n,)
+        The right word of each token, from 0 to V − 1, the same on all ranks.
+
+    Returns
+    -------
+    float
+        What ``torch.nn.functional.cross_entropy`` gives for the whole logits, on every rank.
+    """
+    ### BEGIN SOLUTION
+    n, words = logits.shape
+    largest = logits.max(dim=1).values
+    dist.all_reduce(largest, op=dist.ReduceOp.MAX)
+    shifted = logits - largest[:, None]
+    local = targets - dist.get_rank() * words
+    mine = (local >= 0) & (local < words)
+    right = shifted[torch.arange(n), local.clamp(0, words - 1)].where(mine, torch.zeros(()).to(logits))
+    both = torch.stack([shifted.exp().sum(dim=1), right])
+    dist.all_reduce(both)
+    return (both[0].log() - both[1]).mean().item()
+    ### END SOLUTION
+
+
+# %%
+check.vocabulary_loss(vocabulary_loss)
+
+# %% [markdown]
+# With 50,000 words, 2,048 tokens and 16 ranks that is 6,144 numbers instead of a hundred million.
+#
+# ## 3. Keys and values for fewer heads
+#
+# *10 minutes · difficulty 2 of 5 · core*
+#
+# Many models have fewer heads of keys and values than of queries: query head i uses key-value head ⌊i / (heads / kv)⌋. Rank r of t has query heads r·heads/t up to (r+1)·heads/t. Which key-value heads does it need? With more ranks than key-value heads, several ranks hold a copy.
+
+
+# %%
+def kv_heads(rank: int, ranks: int, heads: int, kv: int) -> list[int]:
+    """Return the key-value heads that a rank needs, rising.
+
+    Parameters
+    ----------
+    rank, ranks : int
+        This rank, and how many share the layer.
+    heads, kv : int
+        Heads of queries, and of keys and values; kv divides heads.
+
+    Returns
+    -------
+    list of int
+        ``kv_heads(1, 4, 8, 2)`` is ``[0]``: it has query heads 2 and 3, and heads 0 to 3 share key-value head 0.
+
+    Raises
+    ------
+    ValueError
+        If the ranks do not divide the heads.
+    """
+    ### BEGIN SOLUTION
+    if heads % ranks:
+        raise ValueError(f"{heads} heads do not divide by {ranks} ranks.")
+    each, group = heads // ranks, heads // kv
+    return sorted({head // group for head in range(rank * each, (rank + 1) * each)})
+    ### END SOLUTION
+
+
+# %%
+check.kv_heads(kv_heads)
+
+# %% [markdown]
+# Copies have a price in training: their gradients are parts of one sum, as with a tied embedding in chapter 10.
+#
+# ## 4. Half an all-reduce
+#
+# *14 minutes · difficulty 3 of 5 · core*
+#
+# After rows, each rank has a summand for *all* positions. If norms and dropout are to work on a **part of the positions** on each rank (sequence parallelism), nobody needs the whole sum: rank r needs it for positions r·s/t up to (r+1)·s/t only. Return that, and send no more than half of what an all-reduce sends.
+
+
+# %%
+def sum_of_own_positions(summand: torch.Tensor) -> torch.Tensor:
+    """Return this rank's positions of the sum over all ranks; runs on each rank.
+
+    Parameters
+    ----------
+    summand : Tensor, shape (s, h)
+        This rank's, for all positions; t divides s. It is not changed.
+
+    Returns
+    -------
+    Tensor, shape (s / t, h)
+        On two ranks that hold ``[[1.], [2.]]`` and ``[[10.], [20.]]`` rank 0 gets ``[[11.]]`` and rank 1 ``[[22.]]``.
+    """
+    ### BEGIN SOLUTION
+    parts = list(summand.contiguous().chunk(dist.get_world_size()))
+    own = torch.empty_like(parts[0])
+    dist.reduce_scatter(own, parts)
+    return own
+    ### END SOLUTION
+
+
+# %%
+check.sum_of_own_positions(sum_of_own_positions)
+
+# %% [markdown]
+# An all-gather before the next columns is the other half. Together they send what g sent, and activations between are cut by t.
+#
+# ## 5. A layout for a cluster
+#
+# *14 minutes · difficulty 3 of 5 · core*
+#
+# Find t, p and d with t·p·d equal to all GPUs: t within a node, that is, dividing its GPUs, and dividing the heads; p dividing the layers. What fits into the memory is allowed; of that take the fastest. Memory and time of a layout are given as functions: here any, in life `planner.estimate`.
+
+
+# %%
+def choose_layout(gpus: int, per_node: int, layers: int, heads: int, memory, usable: float, time) -> tuple[int, int, int]:
+    """Return the fastest layout that divides and fits.
+
+    Parameters
+    ----------
+    gpus, per_node : int
+        All GPUs, and those of a node.
+    layers, heads : int
+        Of the model.
+    memory, time : callable
+        ``memory(t, p, d)`` in bytes of the fullest GPU, ``time(t, p, d)`` in seconds of a step.
+    usable : float
+        Bytes of a GPU; just that many fit.
+
+    Returns
+    -------
+    tuple of int
+        (t, p, d).
+
+    Raises
+    ------
+    ValueError
+        If no layout fits.
+    """
+    ### BEGIN SOLUTION
+    found = []
+    for t in range(1, per_node + 1):
+        for p in range(1, layers + 1):
+            divides = per_node % t == 0 and heads % t == 0 and layers % p == 0 and gpus % (t * p) == 0
+            if divides and memory(t, p, gpus // (t * p)) <= usable:
+                found.append((t, p, gpus // (t * p)))
+    if not found:
+        raise ValueError("No layout fits.")
+    return min(found, key=lambda each: time(*each))
+    ### END SOLUTION
+
+
+# %%
+check.choose_layout(choose_layout)
+
+# %% [markdown]
+# With the planner's own estimates, for the model of the chapter on 64 GPUs:
+
+# %%
+gpt, cluster = Model(layers=36, hidden=4096, heads=32), selene(64)
+
+
+def estimated(t: int, p: int, d: int):
+    """Return the planner's estimate with micro-batches of one sequence, everything computed again."""
+    return planner.estimate(gpt, cluster, planner.Layout(t, p, d, 1, True), 512)
+
+
+choose_layout(
+    64, 8, 36, 32,
+    memory=lambda t, p, d: sum(estimated(t, p, d).memory.values()),
+    usable=cluster.usable,
+    time=lambda t, p, d: estimated(t, p, d).time,
+)  # fmt: skip
+
+# %% [markdown]
+# ## 6. A decision: train, fine-tune, or don't
+#
+# *18 minutes · difficulty 3 of 5 · core*
+#
+# The regional library of the chapter has to decide: **train** 7.5 billion parameters on 150 billion tokens, **fine-tune** an open model on 50 million, or **don't**. Its board has set a budget before: 6,000 kWh, *whatever happens*. (Library, tokens and budget are assumptions of this lab.) In the words of the register: ship is train, fix is fine-tune, stop is don't.
+
+# %%
+best = planner.plan(gpt, cluster, 512, chunks=(1, 2, 3)).fitting[0]
+watts = Given(200, 330, 400)
+pue = Given(1.1, 1.2, 1.6)  # 1.10: arXiv:2104.10350, Table 4; 1.2: arXiv:2211.02001; nobody looked up the high end
+
+
+def estimate(tokens: float) -> Footprint:
+    """Return the footprint of a training on so many tokens, on 64 GPUs."""
+    planned = tokens / (512 * gpt.sequence) * best.time / 3600
+    return footprint(64, Given(0.9 * planned, planned, 1.5 * planned), watts, pue, GRIDS["world"])
+
+
+train, tune = estimate(150e9), estimate(50e6)
+for name, one in {"train": train, "fine-tune": tune}.items():
+    print(f"{name:10} {one.kwh} kWh; without a source: {', '.join(one.assumed)}")
+
+# %%
+evidence("train_high_kwh", train.kwh.high)
+evidence("tune_high_kwh", tune.kwh.high)
+evidence("train_kwh", train.kwh.value)
+
+# %% [markdown]
+# Your **control** runs before a job is sent. It gets a `Footprint` and the budget in kWh, and returns True only if the electricity stays within the budget **at its high end**, and if **every input has a source**. The value in the middle may be within the budget, and the run still break it.
+#
+# This is the form; copy it into the function and replace every `...` by words of your own.
+#
+# ```python
+# return Decision(
+#     question=...,                # what has to be decided
+#     affected=[...],              # who is affected, by name of the group
+#     options=["ship: train", "fix: fine-tune", "stop: don't"],
+#     evidence={"train_high_kwh": ..., "tune_high_kwh": ..., "train_kwh": ...},   # a relation and a number, such as "< 0.05"
+#     choice=...,                  # one of the options
+#     dissent=...,                 # the strongest reason against your choice
+#     residual_risk=...,           # what can still go wrong
+#     owner=...,                   # who answers for it
+#     review_date=...,             # a date: date.today() + timedelta(days=...)
+#     control=...,                 # the function that runs from now on
+# )
+# ```
+
+# %%
+from datetime import date, timedelta
+
+
+def may_start(estimated: Footprint, budget: float) -> bool:
+    """Return whether a job may be sent."""
+    ### BEGIN SOLUTION
+    return estimated.kwh.high <= budget and not estimated.assumed
+    ### END SOLUTION
+
+
+def decide() -> Decision:
+    """Return your decision, with a control that works.
+
+    Returns
+    -------
+    Decision
+    """
+    ### BEGIN SOLUTION
+    return Decision(
+        question="Shall the library train a model of its own, fine-tune an open one, or do neither?",
+        affected=["readers who ask in the region's language", "those who pay for the electricity, and live with its emissions"],
+        options=["ship: train", "fix: fine-tune", "stop: don't"],
+        evidence={"train_high_kwh": "> 6000", "tune_high_kwh": "<= 6000", "train_kwh": "< 6000"},
+        choice="fix: fine-tune",
+        dissent="What an open model never learned of the region, 50 million tokens will hardly teach it.",
+        residual_risk="Watts, hours and PUE are assumed until the provider measures them; runs that fail are not counted.",
+        owner="The library's head of digital services",
+        review_date=date.today() + timedelta(days=120),
+        control=may_start,
+    )
+    ### END SOLUTION
+
+
+# %%
+check.decide(decide)
+
+# %% [markdown]
+# ## You are done
+#
+# Ask your own control about the plan that you chose: `may_start(tune, 6000)`. It refuses it, because nobody has looked up hours, watts and PUE with their ends. That is what it is for: find a log, a meter and an operator's report, and ask again.
+#
+# The worked version is in `solutions/11_tensor_parallel.ipynb`. Compare the reasons, not only the code.

@@ -1,0 +1,335 @@
+"""Tensor parallelism held against the whole layer, in output, gradients and bytes, on 1, 2 and 4 ranks."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.functional import gelu
+
+from helix import distributed
+from helix.distributed import RankFailed, counted, launch
+from helix.distributed.parallel_block import Block, ParallelAttention, ParallelBlock, ParallelMLP, qkv_share
+from helix.distributed.tensor_parallel import ColumnParallelLinear, RowParallelLinear, f, g, gathered, share_of
+from lessons import from_chapter
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ranks are POSIX processes")
+HIDDEN, HEADS, BATCH, POSITIONS = 16, 4, 2, 5
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _warm():
+    distributed.warm()
+    yield
+    distributed.close()
+
+
+# The two operators
+
+
+def operators(f, g):
+    """Forward and backward of both on ones times rank + 1."""
+    mine = torch.full((3,), dist.get_rank() + 1.0)
+    found = []
+    for operator in (f, g):
+        x = mine.clone().requires_grad_()
+        out = operator(x)
+        out.backward(mine)
+        found.append((out.tolist(), x.grad.tolist()))
+    return found, mine.tolist()
+
+
+def test_f_and_g_are_conjugate():
+    for rank, ((first, second), mine) in enumerate(launch(operators, f, g, ranks=3, note=False)):
+        assert first == ([rank + 1.0] * 3, [6.0] * 3)  # nothing, then the sum
+        assert second == ([6.0] * 3, [rank + 1.0] * 3)  # the sum, then nothing
+        assert mine == [rank + 1.0] * 3  # neither input nor gradient was changed in place
+
+
+def test_the_chapters_operators_are_these():
+    names = {"torch": torch, "dist": dist}
+    by_hand = [from_chapter("11", name, **names) for name in ("F", "G")]
+    for mine, theirs in zip(
+        launch(operators, by_hand[0].apply, by_hand[1].apply, ranks=2),
+        launch(operators, f, g, ranks=2),
+        strict=True,
+    ):
+        assert mine == theirs
+
+
+# Linear layers
+
+
+def column(gather, bias):
+    torch.manual_seed(0)
+    dense, x = nn.Linear(6, 8, bias=bias).double(), torch.randn(3, 2, 6, dtype=torch.float64)
+    whole, part = x.clone().requires_grad_(), x.clone().requires_grad_()
+    layer = ColumnParallelLinear(dense, gather=gather)
+    out = layer(part)
+    wanted = dense(whole)
+    own = share_of(8, "outputs")
+    torch.testing.assert_close(out, wanted if gather else wanted[..., own], rtol=0, atol=1e-13)
+    weight = torch.randn(8, dtype=torch.float64)
+    (wanted.square() * weight).sum().backward()
+    (out.square() * (weight if gather else weight[own])).sum().backward()
+    torch.testing.assert_close(part.grad, whole.grad, rtol=0, atol=1e-12)
+    torch.testing.assert_close(layer.weight.grad, dense.weight.grad[own], rtol=0, atol=1e-12)
+    if bias:
+        torch.testing.assert_close(layer.bias.grad, dense.bias.grad[own], rtol=0, atol=1e-12)
+    return tuple(layer.weight.shape)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize(("gather", "bias"), [(False, True), (True, True), (True, False)])
+def test_column_parallel_is_the_dense_layer(ranks, gather, bias):
+    assert list(launch(column, gather, bias, ranks=ranks, note=False)) == [(8 // ranks, 6)] * ranks
+
+
+def row(bias):
+    torch.manual_seed(0)
+    dense, x = nn.Linear(8, 6, bias=bias).double(), torch.randn(3, 8, dtype=torch.float64)
+    own = share_of(8, "inputs")
+    whole, part = x.clone().requires_grad_(), x[:, own].clone().requires_grad_()
+    layer = RowParallelLinear(dense)
+    out, wanted = layer(part), dense(whole)
+    torch.testing.assert_close(out, wanted, rtol=0, atol=1e-13)
+    out.square().sum().backward()
+    wanted.square().sum().backward()
+    torch.testing.assert_close(part.grad, whole.grad[:, own], rtol=0, atol=1e-12)
+    torch.testing.assert_close(layer.weight.grad, dense.weight.grad[:, own], rtol=0, atol=1e-12)
+    if bias:
+        torch.testing.assert_close(layer.bias.grad, dense.bias.grad, rtol=0, atol=1e-12)  # once, and whole
+    return tuple(layer.weight.shape)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize("bias", [True, False])
+def test_row_parallel_is_the_dense_layer_and_adds_its_bias_once(ranks, bias):
+    assert list(launch(row, bias, ranks=ranks, note=False)) == [(6, 8 // ranks)] * ranks
+
+
+def gather_of():
+    mine = torch.full((2, 1), dist.get_rank() + 1.0, requires_grad=True)
+    out = gathered(mine)
+    (out * torch.tensor([1.0, 10.0, 100.0])).sum().backward()
+    return out.tolist(), mine.grad.tolist()
+
+
+def test_gathered_gives_back_each_ranks_own_gradient():
+    for rank, (out, gradient) in enumerate(launch(gather_of, ranks=3, note=False)):
+        assert out == [[1.0, 2.0, 3.0]] * 2
+        assert gradient == [[10.0**rank]] * 2
+
+
+# Blocks
+
+
+def block(dtype):
+    torch.manual_seed(0)
+    dense = Block(HIDDEN, HEADS).to(dtype)
+    with torch.no_grad():
+        for parameter in dense.parameters():  # no bias is 0, no norm is 1: each must be in its place
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    x = torch.randn(BATCH, POSITIONS, HIDDEN, dtype=dtype)
+    whole, part = x.clone().requires_grad_(), x.clone().requires_grad_()
+    split = ParallelBlock(dense)
+    before = [(name, (mine - wanted).abs().max().item()) for name, mine, wanted in split.parts_of(dense)]
+    wanted = dense(whole)
+    with counted() as forward:
+        out = split(part)
+    wanted.square().sum().backward()
+    with counted() as backward:
+        out.square().sum().backward()
+    pairs = [
+        ("out", out.detach(), wanted.detach()),
+        ("x", part.grad, whole.grad),
+        *split.parts_of(dense, gradients=True),
+    ]
+    errors = {name: ((mine - other).abs().max() / other.abs().max()).item() for name, mine, other in pairs}
+    calls = [[(call.name, call.bytes) for call in each] for each in (forward, backward)]
+    return before, errors, calls, sum(p.numel() for p in split.parameters()), sum(p.numel() for p in dense.parameters())
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+@pytest.mark.parametrize(("dtype", "most"), [(torch.float64, 1e-13), (torch.float32, 2e-6)])
+def test_the_block_is_the_dense_block(ranks, dtype, most):
+    for before, errors, calls, mine, whole in launch(block, dtype, ranks=ranks, note=False):
+        assert all(error == 0 for _, error in before)
+        assert len(errors) == 14  # output, input, twelve parameters
+        assert max(errors.values()) < most, errors
+        message = ("all_reduce", BATCH * POSITIONS * HIDDEN * dtype.itemsize)
+        assert calls == [[message] * 2] * 2  # two forward, two backward, of bsh each
+        shared = 4 * HIDDEN + 2 * HIDDEN  # two norms, two biases after row-parallel products
+        assert mine == (whole - shared) // ranks + shared
+
+
+def halves():
+    """The blocks one by one, as a chapter builds them up."""
+    torch.manual_seed(0)
+    up, down = nn.Linear(HIDDEN, 4 * HIDDEN).double(), nn.Linear(4 * HIDDEN, HIDDEN).double()
+    x = torch.randn(BATCH, POSITIONS, HIDDEN, dtype=torch.float64)
+    mlp = (ParallelMLP(up, down)(x) - down(gelu(up(x)))).abs().max().item()
+    block = Block(HIDDEN, HEADS).double()
+    from helix.distributed.parallel_block import attended
+
+    wanted = block.out(attended(block.qkv(x), HEADS))
+    attention = (ParallelAttention(block.qkv, block.out, HEADS)(x) - wanted).abs().max().item()
+    return mlp, attention
+
+
+def test_mlp_and_attention_alone():
+    assert all(max(errors) < 1e-13 for errors in launch(halves, ranks=4, note=False))
+
+
+def fused():
+    weight = torch.arange(12)[:, None].repeat(1, 2)  # 3 · 4 rows: two heads of width 2
+    return qkv_share(weight, 2)[:, 0].tolist(), qkv_share(weight[:, 0], 2).tolist()
+
+
+def test_a_fused_projection_is_cut_by_heads():
+    found = launch(fused)
+    assert found[0] == ([0, 1, 4, 5, 8, 9],) * 2
+    assert found[1] == ([2, 3, 6, 7, 10, 11],) * 2
+
+
+# PyTorch's own
+
+
+def by_pytorch():
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
+
+    torch.manual_seed(0)
+    up, down = nn.Linear(HIDDEN, 4 * HIDDEN), nn.Linear(4 * HIDDEN, HIDDEN)
+    ours = ParallelMLP(up, down)
+    theirs = nn.Sequential(up, nn.GELU(), down)
+    mesh = init_device_mesh("cpu", (dist.get_world_size(),))
+    parallelize_module(theirs, mesh, {"0": ColwiseParallel(), "2": RowwiseParallel()})
+    x, found = torch.randn(3, HIDDEN), []
+    for model in (ours, theirs):
+        one = x.clone().requires_grad_()
+        with counted() as forward:
+            out = model(one)
+        with counted() as backward:
+            out.square().sum().backward()
+        found.append(
+            (out.detach(), one.grad, [[(c.name, c.bytes, c.ranks) for c in each] for each in (forward, backward)])
+        )
+    weight = (ours.up.weight.grad - theirs[0].weight.grad.to_local()).abs().max().item()
+    return (
+        [(a - b).abs().max().item() for a, b in zip(found[0][:2], found[1][:2], strict=True)] + [weight],
+        found[0][2],
+        found[1][2],
+    )
+
+
+@pytest.mark.parametrize("ranks", [2, 4])
+def test_parallelize_module_does_the_same_with_the_same_bytes(ranks):
+    for errors, ours, theirs in launch(by_pytorch, ranks=ranks, note=False):
+        assert max(errors) < 1e-5
+        assert ours == theirs == [[("all_reduce", 3 * HIDDEN * 4, ranks)]] * 2  # functional collectives are counted too
+
+
+# Bad input
+
+
+def build(what):
+    dense = nn.Linear(6, 6)
+    if what == "columns":
+        ColumnParallelLinear(dense)
+    elif what == "rows":
+        RowParallelLinear(dense)
+    elif what == "heads":
+        ParallelBlock(Block(18, 3))
+    else:
+        qkv_share(torch.zeros(10, 2), 2)
+
+
+@pytest.mark.parametrize(
+    ("what", "says"),
+    [("columns", "6 outputs do not divide by 4"), ("rows", "6 inputs"), ("heads", "3 heads"), ("fused", "has 10")],
+)
+def test_what_does_not_divide_is_refused(what, says):
+    with pytest.raises(RankFailed, match=says):
+        launch(build, what, ranks=4, note=False)
+
+
+def other_input():
+    torch.manual_seed(0)
+    layer = RowParallelLinear(nn.Linear(8, 4))
+    return layer(torch.ones(2 + dist.get_rank(), 4))
+
+
+def test_inputs_of_other_shapes_are_found():
+    with pytest.raises(RankFailed, match="ranks do not do the same"):
+        launch(other_input, careful=True, timeout=20)
+
+
+# Groups: tensor parallel inside, data parallel across
+
+
+def two_by_two():
+    """Four ranks as two replicas of two: each pair shares a layer, and sees another share of the batch."""
+    groups = [dist.new_group([0, 1]), dist.new_group([2, 3])]
+    replica = dist.get_rank() // 2
+    torch.manual_seed(0)
+    dense = Block(HIDDEN, HEADS).double()
+    x = torch.randn(4, POSITIONS, HIDDEN, dtype=torch.float64)[replica::2]
+    whole, part = x.clone().requires_grad_(), x.clone().requires_grad_()
+    split = ParallelBlock(dense, groups[replica])
+    with counted() as calls:
+        out = split(part)
+        out.square().sum().backward()
+    wanted = dense(whole)
+    wanted.square().sum().backward()
+    pairs = [
+        ("out", out.detach(), wanted.detach()),
+        ("x", part.grad, whole.grad),
+        *split.parts_of(dense, gradients=True),
+    ]
+    return max(((a - b).abs().max() / b.abs().max()).item() for _, a, b in pairs), [(c.name, c.ranks) for c in calls]
+
+
+def test_a_layer_is_shared_within_its_group_only():
+    for error, calls in launch(two_by_two, ranks=4, note=False):
+        assert error < 1e-13
+        assert calls == [("all_reduce", 2)] * 4
+
+
+# What both layers share is held against the formula
+
+
+def test_attention_is_causal_softmax_by_heads():
+    from helix.distributed.parallel_block import attended
+
+    torch.manual_seed(0)
+    qkv, heads, width = torch.randn(2, 5, 24, dtype=torch.float64), 2, 4
+    q, k, v = qkv.split(8, dim=-1)
+    wanted = torch.zeros(2, 5, 8, dtype=torch.float64)
+    for head in range(heads):
+        own = slice(head * width, (head + 1) * width)
+        scores = q[..., own] @ k[..., own].transpose(1, 2) / width**0.5
+        scores = scores.masked_fill(torch.triu(torch.ones(5, 5, dtype=torch.bool), 1), -torch.inf)
+        wanted[..., own] = scores.softmax(-1) @ v[..., own]
+    torch.testing.assert_close(attended(qkv, heads), wanted, rtol=0, atol=1e-13)
+
+
+# Chance
+
+
+def with_dropout(alike):
+    """Dropout on the replicated output of the block, seeded alike or by rank; is the output still one tensor?"""
+    torch.manual_seed(0)
+    split, x = ParallelBlock(Block(HIDDEN, HEADS)), torch.randn(BATCH, POSITIONS, HIDDEN)
+    torch.manual_seed(0 if alike else dist.get_rank())
+    return split(torch.nn.functional.dropout(split(x), 0.5)).tolist()
+
+
+def test_replicated_dropout_must_be_seeded_alike():
+    one, other = launch(with_dropout, True)
+    assert one == other
+    one, other = launch(with_dropout, False)
+    assert one != other  # the copies have drifted apart, and nothing was raised
