@@ -588,7 +588,7 @@ claim(
 # ### Who pays for idle devices
 #
 # An idle share is a share of a bill. Whoever rents p devices pays for all of them all the time; the power station burns for a waiting device too, and somebody else could have used it. Take the largest run of the paper
-# that made 1F1B known: a model of 10¹² parameters on 3,072 GPUs, p = 64 stages, 512 micro-batches on each pipeline, and by its authors' estimate 84 days (arXiv:2104.04473, section 5.1; the run itself was not finished there).
+# that we follow for 1F1B: a model of 10¹² parameters on 3,072 GPUs, p = 64 stages, 512 micro-batches on each pipeline, and by its authors' estimate 84 days (arXiv:2104.04473, section 5.1; the run itself was not finished there).
 
 # %% tags=["nbval-check-output"]
 from helix.distributed.costs import bubble
@@ -701,7 +701,7 @@ for p, m in ((4, 4), (4, 16), (8, 16), (8, 32)):
 # </details>
 # <details><summary>B. Each micro-batch has a fixed overhead, and there are twice as many.</summary>
 #
-# Right. (m + p − 1)(W/m + o): the first factor's waste shrinks, the second's grows.
+# Right. Of (m + p − 1)(W/m + o), the bubble's (p − 1)W/m shrinks with m, and the overhead's (m + p − 1)o grows.
 #
 # </details>
 # <details><summary>C. Memory runs out.</summary>
