@@ -510,6 +510,7 @@ def raises_in_the_middle() -> None:
     pipeline_parallel.Pipeline(stage, (8, 32, 64), 4, loss=loss).step(*trials.tokens())
 
 
+# %%
 def nobody_sends() -> None:
     if dist.get_rank() == 1:
         receive(0, (8, 32, 64))

@@ -174,7 +174,9 @@ def solved(name: str) -> dict[str, Any]:
     Its checks run too and write to ``work/``, so point ``HELIX_WORK`` elsewhere first.
     """
     with contextlib.redirect_stdout(io.StringIO()):
-        return runpy.run_path(str(Target(name, "solution").source), run_name="__main__")  # as in a notebook: then ranks get its functions by value
+        return runpy.run_path(
+            str(Target(name, "solution").source), run_name="__main__"
+        )  # as in a notebook: then ranks get its functions by value
 
 
 def modules_of(source: Path) -> set[Path]:
