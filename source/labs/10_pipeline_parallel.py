@@ -248,7 +248,7 @@ check.peak_bytes(peak_bytes)
 # A group wants four cards of 24 GB for three weeks, to train a model of 1.7 billion parameters with a vocabulary of 256,000 tokens for many languages. Its plan says: six layers on each
 # card, 16 micro-batches, 1F1B; so a bubble of 3/19, or 16 %, and on average 17 of 24 GB in use. Other groups want the same cards.
 #
-# First measure the plan, stage by stage. (The formulas are those of chapter 9's planner; times assume 10¹⁴ operations a second on each card.)
+# First measure the plan, stage by stage. (Operations and bytes are counted by the formulas of `helix.distributed.costs`; times assume 10¹⁴ operations a second on each card.)
 
 # %%
 step = PLAN.events()

@@ -273,6 +273,7 @@ for p, colour in ((2, "blue"), (4, "vermilion")):
         )
 ax.set(xlabel="micro-batches m", ylabel="idle share", xscale="log", xticks=[2, 4, 8, 16], ylim=(0, 0.7))
 ax.set_xticklabels([2, 4, 8, 16])
+ax.minorticks_off()
 ax.legend(fontsize=8)
 plots.show(
     figure,
@@ -290,7 +291,7 @@ print("overhead a micro-batch, ms")
 print(overhead.round(1).to_string())
 
 # %% [markdown]
-# A few milliseconds, much the same for all m: so the *share* that overhead takes grows as the micro-batches shrink. More micro-batches help until overhead eats what the bubble gives back. Now the same here and now, in a
+# 2 to 5 milliseconds, whatever the size of a micro-batch (a little more where four ranks share two cores): so the *share* that overhead takes grows as the micro-batches shrink. More micro-batches help until overhead eats what the bubble gives back. Now the same here and now, in a
 # shorter run; timings are shown and never raise.
 
 # %%
@@ -376,8 +377,8 @@ axes[3].set(xlabel="time (s)", xlim=(0, 1.03 * max(map(schedules.span, recorded.
 plots.show(
     figure,
     alt="Four Gantt charts with a row for each of four stages: GPipe predicted and recorded, 1F1B predicted and recorded. Blue forward passes run down the stages as a staircase, orange "
-    "backward passes run back up. With GPipe all four forward passes come first; with 1F1B the last stage alternates from the start. The white triangles of waiting have the same total size in "
-    "all four, an idle share of about 0.43.",
+    "backward passes run back up. With GPipe all four forward passes come first; with 1F1B the last stage alternates from the start. The white areas of waiting have the same total size in both "
+    "schedules: an idle share of 0.43 predicted, a little more recorded.",
 )
 
 # %% [markdown]
@@ -449,7 +450,7 @@ ax.legend(fontsize=8, ncols=2)
 plots.show(
     figure,
     alt="Bytes saved for the backward pass at the peak on four stages, eight micro-batches. GPipe: about 4.2 MB on each stage, 5.5 on the last, which holds the scores. 1F1B: 2.1 MB on the first "
-    "stage, falling to 0.7 on the last. With layers computed again GPipe needs half a megabyte, on the last stage 1.8; 1F1B 0.3 to 0.4 everywhere.",
+    "stage, falling to 0.7 on the last. With layers computed again GPipe needs half a megabyte, on the last stage 1.7; 1F1B 0.3 to 0.4 everywhere.",
 )
 
 # %% [markdown]
@@ -509,6 +510,7 @@ def raises_in_the_middle() -> None:
     pipeline_parallel.Pipeline(stage, (8, 32, 64), 4, loss=loss).step(*trials.tokens())
 
 
+# %%
 def nobody_sends() -> None:
     if dist.get_rank() == 1:
         receive(0, (8, 32, 64))
@@ -587,7 +589,7 @@ claim(
 # ### Who pays for idle devices
 #
 # An idle share is a share of a bill. Whoever rents p devices pays for all of them all the time; the power station burns for a waiting device too, and somebody else could have used it. Take the largest run of the paper
-# that made 1F1B known: a model of 10¹² parameters on 3,072 GPUs, p = 64 stages, 512 micro-batches on each pipeline, and by its authors' estimate 84 days (arXiv:2104.04473, section 5.1; the run itself was not finished there).
+# that we follow for 1F1B: a model of 10¹² parameters on 3,072 GPUs, p = 64 stages, 512 micro-batches on each pipeline, and by its authors' estimate 84 days (arXiv:2104.04473, section 5.1; the run itself was not finished there).
 
 # %% tags=["nbval-check-output"]
 from helix.distributed.costs import bubble
@@ -608,13 +610,13 @@ print(f"{hours:,} GPU-hours, of them idle {share * hours:,.0f}: one GPU for {sha
 from helix.distributed.footprint import GRIDS, Given, footprint
 
 waiting = Given(60, 200, 400)  # watts of a GPU that waits: nobody published it
-idle_days = Given(
-    0.9 * 84 * share, 84 * share, 1.1 * 84 * share, "arXiv:2104.04473, section 5.1, times the law; ±10 % ours"
-)
-print(footprint(run.layout.gpus, idle_days.times(24), waiting, Given(1.1, 1.2, 1.6), GRIDS["world"]))
+idle = 84 * 24 * share
+source = "84 days of arXiv:2104.04473, section 5.1, times the law; the 10 % are ours"
+idle_hours = Given(0.9 * idle, idle, 1.1 * idle, source)
+print(footprint(run.layout.gpus, idle_hours, waiting, Given(1.1, 1.2, 1.6), GRIDS["world"]))
 
 # %% [markdown]
-# The range spans a factor of several hundred. That is the honest answer: grid and waiting power decide, and a report that gives the middle number alone claims what nobody knows. At an **assumed** 1 to 4 dollars for a GPU-hour the waiting costs
+# The high end of the emissions is almost 300 times the low one. That is the honest answer: grid and waiting power decide, and a report that gives the middle number alone claims what nobody knows. At an **assumed** 1 to 4 dollars for a GPU-hour the waiting costs
 # 0.7 to 2.7 million dollars. A university group with four cards could work for almost twenty years in these hours. It cannot make its pipeline wait less by buying more: with fewer sequences in a batch m is small, and
 # the bubble is *larger* for those who have less.
 #
@@ -700,7 +702,7 @@ for p, m in ((4, 4), (4, 16), (8, 16), (8, 32)):
 # </details>
 # <details><summary>B. Each micro-batch has a fixed overhead, and there are twice as many.</summary>
 #
-# Right. (m + p − 1)(W/m + o): the first factor's waste shrinks, the second's grows.
+# Right. Of (m + p − 1)(W/m + o), the bubble's (p − 1)W/m shrinks with m, and the overhead's (m + p − 1)o grows.
 #
 # </details>
 # <details><summary>C. Memory runs out.</summary>

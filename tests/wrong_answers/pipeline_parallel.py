@@ -304,10 +304,6 @@ def _best(key):
     )
 
 
-def balance_stages_alike(solution):
-    return _best(lambda sums: max(sums) - min(sums))
-
-
 def balance_stages_worst(solution):
     return _best(lambda sums: -max(sums))
 
@@ -571,7 +567,6 @@ WRONG = {
         (balance_stages_by_number, "equally many layers"),
         (balance_stages_filled_over, "one stage after the other"),
         (balance_stages_filled_up_to, "one stage after the other"),
-        (balance_stages_alike, "as alike as possible"),
         (balance_stages_worst, "*slowest* slowest"),
         (balance_stages_lightest, "whose slowest stage is faster"),
         (balance_stages_ends, "boundaries: the first layer"),
