@@ -151,7 +151,9 @@ def trains_both(bucket_mb, by_ring, accumulate):
     rank, world = dist.get_rank(), dist.get_world_size()
     reduce = ring.all_reduce if by_ring else None
     # Another start on each rank: the broadcast has to mend it.
-    mine = trained(data_parallel.DataParallel(network(rank), bucket_mb=bucket_mb, reduce=reduce), 4, rank, world, accumulate)
+    mine = trained(
+        data_parallel.DataParallel(network(rank), bucket_mb=bucket_mb, reduce=reduce), 4, rank, world, accumulate
+    )
     theirs = trained(DistributedDataParallel(network(rank), bucket_cap_mb=bucket_mb), 4, rank, world, accumulate)
     return mine, theirs
 

@@ -1,6 +1,6 @@
 """How far a larger batch saves steps: S = S_min (1 + B_crit / B), fitted to runs that ended at the same loss.
 
-Source: S. McCandlish, J. Kaplan, D. Amodei and the OpenAI Dota Team, "An Empirical Model of Large-Batch Training", arXiv:1812.06162,
+Source: S. McCandlish, J. Kaplan, D. Amodei and others, "An Empirical Model of Large-Batch Training", arXiv:1812.06162,
 section 2.3 (steps S and examples E = S·B obey (S/S_min − 1)(E/E_min − 1) = 1, which is this line) and appendix A.1 (the noise scale from
 two batch sizes).
 """
