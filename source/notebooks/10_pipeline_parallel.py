@@ -261,16 +261,8 @@ for p, colour in ((2, "blue"), (4, "vermilion")):
     for (schedule, by), marker in zip((("gpipe", "hand"), ("1f1b", "hand"), ("gpipe", "PyTorch")), "o^x", strict=True):
         part = bubbles.query("p == @p and schedule == @schedule and by == @by")
         label = f"{schedule}, {by}" if p == 2 else None
-        ax.plot(
-            part["m"],
-            part["idle"],
-            marker,
-            color=plots.COLOURS[colour],
-            markevery=1,
-            linestyle="",
-            alpha=0.8,
-            label=label,
-        )
+        look = {"color": plots.COLOURS[colour], "markevery": 1, "linestyle": "", "alpha": 0.8, "label": label}
+        ax.plot(part["m"], part["idle"], marker, **look)
 ax.set(xlabel="micro-batches m", ylabel="idle share", xscale="log", xticks=[2, 4, 8, 16], ylim=(0, 0.7))
 ax.set_xticklabels([2, 4, 8, 16])
 ax.minorticks_off()
