@@ -51,7 +51,11 @@ def test_blank_is_not_attempted(name, which):
     assertions.blank_is_not_attempted(exercise(name, which), assertions.blanks(name)[which])
 
 
-@pytest.mark.parametrize(("name", "which", "answer", "says"), WRONG, ids=[answer.__name__ for _, _, answer, _ in WRONG])
+@pytest.mark.parametrize(
+    ("name", "which", "answer", "says"),
+    WRONG,
+    ids=[f"{name[3:]}-{which}-{answer.__name__}" for name, which, answer, _ in WRONG],
+)
 def test_wrong_answer_gets_its_message(name, which, answer, says):
     assertions.is_refused(exercise(name, which), answer(solved(name)[which]), says)
 
