@@ -13,7 +13,7 @@
 #
 # **90 minutes · six exercises · read [the chapter](../notebooks/09_data_parallel.ipynb) first.**
 #
-# Short of time? Exercises 1, 2 and 6 are the heart; 3, 4 and 5 each stand alone. The lab counts as done when all six are correct.
+# Short of time? Start with exercises 1, 2 and 6; 3, 4 and 5 each stand alone. The lab counts as done when all six are correct.
 #
 # The checks of exercises 1 to 3 start real processes. If your answer makes them wait for each other, or kills one, the check ends all of them after a few seconds, and says so.
 
@@ -36,7 +36,7 @@ distributed.warm()  # so that the checks find the process from which ranks are f
 #
 # The ring of the chapter sends little and takes 2(N−1) steps. For a *small* tensor only the steps count, and there is a shorter way if N is a power of two. In the first exchange swap sums with the rank at distance 1 (0↔1, 2↔3, …), then at distance 2 (0↔2, 1↔3, …), then 4, and so on: what you have collected doubles each time.
 #
-# Use `dist.isend` and `dist.recv` only. With a number of ranks that is no power of two raise a `ValueError`. To try it: `distributed.launch(all_reduce_by_doubling, torch.ones(3), ranks=4)`.
+# Use `dist.isend` and `dist.recv` only, and do not change a tensor between `isend` and `wait()`. With a number of ranks that is no power of two raise a `ValueError`. To try it: `distributed.launch(all_reduce_by_doubling, torch.ones(3), ranks=4)`.
 
 
 # %%
@@ -202,7 +202,7 @@ for layers in (1, 2, 5, 10, 40):
 #
 # *14 minutes · difficulty 3 of 5 · core*
 #
-# Each of N ranks computes a share of a fixed size, so the batch is N times that. The critical batch gives the steps, S_min (1 + B_crit / B); a step takes `seconds[N]`, longer with more ranks. Every rank is paid for until the end. Which N trains **in the shortest time within the budget**?
+# Each of N ranks computes a share of a fixed size, so the batch is N times that. The critical batch gives the steps, S_min (1 + B_crit / B); a step takes `seconds[N]`, longer with more ranks. Every rank is paid for until the end. Which N trains **in the shortest time within the budget**? Do not round steps.
 
 
 # %%
@@ -262,7 +262,7 @@ for budget in (30.0, 60.0, 120.0, 480.0):
 # *18 minutes · difficulty 3 of 5 · core*
 #
 # A team wants to publish a model that sorts pictures of goods for resale, with the sentence: **"Anyone can reproduce this training exactly, on any number of ranks."** People will be paid by what the model says of their goods, and a complaint must be answerable with a repetition. The model is that of the chapter's last section: Fashion-MNIST, five epochs at a calm
-# learning rate, trained on 1, 2, 3 and 4 ranks with the same samples in each step. The team has set a limit before: at most 0.1 % of the test pictures may be answered differently between two worlds.
+# learning rate, trained on 1, 2, 3 and 4 ranks with the same samples in each step. The team has set a limit before: at most 0.1 % of the test pictures may be answered differently between two worlds. (Equal weights were not reached between any two; the limit concerns answers.)
 
 # %%
 sums = results.load("09_data_parallel")["figures"]["sums"]

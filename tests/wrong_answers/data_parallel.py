@@ -119,6 +119,16 @@ def doubling_any_number(solution):
     return answer
 
 
+def doubling_without_refusal(solution):
+    def answer(tensor):
+        total = tensor.clone()
+        for distance in _distances():
+            total += _swap(total.clone(), dist.get_rank() ^ distance)  # three ranks: rank 2 has no partner
+        return total
+
+    return answer
+
+
 def doubling_waits_for_ever(solution):
     @_power_only
     def answer(tensor):
@@ -397,6 +407,13 @@ decide_first_only = _changed(
         not run_record.missing(record) and record["weights_sha256"] == repetition.get("weights_sha256")
     )
 )
+decide_trusts_the_repetition = _changed(
+    control=lambda record, repetition: (
+        not run_record.missing(record)
+        and not run_record.differences(record, repetition)
+        and record["weights_sha256"] == repetition.get("weights_sha256")
+    )
+)
 decide_truthy = _changed(control=lambda record, repetition: all(record.values()) and record == repetition)
 decide_ships = _changed(choice="ship")
 decide_denies = _changed(evidence={"changed_by_world": "<= 0.001", "hashes_of_a_world": "== 1"})
@@ -416,6 +433,7 @@ WRONG = {
         (doubling_by_all_reduce, "you called all_reduce"),
         (doubling_asks_everybody, "more messages than doubling needs"),
         (doubling_any_number, "not always a partner"),
+        (doubling_without_refusal, "not always a partner"),
         (doubling_waits_for_ever, "all were stopped"),
         (doubling_is_killed, "killed"),
     ],
@@ -445,7 +463,7 @@ WRONG = {
         (exposed_without_queue, "used twice at once"),
         (exposed_last_message, "Only the last message"),
         (exposed_without_alpha, "α is missing"),
-        (exposed_alpha_once, "α is counted once"),
+        (exposed_alpha_once, "for the first message only"),
         (exposed_end, "the time at which all is done"),
         (exposed_difference, "as if the first could start at 0"),
     ],
@@ -466,6 +484,7 @@ WRONG = {
         (decide_complete, "Your control lets"),
         (decide_same_inputs, "our control"),
         (decide_first_only, "Your control lets"),
+        (decide_trusts_the_repetition, "Your control lets"),
         (decide_truthy, "Your control"),
         (decide_ships, "any number of ranks"),
         (decide_denies, "`changed_by_world` is <= 0.001, but"),

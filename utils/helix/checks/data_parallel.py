@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from helix.checking import ReasonedAnswer, Rule, any_of, decision, exercise, expect, expect_raises, expect_that
-from helix.distributed import launch
+from helix.distributed import RankFailed, launch
 from helix.record import results
 
-TIMEOUT = 4.0  # seconds until a launch of a check is ended
+TIMEOUT = 7.0  # seconds until a launch of a check is ended
 _WAITS = (
     "A rank waits for a message that nobody sends. Does every send have its receive on the partner, in the same step? If both partners wait until "
-    "their own send is done, neither gets to receive: begin with `dist.isend`."
+    "their own send is done, neither gets to receive: begin with `dist.isend`. "
+    "And call `sending.wait()` before you change, or let go of, what you send."
 )
 
 
@@ -37,7 +38,7 @@ def _double_on_rank(answer: Callable[..., Any], mine: list[Any]) -> tuple[Any, b
     minutes=18,
     difficulty=3,
     repeats=2,
-    seconds=15,
+    seconds=30,
     processes=True,
     hints=(
         "In step k the partner's number differs from yours in bit k: `dist.get_rank() ^ distance`, with distance 1, 2, 4, …",
@@ -92,7 +93,12 @@ def all_reduce_by_doubling(answer: Callable[..., Any], rng: np.random.Generator)
         given=given,
         got=f"{max(sent)} messages of a rank",
     )
-    refused = launch(_refuses_on_rank, answer, ranks=3, timeout=TIMEOUT, note=False)
+    try:
+        refused: list[bool] = launch(_refuses_on_rank, answer, ranks=3, timeout=TIMEOUT, note=False)
+    except RankFailed as failure:
+        if failure.kind not in ("stuck", "time"):
+            raise
+        refused = [False]
     expect_that(
         all(refused),
         because="With three ranks there is not always a partner. Raise a ValueError before anything is sent, or the ranks wait for ever or add wrongly.",
@@ -141,7 +147,7 @@ def _evaluate_on_rank(answer: Callable[..., Any], cases: list[tuple[Any, Any]]) 
     minutes=14,
     difficulty=2,
     repeats=3,
-    seconds=15,
+    seconds=30,
     processes=True,
     hints=(
         "`X[rank::world]` deals out all samples, each once, and the shares differ by one at most.",
@@ -230,7 +236,7 @@ def _clip_on_rank(answer: Callable[..., Any], cases: list[tuple[list[list[float]
     minutes=14,
     difficulty=3,
     repeats=3,
-    seconds=15,
+    seconds=30,
     processes=True,
     hints=(
         "The squared norm of the whole is the sum of the squared norms of its parts.",
@@ -330,7 +336,7 @@ def exposed_seconds(answer: Callable[..., Any], rng: np.random.Generator) -> Non
             ),
             "Only the last message is counted. It may have to wait for those before it.": float(costs[-1]),
             "α is missing: each message costs a start.": bare - last,
-            "α is counted once. Each bucket is a message of its own.": once - last,
+            "α is counted for the first message only. Each message takes α of the link's time.": once - last,
             "This is the time at which all is done. The backward pass takes part of it anyway; return what comes after.": free,
             "This is the time of all messages less that of the backward pass, as if the first could start at 0.": float(
                 costs.sum() - last
@@ -382,10 +388,12 @@ def choose_ranks(answer: Callable[..., Any], rng: np.random.Generator) -> None:
         because="This is not the number of ranks with the shortest training within the budget.",
         given=f"seconds a step { ({n: round(s, 2) for n, s in seconds.items()}) }, share {share}, S_min {least:.0f}, B_crit {critical:.0f}, budget {budget:.0f} rank-seconds",
         if_equals={
-            "This is the fastest of all; the budget does not pay for it.": any_of(fastest, unpaid),
+            "This is the fastest of all; the budget does not pay for it. A price is N · steps · seconds.": any_of(
+                fastest, unpaid
+            ),
             "This is the cheapest. Within the budget the shortest training is asked for.": cheapest,
             "These are the most ranks that the budget pays. A step with more ranks takes longer, and beyond the critical batch steps hardly get fewer.": most,
-            "This has the quickest step. The number of steps differs as well.": quickest,
+            "This has the quickest step. The number of steps differs as well; the batch is N · share.": quickest,
         },
     )
     expect(
@@ -395,10 +403,10 @@ def choose_ranks(answer: Callable[..., Any], rng: np.random.Generator) -> None:
         given="1 and 2 ranks take 60 s each, 4 ranks 135 s; any budget",
     )
     expect(
-        answer(dict(seconds), share, (least, critical), prices[best]),
-        equal_to=min((n for n in counts if prices[n] <= prices[best]), key=lambda n: times[n]),
+        answer({1: 2.0, 2: 2.0}, 4, (10.0, 8.0), 80.0),  # exact in any order of multiplication
+        equal_to=2,
         because="A price of just the budget is within it: `<=`.",
-        given=f"the same, with a budget of exactly {prices[best]:.6g}",
+        given="1 rank: 60 s for 60 rank-seconds; 2 ranks: 40 s for 80; budget 80",
     )
     expect_raises(
         ValueError,
@@ -460,6 +468,8 @@ def _cases_to_stop(rng: np.random.Generator) -> list[tuple[Any, ...]]:
     name = str(rng.choice(["world_size", "data_sha256", "hardware"]))
     cases.append(({one: value for one, value in kept.items() if one != name}, dict(kept)))
     cases.append((dict(kept), {one: value for one, value in kept.items() if one != name}))
+    cases.append((kept, kept | {"clean": False}))
+    cases.append((kept | {"clean": False}, dict(kept)))
     cases.append((kept, kept | {"weights_sha256": _hex(rng, 64)}))  # it ended elsewhere
     other = {"world_size": kept["world_size"] * 2, "batch_per_rank": kept["batch_per_rank"] + 1}
     cases.append((kept, kept | {"world_size": other["world_size"]}))  # not a repetition of this run
@@ -485,7 +495,7 @@ decide = decision(
     rules=(
         Rule(
             lambda made, values: made.verb == "ship" and values["changed_by_world"] > LIMIT,
-            "The promise says “on any number of ranks”, and more answers change between worlds than the limit allows. Change the promise, or the choice.",
+            "The promise says “on any number of ranks”, and more answers change between worlds than the limit allows. This sentence cannot be shipped. If you mean to publish a narrower one, that is `fix: …`.",
         ),
         Rule(
             lambda made, values: len([one for one in made.affected if str(one).strip()]) < 2,

@@ -11,7 +11,7 @@ import numpy as np
 from helix.checking import ReasonedAnswer, Rule, any_of, decision, exercise, expect, expect_raises, expect_that
 from helix.distributed import launch
 
-TIMEOUT = 4.0  # seconds until a launch of a check is ended
+TIMEOUT = 7.0  # seconds until a launch of a check is ended
 BUDGET = 6_000.0  # kWh
 _LEFT_OUT = "A rank left out a message that the others wait for. Every rank must reach every all-reduce, also one that has nothing to add."
 RANKS = 4
@@ -36,7 +36,7 @@ def _embed_on_rank(answer: Callable[..., Any], tokens: list[int], table: list[li
     minutes=16,
     difficulty=3,
     repeats=3,
-    seconds=15,
+    seconds=30,
     processes=True,
     hints=(
         "Subtract the number of this rank's first word. Which tokens are then yours?",
@@ -136,7 +136,7 @@ def _log_sum(z: np.ndarray) -> np.ndarray:
     minutes=18,
     difficulty=4,
     repeats=2,
-    seconds=15,
+    seconds=30,
     processes=True,
     hints=(
         "Subtract the largest logit *of all ranks* before `exp`: an all-reduce with `op=dist.ReduceOp.MAX`.",
@@ -281,7 +281,7 @@ def _sum_on_rank(answer: Callable[..., Any], summands: list[Any]) -> tuple[Any, 
     minutes=14,
     difficulty=3,
     repeats=3,
-    seconds=15,
+    seconds=30,
     processes=True,
     hints=(
         "`summand.chunk(t)` cuts it by positions: part r is what rank r needs from everybody.",
