@@ -305,6 +305,17 @@ for failing, ranks in ((three_ranks, 3), (another_batch, 2), (killed, 2)):
     except RankFailed as failure:
         print(f"{failing.__name__:13}", str(failure).splitlines()[0][:170])
 
+# %% tags=["nbval-check-output"]
+import socket
+
+with socket.socket() as other:  # another program holds the port where the ranks would meet
+    other.bind(("127.0.0.1", 0))
+    other.listen()
+    try:
+        launch(rows_of_rank, port=other.getsockname()[1])
+    except OSError as error:
+        print(str(error).replace(str(other.getsockname()[1]), "P"))
+
 # %% [markdown]
 # And **chance**: dropout on what is whole everywhere (after g) must drop the same entries on all ranks, or the copies drift apart; dropout inside the split part must drop *different* ones. So Megatron-LM keeps two random states. `launch` gives each rank a seed of its own; what is to be alike has to be seeded alike.
 #
@@ -335,6 +346,35 @@ print("equal to ours:", equal)
 print(calls, placements)
 
 # %% [markdown]
+# The plan also takes inputs and outputs that are cut by *positions* (`Shard(0)`), so that norms and dropout between the layers work on a part of them: **sequence parallelism** (Korthikanti et al., 2022). Each all-reduce becomes an all-gather before the columns and a reduce-scatter after the rows. What does it cost?
+
+
+# %%
+def by_positions():
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.tensor import Shard
+    from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
+
+    up, down, x = layers()
+    positions, own = x.view(-1, h), slice(dist.get_rank() * b * s // 2, (dist.get_rank() + 1) * b * s // 2)
+    wanted = down(gelu(up(positions)))[own]
+    model, mesh = torch.nn.Sequential(up, torch.nn.GELU(), down), init_device_mesh("cpu", (2,))
+    plan = {"0": ColwiseParallel(input_layouts=Shard(0)), "2": RowwiseParallel(output_layouts=Shard(0))}
+    parallelize_module(model, mesh, plan)
+    with counted() as calls:
+        out = model(positions[own])
+    return torch.allclose(out, wanted, atol=1e-6), [(c.name, c.bytes, c.ring_bytes) for c in calls]
+
+
+# %% tags=["nbval-check-output"]
+equal, calls = launch(by_positions)[0]
+print("equal to the whole layer:", equal)
+print("call, bytes put in, bytes a ring sends:", *calls)
+print("the all-reduce of g, as a ring:", 2 * (2 - 1) / 2 * 4 * b * s * h)
+
+# %% [markdown]
+# Two halves of the same bytes: what lies between is cut by t, for nothing more on the wire.
+#
 # ### Memory
 #
 # Weights, gradients and Adam's states fall to 1/t, but for norms and a few biases. Activations fall less: what f and the norms see is whole on every rank. Counted, for one layer (bytes that autograd saves; width 256):
@@ -348,7 +388,7 @@ table = {
 pd.DataFrame(table).T.map("{:.1%} of one rank's".format)
 
 # %% [markdown]
-# Without dropout and with fused attention a layer saves $sbh(4 + 12/t)$ numbers. Korthikanti et al. (2022) give $sbh(10 + 24/t + \dots)$ bytes for one with dropout in 16 bits. The first summand does not divide. Their *sequence parallelism* cuts that as well, and turns each all-reduce into a reduce-scatter and an all-gather of together the same bytes.
+# Without dropout and with fused attention a layer saves $sbh(4 + 12/t)$ numbers. Korthikanti et al. (2022) give $sbh(10 + 24/t + \dots)$ bytes for one with dropout in 16 bits. The first summand does not divide; sequence parallelism cuts it as well.
 #
 # ### When it stops paying
 #
@@ -492,7 +532,7 @@ except planner.NothingFits as error:
     print(error)
 
 # %% [markdown]
-# The command that starts the plan on eight nodes, and its Slurm script; a PyTorchJob is made as in chapter 09. As there: written, checked against their formats, **not run on a cluster**:
+# The command that starts the plan on eight nodes, its Slurm script, and a PyTorchJob for Kubernetes. As in chapter 09: written, checked against their formats, **not run on a cluster**:
 
 # %% tags=["nbval-check-output"]
 from helix.distributed import jobs
@@ -501,6 +541,9 @@ sizes = (f"--tensor={t}", f"--pipeline={p}", f"--data={d}")
 job = jobs.Job("gpt-7b", "train.py", nodes=8, per_node=8, arguments=sizes)
 print(jobs.torchrun(job, "node-0.example"), "\n")
 print(jobs.slurm(job, "99:00:00", partition="gpu"))
+
+# %% tags=["nbval-check-output"]
+print(jobs.pytorch_job(job, "example/trainer:1"))
 
 # %% [markdown]
 # ## The measurement
@@ -552,7 +595,39 @@ for name, one in runs.items():
 print(runs["train, 150·10⁹ tokens"])
 
 # %% [markdown]
-# Fine-tuning is counted here as if it cost as much a token as training; with LoRA it costs less, so this is an upper estimate. Where the run stands matters more than how it is written:
+# Fine-tuning is counted here as if it cost as much a token as training. **LoRA** (Hu et al., 2021, arXiv:2106.09685) leaves the model as it is and trains two thin matrices beside each of some products, h·r and r·h numbers. The model then needs no gradients and no Adam, and of three products for each weight the one for its gradient falls away: about two thirds of the arithmetic.
+
+# %%
+thin = gpt.layers * 4 * 2 * 16 * gpt.hidden  # r = 16, beside queries, keys, values and the output of each layer
+whole = gpt.parameters
+print(f"LoRA trains {thin / 1e6:.1f} million parameters, {thin / whole:.2%} of the model")
+ways = {  # tokens, share of the arithmetic, bytes of weights and states
+    "train": (150e9, 1, 16 * whole),
+    "fine-tune all": (50e6, 1, 16 * whole),
+    "fine-tune by LoRA": (50e6, 2 / 3, 2 * whole + 16 * thin),
+    "don't": (0, 1, 2 * whole),
+}
+
+
+# %%
+def row(tokens: float, share: float, held: float) -> dict[str, str]:
+    hours = hours_for(share * tokens)
+    kwh = footprint(64, hours, watts, pue, GRIDS["world"]).kwh
+    return {
+        "GB": f"{held / 1e9:.0f}",
+        "A100s for them": f"{np.ceil(held / cluster.usable):.0f}",
+        "kWh": f"{kwh.value:,.1f}",
+        "at the high end": f"{kwh.high:,.1f}",
+        "dollars, hours at the high end": f"{64 * hours.high:,.0f} to {4 * 64 * hours.high:,.0f}",
+    }
+
+
+pd.DataFrame({way: row(*given) for way, given in ways.items()}).T
+
+# %% [markdown]
+# A GPU-hour at 1 to 4 dollars is **assumed**. The last row is not free: answering costs electricity as well, about the same whichever of these models answers, and it stands in none of the rows. The first two rows differ three-thousandfold, the other three by little that would decide anything. What no row says is which of them *answers well*: held out questions of the people who asked must say that.
+#
+# Where a run stands matters as well:
 
 # %%
 fig, ax = plots.figure(height=2.9)

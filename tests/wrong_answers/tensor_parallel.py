@@ -265,6 +265,14 @@ def layout_below(solution):
     return answer
 
 
+def layout_of_fractions(solution):
+    def answer(*given):
+        t, p, d = solution(*given)
+        return t, p, d / 1
+
+    return answer
+
+
 def layout_never_refuses(solution):
     def answer(*given):
         try:
@@ -343,6 +351,7 @@ WRONG = {
         (layout_leanest, "the least memory"),
         (layout_slowest, "the slowest"),
         (layout_below, "`<=`"),
+        (layout_of_fractions, "whole numbers"),
         (layout_never_refuses, "Raise a ValueError"),
     ],
     "decide": [

@@ -393,8 +393,9 @@ def choose_layout(answer: Callable[..., Any], rng: np.random.Generator) -> None:
         return tuple(made) if isinstance(made, list) else made
 
     given = f"{gpus} GPUs in nodes of {per_node}, {layers} layers, {heads} heads; memory and time are drawn"
+    made = ask(sizes, usable)
     expect(
-        ask(sizes, usable),
+        made,
         equal_to=best,
         because="This is not the fastest of the layouts that divide and fit.",
         given=given,
@@ -406,6 +407,12 @@ def choose_layout(answer: Callable[..., Any], rng: np.random.Generator) -> None:
             "This is the layout with the least memory. Of those that fit, the fastest is asked for.": wrong["leanest"],
             "This is the slowest of those that fit.": wrong["slowest"],
         },
+    )
+    expect_that(
+        all(isinstance(size, int | np.integer) for size in made),
+        because="The layout is right, but t, p and d count GPUs: whole numbers. Divide by `//`; no launcher starts 16.0 processes.",
+        given=given,
+        got=repr(made),
     )
     edge = sizes | {best: usable}
     expect(
