@@ -27,7 +27,7 @@ from helix.checks import data_parallel as check
 from helix.distributed import run_record
 from helix.record import Decision, evidence, results
 
-distributed.warm()  # so that the checks find the process from which ranks are forked
+distributed.warm("helix.checks.data_parallel")  # so that the checks find the process from which ranks are forked
 
 # %% [markdown]
 # ## 1. All-reduce by doubling

@@ -76,7 +76,7 @@ check.order_1f1b(order_1f1b)
 # %%
 orders = [order_1f1b(4, rank, 8) for rank in range(4)]
 events = schedules.simulate(orders, [1, 1, 1, 1], [2, 2, 2, 2], 8)
-print(f"idle share {schedules.idle_share(events):.3f}, held {schedules.held(events)}")
+print(f"idle share {schedules.idle_share(events):.3f}")
 
 # %% [markdown]
 # ## 2. How many micro-batches?

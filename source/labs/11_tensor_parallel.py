@@ -13,7 +13,7 @@
 #
 # **90 minutes · six exercises · read [the chapter](../notebooks/11_tensor_parallel.ipynb) first.**
 #
-# Short of time? Exercises 1, 2 and 6 are the heart; 3, 4 and 5 each stand alone. The lab counts as done when all six are correct.
+# Short of time? Start with exercises 1, 2 and 6; 3, 4 and 5 each stand alone. The lab counts as done when all six are correct.
 #
 # The checks of exercises 1, 2 and 4 start real processes. If your answer makes them wait for each other, or kills one, the check ends all of them after a few seconds, and says so.
 
@@ -29,7 +29,7 @@ from helix.distributed.costs import Model
 from helix.distributed.footprint import GRIDS, Footprint, Given, footprint
 from helix.record import Decision, evidence
 
-distributed.warm()  # so that the checks find the process from which ranks are forked
+distributed.warm("helix.checks.tensor_parallel")  # so that the checks find the process from which ranks are forked
 
 # %% [markdown]
 # ## 1. An embedding, cut by words
@@ -262,7 +262,7 @@ choose_layout(
 #
 # *18 minutes · difficulty 3 of 5 · core*
 #
-# The regional library of the chapter has to decide: **train** 7.5 billion parameters on 150 billion tokens, **fine-tune** an open model on 50 million, or **don't**. Its board has set a budget before: 6,000 kWh, *whatever happens*. (Library, tokens and budget are assumptions of this lab.) In the words of the register: ship is train, fix is fine-tune, stop is don't.
+# The regional library of the chapter has to decide: **train** 7.5 billion parameters on 150 billion tokens, **fine-tune** an open model on 50 million, or **don't**. Its board has set a budget before: 6,000 kWh, *whatever happens*. (Library, tokens and budget are assumptions of this lab.) In the words of the register: ship is train, fix is fine-tune, stop is don't. A fix here means: prepare the fine-tuning and find the sources that are missing; no job is sent before the control lets it pass.
 
 # %%
 best = planner.plan(gpt, cluster, 512, chunks=(1, 2, 3)).fitting[0]

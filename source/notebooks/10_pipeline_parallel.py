@@ -609,8 +609,8 @@ print(footprint(run.layout.gpus, idle_hours, waiting, Given(1.1, 1.2, 1.6), GRID
 
 # %% [markdown]
 # The high end of the emissions is almost 300 times the low one. That is the honest answer: grid and waiting power decide, and a report that gives the middle number alone claims what nobody knows. At an **assumed** 1 to 4 dollars for a GPU-hour the waiting costs
-# 0.7 to 2.7 million dollars. A university group with four cards could work for almost twenty years in these hours. It cannot make its pipeline wait less by buying more: with fewer sequences in a batch m is small, and
-# the bubble is *larger* for those who have less.
+# 0.7 to 2.7 million dollars. A university group with four cards could work for almost twenty years in these hours. More cards in the same pipeline make p larger and the wait longer; whose memory allows only small batches has
+# a small m, and a larger bubble.
 #
 # ### Measure, where the machine lets you
 #
@@ -681,7 +681,7 @@ for p, m in ((4, 4), (4, 16), (8, 16), (8, 32)):
 # </details>
 # <details><summary>C. Nothing: sums in another order differ in the last digits.</summary>
 #
-# Not quite. Rounding gave 1e-6 of a gradient here. A loss that differs in the second digit after 40 steps is no rounding.
+# Not quite. Rounding gave 1e-6 of a gradient here. A loss that differs in the second decimal after 40 steps is no rounding.
 #
 # </details>
 #

@@ -47,6 +47,16 @@ def embed_without_offset(solution):
     return lambda tokens, part: _summed(part[tokens.clamp(0, len(part) - 1)] * (tokens < len(part))[:, None])
 
 
+def embed_largest(solution):
+    def answer(tokens, part):
+        local, mine = _local(tokens, part)
+        found = part[local.clamp(0, len(part) - 1)] * mine[:, None]
+        dist.all_reduce(found, op=dist.ReduceOp.MAX)
+        return found
+
+    return answer
+
+
 def embed_moves_the_table(solution):
     def answer(tokens, part):
         parts = [torch.empty_like(part) for _ in range(dist.get_world_size())]
@@ -105,6 +115,19 @@ def _loss(top="all", target="summed", sums="summed", reduce="mean", shift_target
     return made
 
 
+def loss_with_one_largest(solution):
+    def answer(logits, targets):
+        largest = logits.max()
+        dist.all_reduce(largest, op=dist.ReduceOp.MAX)
+        shifted = logits - largest  # one for all tokens
+        local = targets - dist.get_rank() * logits.shape[1]
+        mine = (local >= 0) & (local < logits.shape[1])
+        right = _summed(shifted[torch.arange(len(local)), local.clamp(0, logits.shape[1] - 1)] * mine)
+        return (_summed(shifted.exp().sum(dim=1)).log() - right).mean().item()
+
+    return answer
+
+
 loss_of_own_words = _loss(sums="own", top="none")
 loss_without_largest = _loss(top="none")
 loss_with_own_largest = _loss(top="own")
@@ -150,6 +173,11 @@ kv_dealt_out = _refusing(lambda rank, ranks, heads, kv: list(range(rank * kv // 
 kv_modulo = _refusing(
     lambda rank, ranks, heads, kv: sorted(
         {head % kv for head in range(rank * heads // ranks, (rank + 1) * heads // ranks)}
+    )
+)
+kv_ends = _refusing(
+    lambda rank, ranks, heads, kv: sorted(
+        {head // (heads // kv) for head in (rank * heads // ranks, (rank + 1) * heads // ranks - 1)}
     )
 )
 kv_all = _refusing(lambda rank, ranks, heads, kv: list(range(kv)))
@@ -258,6 +286,22 @@ layout_leanest = _layout(by="memory")
 layout_slowest = _layout(by="slowest")
 
 
+def layout_leaves_gpus(solution):
+    def answer(gpus, per_node, layers, heads, memory, usable, time):
+        found = [
+            (t, p, gpus // (t * p))
+            for t in range(1, per_node + 1)
+            for p in range(1, layers + 1)
+            if per_node % t == 0 and heads % t == 0 and layers % p == 0 and t * p <= gpus
+        ]
+        found = [each for each in found if memory(*each) <= usable]
+        if not found:
+            raise ValueError("nothing")
+        return min(found, key=lambda each: time(*each))
+
+    return answer
+
+
 def layout_below(solution):
     def answer(gpus, per_node, layers, heads, memory, usable, time):
         return solution(gpus, per_node, layers, heads, lambda *at: memory(*at) * (1 + 1e-9), usable, time)
@@ -310,6 +354,7 @@ WRONG = {
         (embed_own_only, "Sum over the ranks"),
         (embed_negative_index, "a negative index is valid"),
         (embed_without_offset, "without subtracting"),
+        (embed_largest, "Rows may be negative"),
         (embed_moves_the_table, "The table stays where it is"),
         (embed_out_of_range, "out of bounds"),
         (embed_skips_without_tokens, "all were stopped"),
@@ -317,7 +362,8 @@ WRONG = {
     ],
     "vocabulary_loss": [
         (loss_of_own_words, "a softmax of its own words"),
-        (loss_without_largest, "exp(2000) is infinite"),
+        (loss_without_largest, "exp(1000) is infinite"),
+        (loss_with_one_largest, "for each token"),
         (loss_with_own_largest, "the largest of its own words"),
         (loss_without_target, "logit is missing"),
         (loss_of_sum, "The mean is asked for"),
@@ -326,8 +372,9 @@ WRONG = {
         (loss_skips_without_targets, "all were stopped"),
     ],
     "kv_heads": [
-        (kv_dealt_out, "they need copies"),
+        (kv_dealt_out, "copies are needed"),
         (kv_modulo, "not i modulo kv"),
+        (kv_ends, "not the key-value heads"),
         (kv_all, "Every rank got all of them"),
         (kv_repeated, "Each is asked for once"),
         (kv_never_refuses, "Raise a ValueError"),
@@ -350,6 +397,7 @@ WRONG = {
         (layout_beyond_layers, "does not divide the layers"),
         (layout_leanest, "the least memory"),
         (layout_slowest, "the slowest"),
+        (layout_leaves_gpus, "some stand unused"),
         (layout_below, "`<=`"),
         (layout_of_fractions, "whole numbers"),
         (layout_never_refuses, "Raise a ValueError"),

@@ -248,6 +248,7 @@ def _trained(case: tuple[int, list[int], int], weights: Sequence[float], told: S
     ),
     errors={
         r"does not require grad|does not have a grad_fn": "A received tensor is new here: nobody asked for its gradient. `x.requires_grad_()`, before the stage gets it.",
+        r"different sizes": "What you receive has another size in bytes than what was sent: numbers in float64 (`dtype=torch.float64`), and gradients back in the same order.",
         r"same dtype|expected scalar type|Double": "The ranks work in float64: `torch.empty(..., dtype=torch.float64)`.",
         r"tensor must be specified|NoneType": "`x.grad` is `None` until `backward()` has run, and unless `x.requires_grad_()` came before.",
         r"The time limit of": "A rank waits in vain. Stage 0 sends each micro-batch, and then waits for one gradient for each, in the same order.",
@@ -375,7 +376,16 @@ def _draw_costs(rng: np.random.Generator) -> tuple[list[int], int]:
         stages, layers = int(rng.integers(3, 5)), int(rng.integers(8, 11))
         costs = [int(n) for n in rng.integers(1, 10, layers)]
         costs[-1] += int(rng.integers(3, 15))  # the output layer
-        shortcuts = (_by_number(costs, stages), _greedy(costs, stages, True), _greedy(costs, stages, False))
+        cuts_of = list(itertools.combinations(range(1, layers), stages - 1))
+        by_squares = min(cuts_of, key=lambda cuts: sum(one * one for one in _sums(costs, cuts)))
+        by_range = min(cuts_of, key=lambda cuts: max(_sums(costs, cuts)) - min(_sums(costs, cuts)))
+        shortcuts = (
+            _by_number(costs, stages),
+            _greedy(costs, stages, True),
+            _greedy(costs, stages, False),
+            by_squares,
+            by_range,
+        )
         best = min(map(max, _all_sums(costs, stages)))
         if best not in {_slowest(costs, cuts) for cuts in shortcuts}:
             return costs, stages

@@ -51,7 +51,8 @@ def _embed_on_rank(answer: Callable[..., Any], tokens: list[int], table: list[li
 def embed(answer: Callable[..., Any], rng: np.random.Generator) -> None:
     """Embed tokens that leave one rank without any, over 4 ranks."""
     words, width, n = 3, 2, 9
-    table = rng.integers(1, 100, (RANKS * words, width)).astype(float)
+    table = (rng.integers(1, 100, (RANKS * words, width)) * rng.choice([-1, 1], (RANKS * words, width))).astype(float)
+    table[:, 0] = -np.abs(table[:, 0])
     empty = int(rng.integers(0, RANKS))
     own = [word for word in range(RANKS * words) if word // words != empty]
     tokens = np.array([*rng.permutation(own)[: n - 1], own[0]])
@@ -99,6 +100,8 @@ def embed(answer: Callable[..., Any], rng: np.random.Generator) -> None:
                     )
                 )
             ]
+            * RANKS,
+            "The largest was taken over the ranks. Rows may be negative: add them.": [np.maximum(wanted, 0).tolist()]
             * RANKS,
             "The tokens were looked up without subtracting the number of your first word: every rank found the rows of rank 0's words.": any_of(
                 [summed(lambda local, part: part[np.clip(tokens, 0, words - 1)] * (tokens < words)[:, None])] * RANKS
@@ -154,8 +157,9 @@ def vocabulary_loss(answer: Callable[..., Any], rng: np.random.Generator) -> Non
     z = rng.normal(size=(n, RANKS * words)) * 2
     y = rng.integers(0, RANKS * words, n)
     big = z.copy()
-    big[np.arange(n), rng.integers(0, RANKS * words, n)] += 2_000.0
-    big[np.arange(n), rng.integers(0, RANKS * words, n)] -= 3_000.0
+    big[0] += 1_000.0  # a token whose logits are all large,
+    big[1] -= 2_000.0  # one whose logits are all very negative,
+    big[2, int(rng.integers(0, RANKS * words))] += 2_000.0  # and one with a single large one
     found = launch(
         _loss_on_rank,
         answer,
@@ -205,8 +209,8 @@ def vocabulary_loss(answer: Callable[..., Any], rng: np.random.Generator) -> Non
     expect(
         [one[1] for one in found],
         close_to=[huge] * RANKS,
-        because="For large logits this is not the loss: exp(2000) is infinite, and the logarithm of exp(−2000) too. Subtract the largest of all first.",
-        given="logits up to 2,000 and down to −3,000",
+        because="For large or very negative logits this is not the loss: exp(1000) is infinite and exp(−2000) is 0. Subtract, for each token, the largest logit of all ranks first.",
+        given="one token with all logits near 1,000, one with all near −2,000, one with a single logit of 2,000",
     )
     expect_that(
         _sent(found.calls) <= 2 * 2 * (RANKS - 1) / RANKS * 4 * n * 8 + 64,
@@ -229,20 +233,19 @@ def vocabulary_loss(answer: Callable[..., Any], rng: np.random.Generator) -> Non
 )
 def kv_heads(answer: Callable[..., Any], rng: np.random.Generator) -> None:
     """Ask for every rank, with fewer and with more ranks than key-value heads."""
-    for more in (True, False):
-        kv = int(rng.choice([2, 4]) if more else rng.choice([4, 8]))
-        ranks = kv * 2 if more else kv // 2
-        heads = int(kv * 2 * rng.choice([2, 3]) if more else kv * rng.choice([2, 3]))
+    k = int(rng.choice([1, 2]))
+    # Copies; several key-value heads on a rank; groups that lie across two ranks.
+    for ranks, heads, kv in ((8, 24, 4), (2, 16, 8), (4 * k, 12 * k, 6 * k)):
         each, group = heads // ranks, heads // kv
         wanted = [sorted({head // group for head in range(r * each, (r + 1) * each)}) for r in range(ranks)]
         got = [answer(r, ranks, heads, kv) for r in range(ranks)]
         expect(
-            [list(one) if isinstance(one, tuple | range) else one for one in got],
+            [list(one) if isinstance(one, tuple | range | np.ndarray) else one for one in got],
             equal_to=wanted,
             because="These are not the key-value heads of the rank's query heads, rising, each once.",
             given=f"{heads} heads of queries, {kv} of keys and values, ranks 0 to {ranks - 1}",
             if_equals={
-                "The key-value heads were dealt out like the query heads. With more ranks than key-value heads some get none: they need copies.": [
+                "The key-value heads were dealt out like the query heads. Some ranks then lack one: with more ranks than key-value heads, or a group across two ranks, copies are needed.": [
                     list(range(r * kv // ranks, (r + 1) * kv // ranks)) for r in range(ranks)
                 ],
                 "Neighbouring query heads share a key-value head: head i uses i // (heads / kv), not i modulo kv.": [
@@ -257,12 +260,13 @@ def kv_heads(answer: Callable[..., Any], rng: np.random.Generator) -> None:
                 ],
             },
         )
-    expect_raises(
-        ValueError,
-        lambda: answer(0, 3, 8, 2),
-        because="3 ranks do not divide 8 heads: some would have more heads than others. Raise a ValueError.",
-        given="rank 0 of 3, 8 heads of queries, 2 of keys and values",
-    )
+    for ranks, heads in ((3, 8), (4, 6)):
+        expect_raises(
+            ValueError,
+            lambda ranks=ranks, heads=heads: answer(0, ranks, heads, 2),  # type: ignore[misc]
+            because=f"{ranks} ranks do not divide {heads} heads: some would have more heads than others. Raise a ValueError.",
+            given=f"rank 0 of {ranks}, {heads} heads of queries, 2 of keys and values",
+        )
 
 
 def _sum_on_rank(answer: Callable[..., Any], summands: list[Any]) -> tuple[Any, bool]:
@@ -402,7 +406,9 @@ def choose_layout(answer: Callable[..., Any], rng: np.random.Generator) -> None:
         if_equals={
             "It is the fastest that divides, and does not fit into the memory.": wrong["memory"],
             "t does not divide the heads here.": wrong["heads"],
-            "t does not divide a node's GPUs: a layer's ranks would talk over the network.": wrong["node"],
+            "t does not divide a node's GPUs: a layer's ranks would lie across nodes, and talk over the network.": wrong[
+                "node"
+            ],
             "p does not divide the layers here.": wrong["layers"],
             "This is the layout with the least memory. Of those that fit, the fastest is asked for.": wrong["leanest"],
             "This is the slowest of those that fit.": wrong["slowest"],
@@ -435,6 +441,20 @@ def choose_layout(answer: Callable[..., Any], rng: np.random.Generator) -> None:
         equal_to=ends,
         because="A layer may have all GPUs of a node, and a stage a single layer: both ends belong to the search.",
         given=f"{gpus} GPUs in nodes of {per_node}, {layers} layers, 24 heads; everything fits, and t = {per_node}, p = {layers} is the fastest",
+    )
+    expect(
+        answer(
+            30,
+            6,
+            12,
+            12,
+            lambda t, p, d: 10.0,
+            usable,
+            lambda t, p, d: 0.5 if t * p * d != 30 else 1.0 + abs(t - 3) + abs(p - 2),
+        ),
+        equal_to=(3, 2, 5),
+        because="t·p has to divide the GPUs, or some stand unused; and t is any divisor of a node's GPUs, not only a power of two.",
+        given="30 GPUs in nodes of 6, 12 layers, 12 heads; everything fits",
     )
     expect_raises(
         ValueError,

@@ -50,7 +50,10 @@ class Given:
         return Given(self.low * by.low, self.value * by.value, self.high * by.high)
 
     def __str__(self) -> str:
-        return f"{self.value:,.4g} ({self.low:,.4g} to {self.high:,.4g})"
+        value, low, high = (
+            f"{one:,.0f}" if one >= 1_000 else f"{one:.4g}" for one in (self.value, self.low, self.high)
+        )
+        return f"{value} ({low} to {high})"
 
 
 def exactly(value: float, source: str = "") -> Given:
