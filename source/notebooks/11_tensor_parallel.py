@@ -178,9 +178,7 @@ contiguous = np.where((np.arange(12) < 6)[:, None], rows + 1, np.nan)[:, :1]
 by_head = np.where((np.arange(12) % 4 < 2)[:, None], rows + 1, np.nan)[:, :1]
 fig, axes = plots.figure(columns=3, height=3.4)
 labels = [f"{kind}{head}" for kind in "qkv" for head in range(4)]
-for ax, matrix, title in zip(
-    axes, (rows[:, :1] + 1, contiguous, by_head), ("fused", "rank 0, cut in a row", "rank 0, by heads"), strict=True
-):
+for ax, matrix, title in zip(axes, (rows[:, :1] + 1, contiguous, by_head), ("fused", "rank 0, cut in a row", "rank 0, by heads"), strict=True):
     plots.matrix(ax, matrix, title, ".0f", rows=labels, columns=[""], limits=(0, 3))
     ax.set(xlabel="query 1, key 2, value 3", ylabel="row of the weight")
     ax.set_aspect("auto")
@@ -384,11 +382,7 @@ print("the all-reduce of g, as a ring:", 2 * (2 - 1) / 2 * 4 * b * s * h)
 
 # %%
 table = {
-    f"t = {t}": {
-        "states": one["states"],
-        "saved activations": one["saved"],
-        "by the book, (4 + 12/t) / 16": (4 + 12 / t) / 16,
-    }
+    f"t = {t}": {"states": one["states"], "saved activations": one["saved"], "by the book, (4 + 12/t) / 16": (4 + 12 / t) / 16}
     for name, one in record["shares"].items()
     if name.startswith("256") and (t := int(name.split(" | ")[1]))
 }
@@ -417,10 +411,7 @@ def share_in_messages(width: int, t: int, link: float, tokens: int = 2048) -> fl
 # %%
 fig, axes = plots.figure(columns=2, height=3.0, sharey=True)
 ts = [2, 4, 8, 16]
-for ax, link, title, most in (
-    (axes[0], cluster.intra, "inside a node of 8", 8),
-    (axes[1], cluster.inter, "between nodes", 16),
-):
+for ax, link, title, most in ((axes[0], cluster.intra, "inside a node of 8", 8), (axes[1], cluster.inter, "between nodes", 16)):
     for width in (2048, 4096, 12288):
         here = [t for t in ts if t <= most]
         ax.plot(here, [100 * share_in_messages(width, t, link) for t in here], label=f"h = {width:,}", markevery=1)
@@ -468,16 +459,7 @@ for ax, values_of, scale, label in (
     left = np.zeros(len(shown))
     for number, part in enumerate(values_of(best)):
         values = np.array([scale * values_of(one)[part] for _, one in shown])
-        ax.barh(
-            range(len(shown)),
-            values,
-            left=left,
-            color=plots.CYCLE[(0, 1, 2, 3, 4, 6, 1, 2)[number]],
-            hatch=plots.HATCHES[number % 7],
-            label=part,
-            edgecolor="white",
-            linewidth=0.3,
-        )
+        ax.barh(range(len(shown)), values, left=left, color=plots.CYCLE[(0, 1, 2, 3, 4, 6, 1, 2)[number]], hatch=plots.HATCHES[number % 7], label=part, edgecolor="white", linewidth=0.3)
         left += values
     ax.set(yticks=range(len(shown)), xlabel=label)
     ax.invert_yaxis()
@@ -538,9 +520,7 @@ pd.DataFrame(
 first = int((rows["rank"] == 1).sum())
 off = (rows["throughput"] / rows["published throughput"] - 1).abs().max()
 unfitted = (rows["throughput"] / rows["published throughput"] - 1).abs()[5:].max()
-print(
-    f"the published layout is our first choice in {first} of {len(rows)} rows; throughput is off by {off:.1%} at most, by {unfitted:.1%} in the five rows that nothing was fitted to"
-)
+print(f"the published layout is our first choice in {first} of {len(rows)} rows; throughput is off by {off:.1%} at most, by {unfitted:.1%} in the five rows that nothing was fitted to")
 
 # %% [markdown]
 # Of these, one row leaves nothing else that fits, and two only two others. What the planner gets wrong is visible too: from 3.6 to 39 billion parameters it would split less by t than the authors did, and it prefers micro-batches of 1, because it does not know that small matrix products are slower. One number in it, the share of the peak that products reach, was fitted to the five *smaller* rows. It is an estimate to argue with, not a promise.
@@ -602,9 +582,7 @@ pue = Given(1.1, 1.2, 1.6)  # 1.10: arXiv:2104.10350, Table 4; 1.2: arXiv:2211.0
 def hours_for(tokens: float) -> Given:
     """Return hours on the 64 GPUs; from 10 % faster than planned to half as long again, for failures and restarts."""
     planned = tokens / (512 * gpt.sequence) * best.time / 3600
-    return Given(
-        0.9 * planned, planned, 1.5 * planned
-    )  # the planner is within 7 % of published runs; failures are a guess
+    return Given(0.9 * planned, planned, 1.5 * planned)  # the planner is within 7 % of published runs; failures are a guess
 
 
 # %%
@@ -669,10 +647,7 @@ plots.bars(
 plots.show(
     fig,
     alt="Estimated emissions of the training by grid, in tonnes: "
-    + "; ".join(
-        f"{place} {one.value / 1e3:.1f} ({one.low / 1e3:.1f} to {one.high / 1e3:.1f})"
-        for place, one in zip(places, found, strict=True)
-    )
+    + "; ".join(f"{place} {one.value / 1e3:.1f} ({one.low / 1e3:.1f} to {one.high / 1e3:.1f})" for place, one in zip(places, found, strict=True))
     + ".",
 )
 
