@@ -625,7 +625,8 @@ def main():
     with context() as here:
         tensor = torch.ones(1) * here.rank
         dist.all_reduce(tensor)
-        print(f"{here.rank} of {here.world_size} on {here.device} by {here.started_by}: {tensor.item():g}", flush=True)
+        told = f"{here.rank} of {here.world_size} on {here.device} by {here.started_by}: {tensor.item():g}"
+        print(told + chr(10), end="", flush=True)  # in one write: under torchrun the ranks share a pipe
     return dist.is_initialized()
 
 if __name__ == "__main__":

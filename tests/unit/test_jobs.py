@@ -122,7 +122,8 @@ from helix.distributed import context
 with context() as here:
     summed = torch.tensor([here.rank + 1.0])
     dist.all_reduce(summed)
-    print(f"rank {here.rank} of {here.world_size}, local {here.local_rank}, {here.started_by}: {summed.item():g}")
+    told = f"rank {here.rank} of {here.world_size}, local {here.local_rank}, {here.started_by}: {summed.item():g}"
+    print(told + chr(10), end="", flush=True)  # in one write: the ranks of an agent share a pipe
 """
 
 
