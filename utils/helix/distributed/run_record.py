@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-import subprocess
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
-from helix import measure, paths
+from helix import measure
+from helix.record.commit import commit
 
 RunRecord = dict[str, Any]
 
@@ -75,7 +75,6 @@ def record(
     dict
         The keys of `NEEDED`. Commit and ``clean`` are those of the repository that holds this course's code.
     """
-    commit, clean = _commit()
     facts = measure.hardware()
     libraries = {name: facts[name] for name in ("python", "torch", "numpy") if name in facts}
     return {
@@ -84,8 +83,7 @@ def record(
         "batch_per_rank": batch_per_rank,
         "steps": steps,
         "sampler": sampler,
-        "commit": commit,
-        "clean": clean,
+        **commit(),
         "data_sha256": sha256(data),
         "backend": backend,
         "versions": libraries,
@@ -145,15 +143,3 @@ def _shown(value: Any) -> str:
 
 def _whole(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _commit() -> tuple[str, bool]:
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", *words], cwd=paths.root(), capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    try:
-        return git("rev-parse", "HEAD"), not git("status", "--porcelain", "--untracked-files=no")
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown", False

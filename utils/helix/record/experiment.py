@@ -29,7 +29,6 @@ import hashlib
 import itertools
 import json
 import math
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -44,6 +43,7 @@ from tqdm.auto import tqdm
 from helix import measure, paths
 from helix.record import journal, results
 from helix.record.claims import Measured, find
+from helix.record.commit import commit
 
 Run = Callable[..., Mapping[str, Any]]
 
@@ -142,7 +142,7 @@ class Experiment:
         record = {
             "experiment": self.name,
             "script_sha256": results.script_hash(self.script),
-            **_commit(),
+            **commit(),
             "date": date.today().isoformat(),
             "seconds": round(seconds, 1),
             "hardware": measure.hardware(),
@@ -259,17 +259,3 @@ def _row(columns: Mapping[str, list[Any]], point: Mapping[str, Any]) -> dict[str
         if point.items() <= row.items():
             return row
     return None
-
-
-def _commit() -> dict[str, Any]:
-    """Return the commit the repository stands at, and whether files were changed since."""
-
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", *words], cwd=paths.root(), capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    try:
-        return {"commit": git("rev-parse", "HEAD"), "clean": not git("status", "--porcelain", "--untracked-files=no")}
-    except (OSError, subprocess.CalledProcessError):
-        return {"commit": "unknown", "clean": False}
