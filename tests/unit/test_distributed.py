@@ -9,6 +9,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -69,9 +70,30 @@ def server() -> int:
 
 
 def listening() -> set[str]:
-    """Addresses on which any process of this machine's network namespace listens."""
+    """Addresses on which a process of this network namespace listens, without those of tests that run beside this one."""
     rows = [row.split() for name in ("tcp", "tcp6") for row in Path("/proc/net", name).read_text().splitlines()[1:]]
-    return {row[1] for row in rows if row[3] == "0A"}
+    others = held_by_other_workers()
+    return {row[1] for row in rows if row[3] == "0A" and row[9] not in others}
+
+
+def held_by_other_workers() -> set[str]:
+    """Inodes of sockets held by the other children of whoever runs the tests, and by their children: another test's ``torchrun``."""
+    parents, sockets = {}, {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+                links = [os.readlink(link) for link in (folder / "fd").iterdir()]
+            except OSError:
+                continue
+            sockets[int(folder.name)] = {link[8:-1] for link in links if link.startswith("socket:[")}
+
+    def other(pid: int) -> bool:
+        while pid in parents and parents[pid] != os.getppid():
+            pid = parents[pid]
+        return pid in parents and pid != os.getpid()
+
+    return set().union(*(held for pid, held in sockets.items() if other(pid)))
 
 
 def nothing_left() -> bool:
@@ -422,7 +444,14 @@ def starts_another():
 
 
 @linux
-def test_no_process_no_socket_no_file_is_left(tmp_path):
+def test_no_process_no_socket_no_file_is_left(tmp_path, tmp_path_factory, monkeypatch):
+    # Temporary files of its own place are all its own; in the machine's, another test's torchrun may leave some meanwhile.
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv(
+        "TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("cache"))
+    )  # torch's, made by its import, for good
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    distributed.close()
     before, files = listening(), set(Path("/tmp").iterdir()) | set(Path("/dev/shm").iterdir())
     sleeper = launch(starts_another, ranks=1)[0]
     for function in (rank_number, raises, is_killed):
@@ -434,6 +463,7 @@ def test_no_process_no_socket_no_file_is_left(tmp_path):
     assert soon(lambda: not Path(f"/proc/{sleeper}").exists())
     assert soon(lambda: listening() <= before)
     new = (set(Path("/tmp").iterdir()) | set(Path("/dev/shm").iterdir())) - files
+    new = {path for path in new if not path.name.startswith("torchelastic_")}  # ours would lie in tmp_path
     assert not [path for path in new if "helix" in path.name or "torch" in path.name]
     assert not list(tmp_path.iterdir())
     distributed.close()
