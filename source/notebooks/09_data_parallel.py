@@ -141,7 +141,7 @@ def ring_all_reduce(tensor) -> int:
 
 
 # %% [markdown]
-# Is it right, and what did it send? In any all-reduce of n bytes some rank must send at least $2\frac{N-1}{N}n$ bytes (Patarasuk and Yuan, 2009). These bytes hardly grow with N: that is why data parallelism scales. (The number of messages does grow; we come back to it.)
+# Is it right, and what did it send? In any all-reduce of n bytes in which only ranks add, some rank must send at least $2\frac{N-1}{N}n$ bytes (Patarasuk and Yuan, 2009). These bytes hardly grow with N: that is why data parallelism scales. (The number of messages does grow; we come back to it.)
 
 
 # %% tags=["nbval-check-output"]
@@ -720,7 +720,7 @@ for failing in (one_raises, one_is_killed, shapes_differ):
     try:
         launch(failing, torch.ones(4), timeout=5, careful=failing is shapes_differ)
     except RankFailed as failure:
-        print(f"{failing.__name__:14}", str(failure).splitlines()[0][:150])
+        print(f"{failing.__name__:14}", str(failure).split(". ")[0])
 
 # %% [markdown]
 # `careful=True` compares shapes before each collective. Without it, gloo may end a rank, or, worse, *return a wrong sum*. The other two: a port that another program holds, and more ranks than cores, which works and says so.

@@ -304,7 +304,7 @@ for failing, ranks in ((three_ranks, 3), (another_batch, 2), (killed, 2)):
     try:
         launch(failing, ranks=ranks, timeout=10, careful=failing is another_batch, note=False)
     except RankFailed as failure:
-        print(f"{failing.__name__:13}", str(failure).splitlines()[0][:170])
+        print(f"{failing.__name__:13}", str(failure).split(". ")[0])
 
 # %% tags=["nbval-check-output"]
 import socket
@@ -727,9 +727,9 @@ plots.show(
 # Not quite. With these inputs 40 is possible, and then the budget is gone before the run has ended.
 #
 # </details>
-# <details><summary>B. It stops it, and names the inputs that make the range wide.</summary>
+# <details><summary>B. It stops it: the high end is above the budget.</summary>
 #
-# Right. Measure or look up the widest one, and ask again.
+# Right. Measure or look up the input with the widest range, and ask again.
 #
 # </details>
 # <details><summary>C. It takes the mean of 12 and 40.</summary>
