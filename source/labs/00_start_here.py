@@ -35,7 +35,7 @@
 # %%
 import pandas as pd
 
-from helix.checks import start_here as check
+from helix.labs import start_here as check
 from helix.datasets import adult
 from helix.record import Decision, evidence
 

@@ -21,7 +21,7 @@
 import numpy as np
 import torch
 
-from helix.checks import quantization as check
+from helix.labs import quantization as check
 from helix.datasets import fashion_mnist
 from helix.engineering import quantization, trained, training
 from helix.record import Decision, evidence, results

@@ -23,11 +23,11 @@ import torch
 import torch.distributed as dist
 
 from helix import distributed
-from helix.checks import data_parallel as check
+from helix.labs import data_parallel as check
 from helix.distributed import run_record
 from helix.record import Decision, evidence, results
 
-distributed.warm("helix.checks.data_parallel")  # so that the checks find the process from which ranks are forked
+distributed.warm("helix.labs.data_parallel")  # so that the checks find the process from which ranks are forked
 
 # %% [markdown]
 # ## 1. All-reduce by doubling

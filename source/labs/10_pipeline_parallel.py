@@ -24,7 +24,7 @@ import torch
 import torch.distributed as dist
 
 from helix import distributed
-from helix.checks import pipeline_parallel as check
+from helix.labs import pipeline_parallel as check
 from helix.distributed import schedules
 from helix.distributed.pipeline_plan import GPT, PLAN, Plan, plan_for
 from helix.distributed.schedules import Event

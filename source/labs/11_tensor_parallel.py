@@ -22,14 +22,14 @@ import torch
 import torch.distributed as dist
 
 from helix import distributed
-from helix.checks import tensor_parallel as check
+from helix.labs import tensor_parallel as check
 from helix.distributed import planner
 from helix.distributed.clusters import selene
 from helix.distributed.costs import Model
 from helix.distributed.footprint import GRIDS, Footprint, Given, footprint
 from helix.record import Decision, evidence
 
-distributed.warm("helix.checks.tensor_parallel")  # so that the checks find the process from which ranks are forked
+distributed.warm("helix.labs.tensor_parallel")  # so that the checks find the process from which ranks are forked
 
 # %% [markdown]
 # ## 1. An embedding, cut by words

@@ -25,7 +25,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from helix.assets import tables
-from helix.checks import fairness_audit as check
+from helix.labs import fairness_audit as check
 from helix.datasets import adult
 from helix.record import Decision, evidence
 from helix.trust import fairness_audit

@@ -20,7 +20,7 @@
 import numpy as np
 import pandas as pd
 
-from helix.checks import debiasing as check
+from helix.labs import debiasing as check
 from helix.datasets import adult as survey
 from helix.record import Decision, evidence, results
 from helix.trust import debiasing

@@ -19,7 +19,7 @@
 import numpy as np
 import pandas as pd
 
-from helix.checks import generation_bias as check
+from helix.labs import generation_bias as check
 from helix.record import Decision, evidence, results
 
 # %% [markdown]

@@ -215,7 +215,7 @@ claim(
 # %%
 import time
 
-from helix.checks import start_here as check
+from helix.labs import start_here as check
 
 start = time.perf_counter()
 check.parity_gap.verdict(lambda rates: 0.5, seed=0)

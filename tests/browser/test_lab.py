@@ -8,9 +8,9 @@ import pytest
 from learner import LAB, NAME, Learner, contrasts
 
 import helix
-from helix.checks.start_here import selection_rates
 from helix.course import notebooks
 from helix.course.notebooks import Target
+from helix.labs.start_here import selection_rates
 
 WRONG = "return (selected.groupby(group).sum() / selected.sum()).to_dict()"
 NAMED = "The selection rate conditions the other way"

@@ -62,7 +62,7 @@ def test_new_lesson_builds_and_says_what_it_lacks(helix, copied):
             "0 wrong answers to decide",
             "its exercises take 20 minutes together, source/course.toml says 75",
             "source/labs/03_pruning.py, line ",
-            "utils/helix/checks/pruning.py, line ",
+            "utils/helix/labs/pruning.py, line ",
         ],
         "claims": ["The claim l1_channel_pruning of 03_pruning has no record"],
     }
@@ -78,12 +78,12 @@ def test_new_lesson_builds_and_says_what_it_lacks(helix, copied):
 
 
 def test_new_lesson_overwrites_nothing(helix, copied):
-    (copied / "utils/helix/checks/pruning.py").write_text("# mine\n")
+    (copied / "utils/helix/labs/pruning.py").write_text("# mine\n")
     made = helix(*command("new", "03", "pruning"))
     assert made.returncode == 1
     assert "Nothing was written" in made.stderr
     assert not (copied / "source/notebooks/03_pruning.py").exists()
-    assert (copied / "utils/helix/checks/pruning.py").read_text() == "# mine\n"
+    assert (copied / "utils/helix/labs/pruning.py").read_text() == "# mine\n"
 
 
 @pytest.mark.parametrize(

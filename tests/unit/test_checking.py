@@ -87,7 +87,7 @@ def asks(value, **options):
 def in_the_house(line):
     """Make an exercise whose code stands where check modules stand, so that its lines are not the learner's."""
     names = {}
-    code = compile(f"def case(answer, rng):\n    {line}", f"{engine._OURS}/checks/{LAB}.py", "exec")
+    code = compile(f"def case(answer, rng):\n    {line}", f"{engine._OURS}/labs/{LAB}.py", "exec")
     exec(code, names)
     return exercise(lab=LAB, title="A line", minutes=1, repeats=1)(names["case"])
 
@@ -857,9 +857,9 @@ def run_python(code):
 
 def test_checks_are_imported_without_torch():
     done = run_python(
-        "import sys, pkgutil, importlib, helix.checks\n"
-        "names = [module.name for module in pkgutil.iter_modules(helix.checks.__path__)]\n"
-        "for name in names: importlib.import_module(f'helix.checks.{name}')\n"
+        "import sys, pkgutil, importlib, helix.labs\n"
+        "names = [module.name for module in pkgutil.iter_modules(helix.labs.__path__)]\n"
+        "for name in names: importlib.import_module(f'helix.labs.{name}')\n"
         "assert 'torch' not in sys.modules\n"
         "print(*names)"
     )

@@ -602,7 +602,7 @@ def asked():
     """An exercise that asks for the rank, doubled, on two ranks; the answer's source is a notebook cell's."""
 
     ours = {"__name__": "__main__", "dist": dist}
-    file = Path(distributed.__file__).parents[1] / "checks" / "toy_ranks.py"  # as if a checks module defined it
+    file = Path(distributed.__file__).parents[1] / "labs" / "toy_ranks.py"  # as if a module of checks defined it
     exec(compile("def on_rank(answer):\n    return answer(dist.get_rank()) + 1\n", str(file), "exec"), ours)
 
     @exercise(lab="toy_ranks", title="Twice", minutes=1, repeats=2)

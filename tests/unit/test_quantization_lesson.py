@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from helix import cards, paths
-from helix.checks import quantization as check
 from helix.datasets import fashion_mnist
 from helix.engineering import quantization, trained, training
+from helix.labs import quantization as check
 from helix.record import results
 from lessons import from_chapter
 

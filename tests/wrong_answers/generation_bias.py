@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from helix.checks.generation_bias import FORMS
+from helix.labs.generation_bias import FORMS
 
 
 def _refusing(wrong):

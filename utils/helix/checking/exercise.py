@@ -241,7 +241,7 @@ def exercise(
 
 def exercises_of(lab: str) -> dict[str, Exercise]:
     """Return the exercises of a lab, in the order in which its checks module defines them."""
-    importlib.import_module(f"helix.checks.{lab}")
+    importlib.import_module(f"helix.labs.{lab}")
     return dict(_REGISTRY.get(lab, {}))
 
 

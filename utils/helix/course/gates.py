@@ -193,8 +193,8 @@ def lab_lacks(chapter: catalogue.Chapter) -> list[str]:
     if not chapter.lab_source.exists():
         return []
     where = f"source/labs/{chapter.name}.py"
-    if not (paths.root() / "utils" / "helix" / "checks" / f"{chapter.topic}.py").exists():
-        return [f"{where} has no checks: utils/helix/checks/{chapter.topic}.py."]
+    if not (paths.root() / "utils" / "helix" / "labs" / f"{chapter.topic}.py").exists():
+        return [f"{where} has no checks: utils/helix/labs/{chapter.topic}.py."]
     source = chapter.lab_source.read_text()
     found = []
     exercises = exercises_of(chapter.topic)
@@ -222,7 +222,7 @@ def lab_lacks(chapter: catalogue.Chapter) -> list[str]:
             f"{where}: its exercises take {planned} minutes together, source/course.toml says {chapter.lab_minutes}; the lab's "
             f"first lines must say the same: **{planned} minutes …**"
         )
-    checks = paths.root() / "utils" / "helix" / "checks" / f"{chapter.topic}.py"
+    checks = paths.root() / "utils" / "helix" / "labs" / f"{chapter.topic}.py"
     found += _unreached(checks, wrong)
     return found + _left_to_do(chapter.lab_source) + _left_to_do(checks)
 

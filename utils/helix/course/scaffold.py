@@ -53,7 +53,7 @@ def files(chapter: Chapter) -> dict[Path, str]:
         "chapter": chapter.source,
         "lab": chapter.lab_source,
         "helper": root / "utils" / "helix" / package / f"{topic}.py",
-        "checks": root / "utils" / "helix" / "checks" / f"{topic}.py",
+        "checks": root / "utils" / "helix" / "labs" / f"{topic}.py",
         "wrong_answers": root / "tests" / "wrong_answers" / f"{topic}.py",
     }
     return {path: (_TEMPLATES / f"{name}.txt").read_text().format(**values) for name, path in places.items()}
