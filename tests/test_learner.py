@@ -10,7 +10,7 @@ import pytest
 from nbclient import NotebookClient
 
 from helix import paths
-from helix.course import environment, notebooks
+from helix.course import notebooks, variables
 from helix.course.notebooks import Target
 
 NAME = "00_start_here"
@@ -47,7 +47,7 @@ def run(learner, answers):
                     solution.source if answer is None else blank.source.replace("raise NotImplementedError", answer)
                 )
     client = NotebookClient(notebook, timeout=60, kernel_name="python3", allow_errors=True)
-    client.execute(env={**environment.for_learner(), **learner.settings})
+    client.execute(env={**variables.for_learner(), **learner.settings})
     nbformat.write(notebook, copy)
     return [
         output.data["text/plain"].splitlines()[0]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from helix import environments
+from helix import own_venv
 from helix.record import results
 from helix.trust import adversarial_tf, aif360_adversary
 from helix.trust.aif360_adversary import aif360_adversarial
@@ -20,8 +20,8 @@ from helix.trust.aif360_adversary import aif360_adversarial
 def ready() -> bool:
     """Say whether the environment was made."""
     try:
-        environments.python("tensorflow")
-    except environments.Missing:
+        own_venv.python("tensorflow")
+    except own_venv.Missing:
         return False
     return True
 
@@ -57,7 +57,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         found.update(arrays, name=name, script=script, timeout=timeout)
         return {}
 
-    monkeypatch.setattr(environments, "call", call)
+    monkeypatch.setattr(own_venv, "call", call)
     return found
 
 
@@ -70,7 +70,7 @@ def test_the_group_goes_beside_the_features(sent: dict[str, Any]) -> None:
     settings = {"seed": 3, "debias": False, "weight": 0.4, "epochs": 2, "batch": 64}
     assert {name: sent[name] for name in settings} == settings
     assert (sent["name"], sent["timeout"]) == ("tensorflow", 7)
-    assert (Path(environments.__file__).parent / sent["script"]) == Path(adversarial_tf.__file__)
+    assert (Path(own_venv.__file__).parent / sent["script"]) == Path(adversarial_tf.__file__)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_missing_environment_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "envs" / "tensorflow.lock").touch()
     monkeypatch.setenv("HELIX_ROOT", str(tmp_path))
     X, y, groups = drawn()
-    with pytest.raises(environments.Missing, match=r"run: python3 kit\.py env tensorflow"):
+    with pytest.raises(own_venv.Missing, match=r"run: python3 kit\.py env tensorflow"):
         aif360_adversarial(X, y, groups, {}, seed=0)
 
 

@@ -23,7 +23,7 @@ import pytest
 from helix.assets import fetch, manifest, pin, prepare, store
 from helix.assets.manifest import AssetError
 from helix.assets.store import folder, state
-from helix.course import assets, catalogue, environment
+from helix.course import assets, catalogue, variables
 
 ROOT = Path(__file__).parents[2]
 BIG = np.random.default_rng(20).bytes(3_000_000)  # does not compress, so a cut can be aimed at
@@ -858,12 +858,12 @@ def test_a_stick_without_room_is_told(root, server, tmp_path, monkeypatch, capsy
 
 def test_a_lesson_reads_only_the_assets_that_the_catalogue_names(root, server, monkeypatch):
     store.install("big")
-    settings = environment.for_build("work", grading=False, lesson="00_start_here")
+    settings = variables.for_build("work", grading=False, lesson="00_start_here")
     monkeypatch.setenv("HELIX_LESSON_ASSETS", settings["HELIX_LESSON_ASSETS"])
     assert folder("big")
     course = root / "source" / "course.toml"
     course.write_text(course.read_text().replace('["big"]', "[]"))
-    monkeypatch.setenv("HELIX_LESSON_ASSETS", environment.only_its_assets("00_start_here")["HELIX_LESSON_ASSETS"])
+    monkeypatch.setenv("HELIX_LESSON_ASSETS", variables.only_its_assets("00_start_here")["HELIX_LESSON_ASSETS"])
     with pytest.raises(AssetError, match=r'reads the asset big, which its entry .* does not name: assets = \["big"\]'):
         folder("big")
 

@@ -243,7 +243,7 @@ def test_prepare(
             colab.prepare(lesson)
         assert os.environ["OMP_NUM_THREADS"] == "1"
     finally:
-        for key in colab.environment.OFFLINE:
+        for key in colab.variables.OFFLINE:
             monkeypatch.delenv(key, raising=False)
     assert groups == ["core", "core", "trust"]
     assert fetched == list(catalogue.load().chapter("12").assets)

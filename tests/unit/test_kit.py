@@ -23,7 +23,7 @@ from types import ModuleType
 
 import pytest
 
-from helix import environments
+from helix import own_venv
 
 KIT = Path(__file__).parents[2] / "kit.py"
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -501,11 +501,11 @@ def test_framework_gets_an_environment_of_its_own(own: Toy, monkeypatch: pytest.
     assert own.run("env", "toy", PIP_FIND_LINKS="/nonexistent") == (0, "", "")  # nothing is asked for twice
 
     monkeypatch.setenv("HELIX_ROOT", str(own.root))
-    assert environments.python("toy") == home / "bin" / "python"  # the two agree on when it is ready
+    assert own_venv.python("toy") == home / "bin" / "python"  # the two agree on when it is ready
     lock.write_text(lock.read_text() + "delta==1.0\n")
     assert own.run("env")[1] == told.format("outdated or unfinished")
-    with pytest.raises(environments.Missing, match="has changed since"):
-        environments.python("toy")
+    with pytest.raises(own_venv.Missing, match="has changed since"):
+        own_venv.python("toy")
     (site / "gamma.py").unlink()  # and a package was cut short
     status, _, err = own.run("env", "toy")
     assert status == 0, err

@@ -15,7 +15,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 from helix import paths
-from helix.course import catalogue, environment, notebooks
+from helix.course import catalogue, notebooks, variables
 from helix.course.notebooks import SourceError, Target
 
 CELL_SECONDS = 120
@@ -81,7 +81,7 @@ def _execute(target: Target, notebook: NotebookNode) -> None:
             extra_arguments=["--IPKernelApp.log_level=40"],  # its warning about loopback TCP is no news here
         )
         try:
-            client.execute(env=environment.for_build(work, grading=target.kind == "solution", lesson=target.name))
+            client.execute(env=variables.for_build(work, grading=target.kind == "solution", lesson=target.name))
         except CellExecutionError as error:
             line = _last_line(str(error.traceback))
             raise BuildError(f"{_where(target, notebook, started, line)}: {error.ename}: {error.evalue}") from None

@@ -17,7 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from helix import paths
-from helix.course import assets, catalogue, environment, lock
+from helix.course import assets, catalogue, lock, variables
 
 # What only JupyterLab, the tests and the authors need. Colab has its own server, which is better not touched.
 TOOLS = {
@@ -96,7 +96,7 @@ def prepare(lesson: str) -> None:
         raise SystemExit(
             f"This runtime is Python {version}; the course needs {' or '.join(pythons)}. Run it on your own machine."
         )
-    os.environ.update(environment.for_learner())
+    os.environ.update(variables.for_learner())
     ours = str(paths.root() / "utils")  # processes that are started from here must find helix too
     others = [one for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one not in ("", ours)]
     os.environ["PYTHONPATH"] = os.pathsep.join([ours, *others])

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from helix.course import environment
+from helix.course import variables
 
 _folders: dict[Path, tempfile.TemporaryDirectory[str]] = {}
 
@@ -25,8 +25,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Give a notebook, before its kernel starts, an empty work folder and the settings it was built with."""
     if item.path.suffix == ".ipynb" and item.path not in _folders:
         _folders[item.path] = tempfile.TemporaryDirectory(prefix="helix-notebook-")
-        settings = environment.lesson_settings(_folders[item.path].name, grading=item.path.parent.name == "solutions")
-        os.environ.update({**settings, **environment.only_its_assets(item.path.stem)})
+        settings = variables.lesson_settings(_folders[item.path].name, grading=item.path.parent.name == "solutions")
+        os.environ.update({**settings, **variables.only_its_assets(item.path.stem)})
     elif item.path.suffix != ".ipynb":
         os.environ.pop("HELIX_LESSON_ASSETS", None)
 

@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 from helix import paths
-from helix.course import environment, offline
+from helix.course import offline, variables
 
 
 def main(words: list[str]) -> int:
@@ -38,5 +38,5 @@ def main(words: list[str]) -> int:
             *words,
             *([] if chosen else ["notebooks", "solutions", "tests"]),
         ]
-        settings = dict(environment.lesson_settings(work, grading=False))
+        settings = dict(variables.lesson_settings(work, grading=False))
         return subprocess.run(command, cwd=paths.root(), env={**os.environ, **settings}).returncode

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from helix import measure, paths
-from helix.course import catalogue, environment
+from helix.course import catalogue, variables
 from helix.course.catalogue import Chapter
 from helix.plots import Rung, Status
 from helix.record import decisions, export, progress
@@ -116,7 +116,7 @@ def rungs(standings: dict[str, progress.Standing] | None = None) -> list[Rung]:
 def lab(words: list[str]) -> int:
     """``helix lab``: open JupyterLab on the start page; what follows goes to JupyterLab."""
     start(START)
-    os.environ.update(environment.for_learner())
+    os.environ.update(variables.for_learner())
     # JupyterLab's settings for this course: no news, no look for updates, none of the tools for graders.
     others = os.environ.get("JUPYTER_CONFIG_PATH")
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join([str(_SETTINGS), *([others] if others else [])])

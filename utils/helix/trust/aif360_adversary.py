@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from helix import environments
+from helix import own_venv
 from helix.trust.groups import binary
 from helix.trust.mitigated import codes
 
@@ -65,10 +65,10 @@ def aif360_adversarial(
     ValueError
         If numbers are not finite or shapes do not fit, labels are not 0 and 1, there are not just two groups, or there are fewer people than
         a batch has, so that AIF360 would return the untrained network.
-    helix.environments.Missing
+    helix.own_venv.Missing
         If the environment was not made; the message names the command.
-    TimeoutError, helix.environments.Failed
-        As `helix.environments.call`.
+    TimeoutError, helix.own_venv.Failed
+        As `helix.own_venv.call`.
 
     References
     ----------
@@ -87,7 +87,7 @@ def aif360_adversarial(
         raise ValueError(f"{epochs} epochs in batches of {batch} train nothing on {len(truth)} people.")
     given: dict[str, ArrayLike] = {"X": people, "y": truth, "groups": code, **others}
     given |= {"seed": seed, "debias": debias, "weight": weight, "epochs": epochs, "batch": batch}
-    return environments.call("tensorflow", "trust/adversarial_tf.py", given, timeout=timeout)
+    return own_venv.call("tensorflow", "trust/adversarial_tf.py", given, timeout=timeout)
 
 
 def _table(values: ArrayLike, name: str, columns: int | None = None) -> NDArray[np.float64]:

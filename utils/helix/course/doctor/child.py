@@ -10,7 +10,7 @@ import sys
 import tempfile
 from typing import Any
 
-from helix.course import environment
+from helix.course import variables
 
 KERNEL_SECONDS = 20
 IMPORT_SECONDS = 60
@@ -28,7 +28,7 @@ def call(function: str, *words: str, seconds: float) -> tuple[list[dict[str, Any
             text=True,
             errors="replace",
             timeout=seconds,
-            env=environment.for_learner(),
+            env=variables.for_learner(),
             check=False,
         )
         output, status = done.stdout, done.returncode

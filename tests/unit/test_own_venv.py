@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helix import environments
+from helix import own_venv
 
 LOCK = "# python: 3.11\n\n# group: toy\nalpha==1.0\n"
 START = "import os, sys, time\nimport numpy as np\ngiven = dict(np.load(sys.argv[1], allow_pickle=False))\n"
@@ -55,7 +55,7 @@ def test_arrays_go_there_and_come_back(stand: Stand) -> None:
         "alone": 3,
         "empty": np.zeros((0, 4), np.float32),
     }
-    made = environments.call("toy", stand.script("print('much')\nnp.savez(sys.argv[2], **given)"), given)
+    made = own_venv.call("toy", stand.script("print('much')\nnp.savez(sys.argv[2], **given)"), given)
     assert list(made) == list(given)
     for name, value in given.items():
         assert made[name].dtype == np.asarray(value).dtype
@@ -72,7 +72,7 @@ def test_script_sees_neither_our_packages_nor_its_neighbours_and_leaves_nothing(
     (astray / "numpy.py").write_text(trap)
     monkeypatch.setenv("PYTHONPATH", str(astray))
     body = "import fractions\nnp.savez(sys.argv[2], here=os.getcwd(), home=os.environ['HOME'])"
-    made = environments.call("toy", stand.script(body), {})
+    made = own_venv.call("toy", stand.script(body), {})
     assert made["here"] == made["home"]
     assert not Path(str(made["here"])).exists()
 
@@ -88,7 +88,7 @@ def test_script_that_takes_too_long_is_stopped_with_its_children(stand: Stand) -
     )
     started = time.monotonic()
     with pytest.raises(TimeoutError, match=r"script\.py was stopped after 1\.5 s in the environment toy"):
-        environments.call("toy", stand.script(body), {"beats": str(beats)}, timeout=1.5)
+        own_venv.call("toy", stand.script(body), {"beats": str(beats)}, timeout=1.5)
     assert time.monotonic() - started < 10
     there = beats.read_text()
     assert there
@@ -98,20 +98,20 @@ def test_script_that_takes_too_long_is_stopped_with_its_children(stand: Stand) -
 
 def test_failure_ends_with_the_last_lines_of_stderr(stand: Stand) -> None:
     body = "for line in range(100):\n    print('line', line, file=sys.stderr)\nsys.exit(7)"
-    with pytest.raises(environments.Failed, match="with status 7") as caught:
-        environments.call("toy", stand.script(body), {})
+    with pytest.raises(own_venv.Failed, match="with status 7") as caught:
+        own_venv.call("toy", stand.script(body), {})
     assert str(caught.value).endswith("line 98\nline 99")
     assert "line 80\n" in str(caught.value)
     assert "line 79\n" not in str(caught.value)
-    with pytest.raises(environments.Failed, match=r"ValueError: odd\Z"):
-        environments.call("toy", stand.script("raise ValueError('odd')"), {})
+    with pytest.raises(own_venv.Failed, match=r"ValueError: odd\Z"):
+        own_venv.call("toy", stand.script("raise ValueError('odd')"), {})
 
 
 def test_no_answer_and_an_answer_of_objects_are_failures(stand: Stand) -> None:
-    with pytest.raises(environments.Failed, match="without an answer"):
-        environments.call("toy", stand.script("pass"), {})
-    with pytest.raises(environments.Failed, match="cannot be read: Object arrays"):
-        environments.call("toy", stand.script("np.savez(sys.argv[2], x=np.array([{}]))"), {})
+    with pytest.raises(own_venv.Failed, match="without an answer"):
+        own_venv.call("toy", stand.script("pass"), {})
+    with pytest.raises(own_venv.Failed, match="cannot be read: Object arrays"):
+        own_venv.call("toy", stand.script("np.savez(sys.argv[2], x=np.array([{}]))"), {})
 
 
 def test_objects_are_not_sent(stand: Stand) -> None:
@@ -119,25 +119,25 @@ def test_objects_are_not_sent(stand: Stand) -> None:
     script = stand.script(f"open({str(ran)!r}, 'w')")
     for objects in ([{"a": 1}], np.array(["Female", "Male"], dtype=object), [None, 1]):
         with pytest.raises(TypeError, match=r"objects do not go to another environment: groups\."):
-            environments.call("toy", script, {"numbers": [1], "groups": objects})
+            own_venv.call("toy", script, {"numbers": [1], "groups": objects})
     assert not ran.exists()
 
 
 def test_missing_environment_names_its_command(stand: Stand) -> None:
     how = r"run: python3 kit\.py env toy\Z"
     script = stand.script("np.savez(sys.argv[2])")
-    assert environments.call("toy", script, {}) == {}
+    assert own_venv.call("toy", script, {}) == {}
     stand.mark(LOCK + "beta==1.0\n")
-    with pytest.raises(environments.Missing, match=r"envs/toy\.lock has changed .*" + how):
-        environments.call("toy", script, {})
+    with pytest.raises(own_venv.Missing, match=r"envs/toy\.lock has changed .*" + how):
+        own_venv.call("toy", script, {})
     for unfinished in ("", "{}", "[]"):
         (stand.home / "helix.json").write_text(unfinished)
-        with pytest.raises(environments.Missing, match="is not set up here; " + how):
-            environments.call("toy", script, {})
+        with pytest.raises(own_venv.Missing, match="is not set up here; " + how):
+            own_venv.call("toy", script, {})
     stand.mark(LOCK)
     (stand.home / "bin" / "python").unlink()
-    with pytest.raises(environments.Missing, match="is not set up here; " + how):
-        environments.call("toy", script, {})
-    assert issubclass(environments.Missing, RuntimeError)
+    with pytest.raises(own_venv.Missing, match="is not set up here; " + how):
+        own_venv.call("toy", script, {})
+    assert issubclass(own_venv.Missing, RuntimeError)
     with pytest.raises(ValueError, match=r"no environment 'flow'\. There are: toy\."):
-        environments.python("flow")
+        own_venv.python("flow")
