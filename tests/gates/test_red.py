@@ -66,7 +66,7 @@ def test_orphan_is_refused(copied):
     "changed",
     [
         "utils/helix/start_here.py",
-        "utils/helix/measure.py",
+        "utils/helix/measure/intervals.py",
         "data/adult/adult.csv.gz",
         "results/00_start_here.json",
         "requirements.lock",
