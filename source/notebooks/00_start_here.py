@@ -35,11 +35,11 @@ for package in ("numpy", "pandas", "matplotlib"):
 
 # %%
 from helix import plots
-from helix.course import workspace
+from helix.course import map_picture, workspace
 
 rungs = workspace.rungs()
 written = [rung for rung in rungs if rung.status != "planned"]
-plots.show(plots.double_helix(rungs), alt=f"The course as a double helix, one rung a chapter. Written: {len(written)}.")
+plots.show(map_picture.double_helix(rungs), alt=f"The course as a double helix, one rung a chapter. Written: {len(written)}.")
 
 # %% [markdown]
 # Your exercises, one line a lab: ✓ correct, ✗ tried, ○ not yet.
