@@ -150,9 +150,9 @@ print(library, np.allclose([library.low, library.high], [low, high]))
 # intervals. `audit` draws people and returns the gap, men minus women, with that interval. One audit of 100 people:
 
 # %% tags=["nbval-check-output"]
-from helix.start_here import audit
+from helix.start_here import sample_gap
 
-one = audit(people, size=100, rng=np.random.default_rng(1))
+one = sample_gap(people, size=100, rng=np.random.default_rng(1))
 print(f"gap {one.gap}   sees it: {one.sees}")
 
 # %% [markdown]
@@ -190,7 +190,7 @@ plots.show(
 
 # %% tags=["nbval-check-output"]
 rng = np.random.default_rng([100, 20])  # recorded are the seeds 0 to 19
-seen = [audit(people, size=100, rng=rng).sees for _ in range(200)]
+seen = [sample_gap(people, size=100, rng=rng).sees for _ in range(200)]
 recorded = np.array(by_size["100"]["sees_by_seed"])
 assert abs(np.mean(seen) - recorded.mean()) <= 3 * recorded.std(ddof=1)
 print(f"{np.mean(seen):.3f} of 200 audits see the gap; recorded: {recorded.mean():.3f} ± {recorded.std(ddof=1):.3f}")
