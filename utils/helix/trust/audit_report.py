@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import html
 import re
-from typing import TYPE_CHECKING
 
+from helix.trust.findings import Findings, Line
 from helix.trust.groups import rate_of
-
-if TYPE_CHECKING:
-    from helix.trust.fairness_audit import Audit, Line
 
 TITLES = {
     "demographic_parity": "Demographic parity",
@@ -76,7 +73,7 @@ def sentence(line: Line) -> str:
     return text + (f"; the limit is {100 * line.limit:.1f}." if line.limit is not None else ".")
 
 
-def verdict(audit: Audit) -> str:
+def verdict(audit: Findings) -> str:
     """Say the outcome in one sentence."""
     limited = [line for line in audit.lines if line.limit is not None]
     refused = [TITLES[line.name] for line in limited if line.refused]
@@ -87,7 +84,7 @@ def verdict(audit: Audit) -> str:
     return "Shown, not judged: no limit was set."
 
 
-def notes(audit: Audit) -> list[str]:
+def notes(audit: Findings) -> list[str]:
     """Return what a reader has to know about who was compared."""
     n, said = int(audit.cells.to_numpy().sum()), []
     said.append(
@@ -103,7 +100,7 @@ def notes(audit: Audit) -> list[str]:
     return said
 
 
-def markdown(audit: Audit) -> str:
+def markdown(audit: Findings) -> str:
     """Return the report as Markdown."""
     about = [_plain(audit.about), ""] if audit.about else []
     lines = [f"# {_plain(audit.title)}", "", *about, f"**{verdict(audit)}**", ""]
@@ -132,7 +129,7 @@ def markdown(audit: Audit) -> str:
     return "\n".join(lines)
 
 
-def html_page(audit: Audit) -> str:
+def html_page(audit: Findings) -> str:
     """Return the report as one HTML page: no script, nothing from elsewhere, every text of the data escaped."""
     e = html.escape
     tone = "good" if audit.passed else "bad"
