@@ -4,6 +4,8 @@
 #     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
+#   helix:
+#     inputs: [utils/helix/trust/audit_report.html]
 # ---
 
 # %% [markdown]
