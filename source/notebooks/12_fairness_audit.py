@@ -4,8 +4,6 @@
 #     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
-#   helix:
-#     inputs: [utils/helix/trust/audit_report.html]
 # ---
 
 # %% [markdown]

@@ -20,7 +20,7 @@ from helix.course.notebooks import Target
 
 MEGABYTE = 10**6
 FILE_AT_MOST = 25 * MEGABYTE
-DATA_AT_MOST = 60 * MEGABYTE
+DATA_AT_MOST = 90 * MEGABYTE
 CHECKED_CELLS = 5
 QUESTIONS = (3, 5)
 EXERCISES = (3, 6)
