@@ -25,9 +25,9 @@ import torch.distributed as dist
 
 from helix import distributed
 from helix.labs import pipeline_parallel as check
-from helix.distributed import schedules
-from helix.distributed.pipeline_plan import GPT, PLAN, Plan, plan_for
-from helix.distributed.schedules import Event
+from helix.distributed.paper import schedules
+from helix.distributed.paper.pipeline_plan import GPT, PLAN, Plan, plan_for
+from helix.distributed.paper.schedules import Event
 from helix.record import Decision, evidence
 
 distributed.warm()
@@ -171,7 +171,7 @@ check.last_stage(last_stage)
 # *15 minutes · difficulty 3 of 5 · core*
 #
 # The output layer of a model with a large vocabulary costs as much as several layers. Cut the layers into contiguous stages so that the slowest stage is as fast as can be. There are at
-# most twelve layers, so you may try every cut; for hundreds of layers `helix.distributed.balance` has a faster way.
+# most twelve layers, so you may try every cut; for hundreds of layers `helix.distributed.paper.balance` has a faster way.
 
 
 # %%
@@ -248,7 +248,7 @@ check.peak_bytes(peak_bytes)
 # A group wants four cards of 24 GB for three weeks, to train a model of 1.7 billion parameters with a vocabulary of 256,000 tokens for many languages. Its plan says: six layers on each
 # card, 16 micro-batches, 1F1B; so a bubble of 3/19, or 16 %, and on average 17 of 24 GB in use. Other groups want the same cards.
 #
-# First measure the plan, stage by stage. (Operations and bytes are counted by the formulas of `helix.distributed.costs`; times assume 10¹⁴ operations a second on each card.)
+# First measure the plan, stage by stage. (Operations and bytes are counted by the formulas of `helix.distributed.paper.costs`; times assume 10¹⁴ operations a second on each card.)
 
 # %%
 step = PLAN.events()

@@ -166,7 +166,7 @@ for t in (2, 4):
 print("b·s·h numbers of 4 bytes are", 4 * b * s * h)
 
 # %% [markdown]
-# One all-reduce of $bsh$ numbers each way, *whatever t is and however wide the inner layer*. `helix.distributed.tensor_parallel` has the layers as modules, with groups of ranks and clear refusals.
+# One all-reduce of $bsh$ numbers each way, *whatever t is and however wide the inner layer*. `helix.distributed.parallel.tensor_parallel` has the layers as modules, with groups of ranks and clear refusals.
 #
 # ### Attention: cut by heads
 #
@@ -188,7 +188,7 @@ plots.show(
 )
 
 # %% tags=["nbval-check-output"]
-from helix.distributed.parallel_block import Block, ParallelBlock, qkv_share
+from helix.distributed.parallel.parallel_block import Block, ParallelBlock, qkv_share
 
 
 def rows_of_rank():
@@ -396,7 +396,7 @@ pd.DataFrame(table).T.map("{:.1%} of one rank's".format)
 # Those all-reduces stand *between* matrix products that need their result, so in this schedule nothing overlaps with them. The time of a layer's products falls with t; that of its messages **grows**: 2(t − 1)/t in bytes, and 2(t − 1) steps of the ring, each with a latency (10 µs here, assumed; for narrow layers it is the larger part). On paper, a layer of width h on A100s with 300 GB/s between the GPUs of a node, and 25 GB/s a GPU between nodes:
 
 # %%
-from helix.distributed.clusters import selene
+from helix.distributed.paper.clusters import selene
 
 cluster = selene(64)
 
@@ -432,8 +432,8 @@ plots.show(
 # A plan for a cluster chooses t, p and d with t·p·d GPUs, a micro-batch, and whether activations are computed again. `planner.plan` tries all that divide, drops what does not fit with the reason, and sorts the rest by estimated time. A model of 7.5 billion parameters on 64 A100s, 512 sequences of 2,048 tokens a step:
 
 # %%
-from helix.distributed import planner
-from helix.distributed.costs import Model
+from helix.distributed.paper import planner
+from helix.distributed.paper.costs import Model
 
 gpt = Model(layers=36, hidden=4096, heads=32)
 plans = planner.plan(gpt, cluster, 512, chunks=(1, 2, 3))
@@ -499,7 +499,7 @@ plots.show(
 # A planner that nobody checked is an opinion. Narayanan et al. (2021), Table 1, give ten runs with layout and throughput. The record holds ours against them; one row is computed again here:
 
 # %%
-from helix.distributed import published
+from helix.distributed.paper import published
 
 live = published.compare(published.TABLE_1[4])
 stored = record["plans"][4]
@@ -537,7 +537,7 @@ except planner.NothingFits as error:
 # The command that starts the plan on eight nodes, its Slurm script, and a PyTorchJob for Kubernetes. As in chapter 09: written, checked against their formats, **not run on a cluster**:
 
 # %% tags=["nbval-check-output"]
-from helix.distributed import jobs
+from helix.distributed.paper import jobs
 
 sizes = (f"--tensor={t}", f"--pipeline={p}", f"--data={d}")
 job = jobs.Job("gpt-7b", "train.py", nodes=8, per_node=8, arguments=sizes)
@@ -573,7 +573,7 @@ claim(
 # Energy is devices · hours · watts · PUE, and emissions are that times the grid's grams a kilowatt-hour. No input is known exactly, so each has a range. It has a source only if *all three* of its numbers have one; otherwise it is named as assumed:
 
 # %%
-from helix.distributed.footprint import GRIDS, Given, footprint
+from helix.distributed.paper.footprint import GRIDS, Given, footprint
 
 watts = Given(200, 330, 400)  # of an A100 with its share of the node; 400 W is the board's maximum (arXiv:2211.02001)
 pue = Given(1.1, 1.2, 1.6)  # 1.10: arXiv:2104.10350, Table 4; 1.2: arXiv:2211.02001; nobody looked up the high end

@@ -25,7 +25,8 @@ import torch.distributed as dist
 import helix
 from helix import distributed
 from helix.checking import Outcome, exercise, expect, isolation
-from helix.distributed import RankFailed, failure, launch, warmth
+from helix.distributed import RankFailed, launch
+from helix.distributed.launching import failure, warmth
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ranks are POSIX processes")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, or forks a check")
@@ -180,7 +181,7 @@ def test_one_rank_is_a_world():
 
 
 def test_more_ranks_than_cores_work_and_are_said(capsys, monkeypatch):
-    monkeypatch.setattr("helix.distributed.launcher._cores", lambda: 2)
+    monkeypatch.setattr("helix.distributed.launching.launcher._cores", lambda: 2)
     results = launch(rank_number, ranks=3)
     assert results == [0, 1, 2]
     assert results.oversubscribed
@@ -560,7 +561,7 @@ def test_a_caller_that_dies_takes_its_ranks_with_it(tmp_path):
             """
             import time
             from helix import distributed
-            from helix.distributed import warmth
+            from helix.distributed.launching import warmth
             def hang():
                 time.sleep(300)
             distributed.launch(len, "ab")

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from helix.checking import ReasonedAnswer, Rule, Unmet, any_of, decision, exercise, expect, expect_that
-from helix.distributed import schedules
-from helix.distributed.pipeline_plan import PLAN, Plan
-from helix.distributed.schedules import Event
+from helix.distributed.paper import schedules
+from helix.distributed.paper.pipeline_plan import PLAN, Plan
+from helix.distributed.paper.schedules import Event
 
 IDLE_AT_MOST, FULL_AT_MOST = 0.2, 0.9
 Order = list[tuple[str, int]]

@@ -12,8 +12,9 @@ from typing import Any
 
 from helix import paths
 
-_HERE = Path(__file__).parent
-_OURS = {str(_HERE / name) for name in ("rank.py", "counting.py", "supervisor.py", "server.py")}
+_DISTRIBUTED = Path(__file__).parents[1]
+_OURS = {str(_DISTRIBUTED / "launching" / name) for name in ("rank.py", "supervisor.py", "server.py")}
+_OURS.add(str(_DISTRIBUTED / "measured" / "counting.py"))
 _THREAD = re.compile(r"^(?:Current thread|Thread) 0x([0-9a-f]+)")
 _FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
 _ESCAPED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})")

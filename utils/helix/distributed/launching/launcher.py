@@ -15,8 +15,8 @@ from typing import Any
 
 import cloudpickle
 
-from helix.distributed import failure, warmth, wire
-from helix.distributed.counting import Call
+from helix.distributed.launching import failure, warmth, wire
+from helix.distributed.measured.counting import Call
 
 MOST_RANKS = 64
 

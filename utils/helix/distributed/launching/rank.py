@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from helix.distributed import failure, wire
+from helix.distributed.launching import failure, wire
 
 RESULT, REPORT = b"R", b"E"
 
@@ -112,7 +112,7 @@ def _run(order: dict[str, Any], number: int, port: int) -> bytes:
     import torch
     import torch.distributed as dist
 
-    from helix.distributed.counting import counted
+    from helix.distributed.measured.counting import counted
 
     os.environ["MASTER_PORT"] = str(port)
     torch.set_num_threads(1)

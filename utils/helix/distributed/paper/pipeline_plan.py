@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from helix.distributed import balance, costs
-from helix.distributed.schedules import Event, Schedule, simulate
+from helix.distributed.paper import balance, costs
+from helix.distributed.paper.schedules import Event, Schedule, simulate
 
 GB = 1e9
 
@@ -59,7 +59,7 @@ def plan_for(
     schedule: Schedule = "1f1b",
     rematerialised: bool = False,
 ) -> Plan:
-    """Make the plan of a GPT with one sequence in a micro-batch, by the formulas of `helix.distributed.costs`.
+    """Make the plan of a GPT with one sequence in a micro-batch, by the formulas of `helix.distributed.paper.costs`.
 
     Parameters
     ----------
