@@ -26,7 +26,7 @@ import torch.distributed as dist
 from helix import distributed
 from helix.labs import pipeline_parallel as check
 from helix.distributed.paper import schedules
-from helix.distributed.paper.pipeline_plan import GPT, PLAN, Plan, plan_for
+from helix.distributed.paper.pipeline_plan import GPT, PLAN, PipelinePlan, plan_for
 from helix.distributed.paper.schedules import Event
 from helix.record import Decision, evidence
 
@@ -267,7 +267,7 @@ other = plan_for(GPT, (6, 12, 18), microbatches=16, device=24e9, rematerialised=
 print(f"idle share {schedules.idle_share(other.events()):.2f}")
 
 # %% [markdown]
-# **Ship the plan, fix it, or stop it?** The limits of those who lend the cards: at most 0.2 of the device time idle, and no card filled beyond 0.9. Your control gets a `Plan` and returns
+# **Ship the plan, fix it, or stop it?** The limits of those who lend the cards: at most 0.2 of the device time idle, and no card filled beyond 0.9. Your control gets a `PipelinePlan` and returns
 # True (it may run) or False. It will meet plans whose totals look fine.
 #
 # This is the form; copy it into the function and replace every `...` by words of your own.
@@ -299,7 +299,7 @@ def decide() -> Decision:
     """
 
     ### BEGIN SOLUTION
-    def control(plan: Plan) -> bool:
+    def control(plan: PipelinePlan) -> bool:
         predicted = plan.events()
         held = peak_bytes(predicted, list(plan.activations))
         full = max(fixed + peak for fixed, peak in zip(plan.fixed, held, strict=True)) / plan.device
