@@ -15,6 +15,7 @@ from typing import Any
 
 import cloudpickle
 
+from helix import forked
 from helix.distributed.launching import failure, warmth, wire
 from helix.distributed.measured.counting import Call
 
@@ -211,7 +212,7 @@ def _room() -> int | None:
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     if soft == resource.RLIM_INFINITY:
         return None
-    return max(0, soft - int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize())
+    return max(0, soft - forked.held())
 
 
 def _cells() -> dict[str, str]:
