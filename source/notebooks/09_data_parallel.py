@@ -176,7 +176,7 @@ for N in (2, 3, 4):
     print(f"{N} ranks: each sent {found[0][0]:,} bytes, the bound is {bound:,.0f}")
 
 # %% [markdown]
-# `helix.distributed.ring` is this with chunks of unequal size, tensors of any shape, and a check of bad input.
+# `helix.distributed.parallel.ring` is this with chunks of unequal size, tensors of any shape, and a check of bad input.
 #
 # ### One gradient from many
 #
@@ -261,10 +261,10 @@ for N in (2, 3):
 # A message costs a start, however small it is; and waiting for all gradients to send *one* would waste the time of the backward pass.
 # DDP does something between: it fills **buckets** of about 25 MB in the order in which backward reaches the parameters, from last to first, and sends a bucket while backward goes on.
 # A bucket closes once it has reached its limit, so it may exceed it.
-# `helix.distributed.data_parallel` does so too:
+# `helix.distributed.parallel.data_parallel` does so too:
 
 # %% tags=["nbval-check-output"]
-from helix.distributed.data_parallel import buckets_of
+from helix.distributed.parallel.data_parallel import buckets_of
 
 for number, bucket in enumerate(buckets_of(network(0), limit=2_000)):
     print(f"bucket {number}: {bucket.size:>7,} bytes, {', '.join(bucket.names)}")
@@ -370,7 +370,7 @@ pd.DataFrame(
 # %%
 import copy
 
-from helix.distributed import batches, data_parallel
+from helix.distributed.parallel import batches, data_parallel
 
 
 def share_error(X, y, counts, norm, mend: bool) -> float:
@@ -482,7 +482,7 @@ plots.show(
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
-from helix.distributed import memory_per_rank
+from helix.distributed.measured import memory_per_rank
 
 
 def sharded_step(X, y):
@@ -539,7 +539,7 @@ pd.DataFrame(rows).round(0).astype({name: int for name in mb}).set_index(["freed
 # α and β are fitted to those; the all-reduces were *not* used for the fit:
 
 # %%
-from helix.distributed import messages
+from helix.distributed.measured import messages
 
 model = messages.fit(record["alpha_beta"]["pairs"])
 print(f"α = {model.latency.value * 1e6:.0f} µs, 1/β = {1e-9 / model.seconds_per_byte.value:.1f} GB/s")
@@ -576,7 +576,7 @@ plots.show(
 # - **weak scaling**: each GPU always has 2¹⁴ tokens, and the step grows.
 
 # %%
-from helix.distributed.clusters import selene
+from helix.distributed.paper.clusters import selene
 
 cluster, parameters = selene(1024), 1e9
 speed = cluster.peak * cluster.efficiency
@@ -674,7 +674,7 @@ print(
 # A live slice of the race: batch 512 with the recorded rate, seed 3.
 
 # %%
-from helix.distributed.critical_batch import fit
+from helix.distributed.measured.critical_batch import fit
 
 V, v = tensors(fashion_mnist.load("validation"))
 torch.set_num_threads(1)
@@ -747,7 +747,7 @@ _ = launch(script.main)
 # The tests run the command with two agents on one machine, which play two nodes, and hold the files against their formats; **none of them was run on a cluster**, and each file says so:
 
 # %% tags=["nbval-check-output"]
-from helix.distributed import jobs
+from helix.distributed.paper import jobs
 
 job = jobs.Job("sum-of-ranks", "sum_of_ranks.py", nodes=4, per_node=8)
 print(jobs.torchrun(job, "node-0.example"), "\n")
@@ -833,7 +833,7 @@ claim(
 # Training states alone, in mixed precision with Adam, are 16 bytes a parameter: 2 of weight, 2 of gradient, 4 of a master copy and 8 of moments.
 
 # %%
-from helix.distributed.one_device import DEVICES, largest_model, on_one_device
+from helix.distributed.paper.one_device import DEVICES, largest_model, on_one_device
 
 pd.DataFrame(
     {
@@ -896,7 +896,7 @@ pd.DataFrame(
 ).rename_axis("test pictures answered differently, by seed")
 
 # %%
-from helix.distributed import run_record
+from helix.distributed.measured import run_record
 
 
 def one_epoch(X, y, seed: int):

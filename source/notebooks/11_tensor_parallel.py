@@ -180,7 +180,7 @@ print("b·s·h numbers of 4 bytes are", 4 * b * s * h)
 
 # %% [markdown]
 # One all-reduce of $bsh$ numbers each way, *whatever t is and however wide the inner layer*.
-# `helix.distributed.tensor_parallel` has the layers as modules, with groups of ranks and clear refusals.
+# `helix.distributed.parallel.tensor_parallel` has the layers as modules, with groups of ranks and clear refusals.
 #
 # ### Attention: cut by heads
 #
@@ -205,7 +205,7 @@ plots.show(
 )
 
 # %% tags=["nbval-check-output"]
-from helix.distributed.parallel_block import Block, ParallelBlock, qkv_share
+from helix.distributed.parallel.parallel_block import Block, ParallelBlock, qkv_share
 
 
 def rows_of_rank():
@@ -431,7 +431,7 @@ pd.DataFrame(table).T.map("{:.1%} of one rank's".format)
 # On paper, a layer of width h on A100s with 300 GB/s between the GPUs of a node, and 25 GB/s a GPU between nodes:
 
 # %%
-from helix.distributed.clusters import selene
+from helix.distributed.paper.clusters import selene
 
 cluster = selene(64)
 
@@ -469,8 +469,8 @@ plots.show(
 # A model of 7.5 billion parameters on 64 A100s, 512 sequences of 2,048 tokens a step:
 
 # %%
-from helix.distributed import planner
-from helix.distributed.costs import Model
+from helix.distributed.paper import planner
+from helix.distributed.paper.costs import Model
 
 gpt = Model(layers=36, hidden=4096, heads=32)
 plans = planner.plan(gpt, cluster, 512, chunks=(1, 2, 3))
@@ -539,7 +539,7 @@ plots.show(
 # The record holds ours against them; one row is computed again here:
 
 # %%
-from helix.distributed import published
+from helix.distributed.paper import published
 
 live = published.compare(published.TABLE_1[4])
 stored = record["plans"][4]
@@ -581,7 +581,7 @@ except planner.NothingFits as error:
 # As in chapter 09: written, checked against their formats, **not run on a cluster**:
 
 # %% tags=["nbval-check-output"]
-from helix.distributed import jobs
+from helix.distributed.paper import jobs
 
 sizes = (f"--tensor={t}", f"--pipeline={p}", f"--data={d}")
 job = jobs.Job("gpt-7b", "train.py", nodes=8, per_node=8, arguments=sizes)
@@ -622,7 +622,7 @@ claim(
 # It has a source only if *all three* of its numbers have one; otherwise it is named as assumed:
 
 # %%
-from helix.distributed.footprint import GRIDS, Given, footprint
+from helix.distributed.paper.footprint import GRIDS, Given, footprint
 
 watts = Given(200, 330, 400)  # of an A100 with its share of the node; 400 W is the board's maximum (arXiv:2211.02001)
 pue = Given(1.1, 1.2, 1.6)  # 1.10: arXiv:2104.10350, Table 4; 1.2: arXiv:2211.02001; nobody looked up the high end

@@ -13,7 +13,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from helix import distributed
-from helix.distributed import RankFailed, data_parallel, launch, ring
+from helix.distributed import RankFailed, launch
+from helix.distributed.parallel import data_parallel, ring
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ranks are POSIX processes")
 

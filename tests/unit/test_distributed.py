@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
+import json
 import os
 import pickle
 import signal
@@ -20,9 +22,11 @@ import pytest
 import torch
 import torch.distributed as dist
 
+import helix
 from helix import distributed
 from helix.checking import Outcome, exercise, expect, isolation
-from helix.distributed import RankFailed, launch, warmth
+from helix.distributed import RankFailed, launch
+from helix.distributed.launching import failure, warmth
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ranks are POSIX processes")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, or forks a check")
@@ -177,7 +181,7 @@ def test_one_rank_is_a_world():
 
 
 def test_more_ranks_than_cores_work_and_are_said(capsys, monkeypatch):
-    monkeypatch.setattr("helix.distributed.launcher._cores", lambda: 2)
+    monkeypatch.setattr("helix.distributed.launching.launcher._cores", lambda: 2)
     results = launch(rank_number, ranks=3)
     assert results == [0, 1, 2]
     assert results.oversubscribed
@@ -355,6 +359,63 @@ def test_a_failure_ends_all_in_seconds(function, kind, rank, says):
     assert launch(rank_number) == [0, 1]  # and the next one works at once
 
 
+def test_frames_are_read_in_any_script(tmp_path):
+    """`faulthandler` writes escapes: of a path, of a function's name, of one, two and four bytes, and of no letter at all."""
+    file = str(tmp_path / "dh 课" / "ü" / "𝄞" / os.fsdecode(b"\xff") / "x.py")
+    namespace = {"dump": faulthandler.dump_traceback}
+    exec(compile("def 训练(into):\n    dump(into)\n", file, "exec"), namespace)
+    with (tmp_path / "dump").open("w+b") as into:
+        namespace["训练"](into)
+        into.seek(0)
+        dump = into.read().decode("ascii")
+    assert r"dh \u8bfe/\xfc/\U0001d11e/\udcff" in dump
+    assert failure.frames(dump, threading.get_ident())[0] == (file, 2, "训练")
+
+
+def test_names_beyond_ascii_hide_neither_the_learners_line_nor_a_deadlock(tmp_path):
+    """The whole course in such a folder: Python's prefix, torch, helix and the learner's script."""
+    place = tmp_path / "dh 课"
+    (place / "utils").mkdir(parents=True)
+    (place / "utils" / "helix").symlink_to(Path(helix.__file__).parent)
+    (place / ".venv").symlink_to(sys.prefix)
+    script = place / "work" / "训练.py"
+    script.parent.mkdir()
+    script.write_text(
+        textwrap.dedent(
+            """
+            import json, sys, time
+            import torch, torch.distributed as dist
+            from helix.distributed import RankFailed, launch
+
+            def 等待():
+                if dist.get_rank() == 0:
+                    handle = dist.irecv(torch.empty(1), src=1)
+                    handle.wait()
+                dist.recv(torch.empty(1), src=0)
+
+            if __name__ == "__main__":
+                launch(dist.get_rank)
+                began = time.monotonic()
+                try:
+                    launch(等待, timeout=30)
+                except RankFailed as failed:
+                    seconds = time.monotonic() - began
+                    print(json.dumps({"kind": failed.kind, "says": str(failed), "seconds": seconds, "prefix": sys.prefix}))
+            """
+        ),
+        encoding="utf-8",
+    )
+    environment = ENVIRONMENT | {"PYTHONPATH": str(place / "utils"), "HELIX_ROOT": str(place)}
+    python = place / ".venv" / Path(sys.executable).relative_to(sys.prefix)
+    ran = subprocess.run([python, "-P", script], capture_output=True, env=environment, timeout=60, check=True)
+    told = json.loads(ran.stdout)
+    assert told["prefix"] == str(place / ".venv")
+    assert told["kind"] == "stuck"
+    assert told["seconds"] < 10  # as in `test_a_failure_ends_all_in_seconds`
+    assert "rank 0 was at line 9 of work/训练.py, in 等待: handle.wait()" in told["says"]
+    assert "rank 1 was at line 10 of work/训练.py, in 等待: dist.recv(torch.empty(1), src=0)" in told["says"]
+
+
 def test_only_the_failing_ranks_own_lines_are_shown():
     with pytest.raises(RankFailed) as failed:
         launch(raises)
@@ -500,7 +561,7 @@ def test_a_caller_that_dies_takes_its_ranks_with_it(tmp_path):
             """
             import time
             from helix import distributed
-            from helix.distributed import warmth
+            from helix.distributed.launching import warmth
             def hang():
                 time.sleep(300)
             distributed.launch(len, "ab")

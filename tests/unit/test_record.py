@@ -184,7 +184,9 @@ def test_a_record_is_utf_8_everywhere(tmp_path):
     fill()
     code = "from pathlib import Path; from helix.record import export; export.export(Path('record.json'))"
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    # -S and our path: so set, CPython does not even start where a .pth file names a folder with a letter beyond ASCII.
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    subprocess.run([sys.executable, "-S", "-c", code], cwd=tmp_path, env=environment, check=True)
     assert "你好 ≤ 0.1" in (tmp_path / "record.json").read_text("utf-8")
 
 

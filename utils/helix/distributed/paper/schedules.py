@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from helix.distributed.costs import whole
+from helix.distributed.whole import whole
 
 Schedule = Literal["naive", "gpipe", "1f1b"]
 Action = tuple[str, int]

@@ -9,7 +9,6 @@ import json
 import linecache
 import os
 import random
-import resource
 import signal
 import sys
 import threading
@@ -19,7 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from helix.distributed import failure, wire
+from helix import forked
+from helix.distributed.launching import failure, wire
 
 RESULT, REPORT = b"R", b"E"
 
@@ -94,16 +94,7 @@ def _surround(order: dict[str, Any], number: int, look: int) -> None:
     for name, text in order["cells"].items():
         linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     if order["room"] is not None:
-        _limit(order["room"])
-
-
-def _limit(room: int) -> None:
-    if sys.platform != "linux":
-        return
-    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = held + room if hard == resource.RLIM_INFINITY else min(held + room, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
+        forked.limit_memory(order["room"])
 
 
 def _run(order: dict[str, Any], number: int, port: int) -> bytes:
@@ -112,7 +103,7 @@ def _run(order: dict[str, Any], number: int, port: int) -> bytes:
     import torch
     import torch.distributed as dist
 
-    from helix.distributed.counting import counted
+    from helix.distributed.measured.counting import counted
 
     os.environ["MASTER_PORT"] = str(port)
     torch.set_num_threads(1)

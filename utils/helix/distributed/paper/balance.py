@@ -6,7 +6,8 @@ import itertools
 import math
 from collections.abc import Sequence
 
-from helix.distributed.costs import Model, whole
+from helix.distributed.paper.costs import Model
+from helix.distributed.whole import whole
 
 
 def stage_costs(costs: Sequence[float], boundaries: Sequence[int]) -> list[float]:

@@ -12,9 +12,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from helix.distributed import costs
-from helix.distributed.clusters import GB, Cluster
-from helix.distributed.costs import Layout, Model, whole
+from helix.distributed.paper import costs
+from helix.distributed.paper.clusters import GB, Cluster
+from helix.distributed.paper.costs import Layout, Model
+from helix.distributed.whole import whole
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,12 @@ from typing import Any
 
 from helix import paths
 
-_HERE = Path(__file__).parent
-_OURS = {str(_HERE / name) for name in ("rank.py", "counting.py", "supervisor.py", "server.py")}
+_DISTRIBUTED = Path(__file__).parents[1]
+_OURS = {str(_DISTRIBUTED / "launching" / name) for name in ("rank.py", "supervisor.py", "server.py")}
+_OURS.add(str(_DISTRIBUTED / "measured" / "counting.py"))
 _THREAD = re.compile(r"^(?:Current thread|Thread) 0x([0-9a-f]+)")
 _FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
+_ESCAPED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})")
 _SIZES = re.compile(r"doesn't match expected size|op\.preamble\.length|Detected mismatch between collectives")
 _MISMATCH = re.compile(
     r"Rank (\d+) is running collective: CollectiveFingerPrint\((?:SequenceNumber=\d+, )?OpType=(\w+)(?:, TensorShape=(\[[\d, ]*\]))?"
@@ -97,7 +99,10 @@ def _message(error: BaseException) -> str:
 
 
 def frames(dump: str, thread: int) -> list[tuple[str, int, str]]:
-    """Read the main thread's frames, innermost first, from what `faulthandler` wrote last: file, line, function."""
+    """Read the main thread's frames, innermost first, from what `faulthandler` wrote last: file, line, function.
+
+    It writes letters beyond ASCII as escapes; here they are letters again, so that a name can be compared and its file read.
+    """
     found: list[tuple[str, int, str]] = []
     inside = False
     for line in dump.splitlines():
@@ -105,8 +110,12 @@ def frames(dump: str, thread: int) -> list[tuple[str, int, str]]:
             inside = int(head[1], 16) == thread
             found = [] if inside else found
         elif inside and (frame := _FRAME.match(line)):
-            found.append((frame[1], int(frame[2]), frame[3]))
+            found.append((_unescaped(frame[1]), int(frame[2]), _unescaped(frame[3])))
     return found
+
+
+def _unescaped(text: str) -> str:
+    return _ESCAPED.sub(lambda escape: chr(int(escape[0][2:], 16)), text)
 
 
 def place(found: list[tuple[str, int, str]]) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from helix.distributed.costs import Model, whole
+from helix.distributed.paper.costs import Model
+from helix.distributed.whole import whole
 
 
 class SavedBytes:

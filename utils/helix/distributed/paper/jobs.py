@@ -10,11 +10,9 @@ import json
 import re
 from dataclasses import dataclass
 
-from helix.distributed.costs import whole
+from helix.distributed.whole import whole
 
-NOT_RUN = (
-    "Written by helix.distributed.jobs and not run on a cluster: read it with whoever runs yours before you send it."
-)
+NOT_RUN = "Written by helix.distributed.paper.jobs and not run on a cluster: read it with whoever runs yours before you send it."
 PORT = 29_500
 _ALPHABETS = {
     "name": (r"[a-z]([a-z0-9-]{0,51}[a-z0-9])?", "up to 53 small letters, digits and inner hyphens, a letter first"),

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import gelu, linear, scaled_dot_product_attention
 
-from helix.distributed.tensor_parallel import ColumnParallelLinear, RowParallelLinear, f, share_of
+from helix.distributed.parallel.tensor_parallel import ColumnParallelLinear, RowParallelLinear, f, share_of
 
 
 class ParallelMLP(nn.Module):

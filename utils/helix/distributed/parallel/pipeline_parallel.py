@@ -17,10 +17,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from helix.distributed import schedules
-from helix.distributed.costs import whole
-from helix.distributed.gpt2_stages import next_token_loss
-from helix.distributed.schedules import Event, Schedule
+from helix.distributed.paper import schedules
+from helix.distributed.paper.schedules import Event, Schedule
+from helix.distributed.parallel.gpt2_stages import next_token_loss
+from helix.distributed.whole import whole
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 

@@ -6,14 +6,14 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from helix.distributed import balance, costs
-from helix.distributed.schedules import Event, Schedule, simulate
+from helix.distributed.paper import balance, costs
+from helix.distributed.paper.schedules import Event, Schedule, simulate
 
 GB = 1e9
 
 
 @dataclass(frozen=True)
-class Plan:
+class PipelinePlan:
     """A pipeline that somebody wants to run.
 
     Attributes
@@ -58,8 +58,8 @@ def plan_for(
     speed: float = 1e14,
     schedule: Schedule = "1f1b",
     rematerialised: bool = False,
-) -> Plan:
-    """Make the plan of a GPT with one sequence in a micro-batch, by the formulas of `helix.distributed.costs`.
+) -> PipelinePlan:
+    """Make the plan of a GPT with one sequence in a micro-batch, by the formulas of `helix.distributed.paper.costs`.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def plan_for(
     parameters[0] += embedding + model.sequence * model.hidden
     parameters[-1] += embedding if len(sizes) > 1 else 0
     fixed = [costs.BYTES_PER_PARAMETER * n + (full if rematerialised else 0.0) for n in parameters]
-    return Plan(schedule, microbatches, forward, backward, activations, fixed, device)
+    return PipelinePlan(schedule, microbatches, forward, backward, activations, fixed, device)
 
 
 # 1.7 billion parameters with a vocabulary for many languages, on four cards of 24 GB: the plan that the lab decides on.

@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from helix.distributed import failure, wire
-from helix.distributed.processes import Rank, fork, kill
+from helix.distributed.launching import failure, wire
+from helix.distributed.launching.processes import Rank, fork, kill
 
 PRINTED_AT_MOST = 20_000
 # What the libraries say of a start that went well; the second where no name service is, as in an offline build.

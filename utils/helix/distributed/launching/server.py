@@ -1,7 +1,7 @@
 """The warm process: has imported torch once, and forks a supervisor for each launch.
 
-It is started by `helix.distributed.warmth` as ``python -m helix.distributed.server``, has no address and no file: whoever
-holds the other end of the socket that it was started with may ask, and when the last of them is gone it ends.
+It is started by `warmth` as ``python -m helix.distributed.launching.server``, has no address and no file: whoever holds the
+other end of the socket that it was started with may ask, and when the last of them is gone it ends.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import signal
 import socket
 import sys
 
-from helix.distributed.supervisor import supervise
+from helix.distributed.launching.supervisor import supervise
 
 PRELOADED = (
     "cloudpickle",

@@ -15,8 +15,9 @@ from typing import Any
 
 import cloudpickle
 
-from helix.distributed import failure, warmth, wire
-from helix.distributed.counting import Call
+from helix import forked
+from helix.distributed.launching import failure, warmth, wire
+from helix.distributed.measured.counting import Call
 
 MOST_RANKS = 64
 
@@ -211,7 +212,7 @@ def _room() -> int | None:
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     if soft == resource.RLIM_INFINITY:
         return None
-    return max(0, soft - int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize())
+    return max(0, soft - forked.held())
 
 
 def _cells() -> dict[str, str]:

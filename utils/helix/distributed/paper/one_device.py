@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from helix.distributed.costs import BYTES_PER_PARAMETER
+from helix.distributed.paper.costs import BYTES_PER_PARAMETER
 
 YEAR = 365.25 * 24 * 3600
 MLPERF = "mlcommons/inference_results"

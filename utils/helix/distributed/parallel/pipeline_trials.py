@@ -8,10 +8,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from helix.distributed.gpt2_stages import Rematerialise, cut, next_token_loss, small_gpt2
-from helix.distributed.pipeline_parallel import ByTorch, Pipeline
-from helix.distributed.saved import SavedBytes
-from helix.distributed.schedules import Schedule
+from helix.distributed.measured.saved import SavedBytes
+from helix.distributed.paper.schedules import Schedule
+from helix.distributed.parallel.gpt2_stages import Rematerialise, cut, next_token_loss, small_gpt2
+from helix.distributed.parallel.pipeline_parallel import ByTorch, Pipeline
 
 CUTS: dict[int, tuple[int, ...]] = {1: (), 2: (4,), 4: (2, 4, 6)}
 BATCH, SEQUENCE, HIDDEN, VOCABULARY = 8, 32, 64, 512

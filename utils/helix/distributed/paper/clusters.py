@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from helix.distributed.costs import Layout, whole
+from helix.distributed.paper.costs import Layout
+from helix.distributed.whole import whole
 
 GB = 1e9
 # Share of the peak that matrix products reach. The planner's only fitted number: the five smaller models of Table 1 of
@@ -29,7 +30,7 @@ class Cluster:
     bandwidth : float
         Bytes a second between a GPU and its own memory.
     latency : float
-        Seconds a message takes to start. Assumed, measure yours with `helix.distributed.messages`.
+        Seconds a message takes to start. Assumed, measure yours with `helix.distributed.measured.messages`.
     reserve : float
         Share of the memory kept for what the formulas do not count: context, buffers, fragments. Assumed.
     efficiency : float

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 import helix
-from helix.distributed.server import PRELOADED
+from helix.distributed.launching.server import PRELOADED
 
 _START_AT_MOST = 120.0  # seconds
 
@@ -60,7 +60,7 @@ def warm(*modules: str) -> None:
         said = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process; it has no name
         with theirs:
             process = subprocess.Popen(
-                [sys.executable, "-m", "helix.distributed.server", str(theirs.fileno()), *wanted],
+                [sys.executable, "-m", "helix.distributed.launching.server", str(theirs.fileno()), *wanted],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from helix.distributed.schedules import Event, idle_share, span
+from helix.distributed.paper.schedules import Event, idle_share, span
 from helix.plots import COLOURS
 
 

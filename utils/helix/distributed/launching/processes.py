@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from helix.distributed import rank
+from helix.distributed.launching import rank
 
 _PR_SET_PDEATHSIG = 1
 _READ = ("answer", "out", "err", "look")

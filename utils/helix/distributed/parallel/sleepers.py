@@ -10,8 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from helix.distributed.pipeline_parallel import ByTorch, Pipeline
-from helix.distributed.schedules import Event, Schedule, idle_share, span
+from helix.distributed.paper.schedules import Event, Schedule, idle_share, span
+from helix.distributed.parallel.pipeline_parallel import ByTorch, Pipeline
 
 WIDTH = 16
 

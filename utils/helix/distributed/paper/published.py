@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from helix.distributed import planner
-from helix.distributed.clusters import selene
-from helix.distributed.costs import Layout, Model
+from helix.distributed.paper import planner
+from helix.distributed.paper.clusters import selene
+from helix.distributed.paper.costs import Layout, Model
 
 MEGATRON = "arXiv:2104.04473, Table 1; micro-batch, chunks and re-materialisation: NVIDIA/Megatron-LM, examples/sc21/run_table_1.sh"
 LLAMA3 = "arXiv:2407.21783, Tables 3 and 4"

@@ -16,25 +16,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from helix.distributed.whole import whole
+
 HALF = 2  # bytes of a parameter, gradient or activation in float16 or bfloat16
 # Bytes that training keeps for each parameter: mixed precision with Adam, [2] section 3.1; 16 in all.
 STATES = {"parameters": 2, "gradients": 2, "master copy": 4, "momentum": 4, "variance": 4}
 BYTES_PER_PARAMETER = sum(STATES.values())
 # From which ZeRO stage on a state is split over the data-parallel GPUs, [2] section 5.
 SPLIT_FROM = {"parameters": 3, "gradients": 2, "master copy": 1, "momentum": 1, "variance": 1}
-
-
-def whole(**numbers: int) -> None:
-    """Refuse what is not a whole number of at least 1; the message names it.
-
-    Raises
-    ------
-    ValueError
-        If one is not.
-    """
-    for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be a whole number, 1 or more; got {value!r}.")
 
 
 @dataclass(frozen=True)
