@@ -155,13 +155,14 @@ def load(path: Path | None = None) -> Catalogue:
         for key in ("prerequisites", "assets"):
             table[key] = tuple(table.get(key, ()))
         chapters.append(_build(Chapter, table | {"claims": claims}, where))
+    known = set(manifest.load()) if any(chapter.assets for chapter in chapters) else set()
     seen: set[str] = set()
     for expected, chapter in enumerate(chapters):
         if chapter.number != expected:
             raise ValueError(f"Chapter {chapter.number} stands where {expected} belongs in source/course.toml.")
         if missing := set(chapter.prerequisites) - seen:
             raise ValueError(f"{chapter.name}: the prerequisite {', '.join(sorted(missing))} does not come before it.")
-        if chapter.assets and (unknown := set(chapter.assets) - set(manifest.load())):
+        if unknown := set(chapter.assets) - known:
             raise ValueError(f"{chapter.name}: assets.lock has no asset {', '.join(sorted(unknown))}.")
         if chapter.part not in {part.id for part in parts}:
             raise ValueError(f"{chapter.name}: there is no part {chapter.part!r}.")

@@ -9,7 +9,9 @@ import io
 import json
 import re
 import runpy
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,17 +86,9 @@ def make(target: Target) -> NotebookNode:
     SourceError
         If the solution marks in the source do not pair.
     """
-    from traitlets.config import Config
-
-    notebook = jupytext.read(target.source, fmt="py:percent")
-    _check_marks(target)
-    if target.kind == "lab":
-        from nbgrader.preprocessors import ClearSolutions
-
-        config = Config()
-        config.ClearSolutions.code_stub = {"python": STUB}
-        config.ClearSolutions.enforce_metadata = False
-        notebook, _ = ClearSolutions(config=config).preprocess(notebook, {})
+    text = target.source.read_text("utf-8")
+    _check_marks(target, text)
+    notebook = jupytext.reads(text, fmt="py:percent")
     note = _NOTES[target.kind].format(
         source=target.source.relative_to(paths.root()).as_posix(), number=target.name[:2], name=target.name
     )
@@ -102,7 +96,7 @@ def make(target: Target) -> NotebookNode:
     seen: dict[str, int] = {}
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.source = _without_marks(cell.source) if target.kind == "solution" else cell.source
+            cell.source = _SOLUTIONS[target.kind](cell.source)
             cell.outputs, cell.execution_count = [], None
         cell.metadata = NotebookNode({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
         key = hashlib.sha256(f"{target.name}\n{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:10]
@@ -128,7 +122,19 @@ def serialise(notebook: NotebookNode) -> str:
 
 def read(path: Path) -> NotebookNode:
     """Read a built notebook as it stands, without upgrading or mending it."""
-    return nbformat.from_dict(json.loads(path.read_text()))
+    return nbformat.from_dict(json.loads(path.read_text("utf-8")))
+
+
+def saved_over(path: Path) -> bool:
+    """Whether JupyterLab or another editor of notebooks has saved a file since it was built.
+
+    They all store a cell's text as a list of lines; a build stores one string.
+    """
+    try:
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        return not cells or any(isinstance(cell["source"], list) for cell in cells)
+    except (ValueError, TypeError, KeyError):  # no notebook at all: nothing of ours
+        return True
 
 
 def identity(cell: NotebookNode) -> tuple[Any, ...]:
@@ -136,11 +142,11 @@ def identity(cell: NotebookNode) -> tuple[Any, ...]:
     return cell.id, cell.cell_type, cell.source, dict(cell.metadata)
 
 
-def fingerprint(target: Target) -> str:
-    """Return a hash of what the outputs depend on: source, imported helix modules, data, weights, assets, record, the lock.
+def inputs(target: Target) -> set[Path]:
+    """Return the files that the outputs depend on: source, imported helix modules, data, weights, record, the lock.
 
     A lesson that reads anything else names it in its header, under ``jupyter: helix: inputs:``, as chapter 00 does; of a
-    folder (with ``/``) only the names of the files count.
+    folder (with ``/``) only the names of the files count, so it stands here as a folder.
     """
     root = paths.root()
     files = {target.source, root / "requirements.lock", root / "results" / f"{target.name}.json"}
@@ -151,15 +157,20 @@ def fingerprint(target: Target) -> str:
             files |= _files_in(root / "data" / module.stem)
         for folder in re.findall(r'"(weights/\w+)"', module.read_text("utf-8")):
             files |= _files_in(root / folder)
+    header = jupytext.reads(target.source.read_text("utf-8").partition("\n# %%")[0], fmt="py:percent").metadata
+    return files | {root / wanted for wanted in header.get("helix", {}).get("inputs", [])}
+
+
+def fingerprint(target: Target) -> str:
+    """Return a hash of the `inputs` of a notebook, and of the assets that the catalogue names for it."""
+    root = paths.root()
     digest = hashlib.sha256()
     for asset in catalogue.load().assets_of(target.name):
         digest.update(manifest.get(asset).digest.encode())
-    for wanted in jupytext.read(target.source, fmt="py:percent").metadata.get("helix", {}).get("inputs", []):
-        if wanted.endswith("/"):
-            digest.update(" ".join(sorted(file.name for file in (root / wanted).glob("*.py"))).encode())
-        else:
-            files.add(root / wanted)
-    for file in sorted(file for file in files if file.exists()):
+    found = inputs(target)
+    for folder in sorted(path for path in found if path.is_dir()):
+        digest.update(" ".join(sorted(file.name for file in folder.glob("*.py"))).encode())
+    for file in sorted(file for file in found if file.is_file()):
         digest.update(f"{file.relative_to(root).as_posix()} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
 
@@ -192,43 +203,70 @@ def modules_of(source: Path) -> set[Path]:
 
 def _imports(file: Path) -> set[Path]:
     package = paths.root() / "utils"
+    found = set()
+    for name in _imported(file, file.stat().st_mtime_ns):
+        stem = package.joinpath(*name.split("."))
+        found |= {path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.exists()}
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _imported(file: Path, changed: int) -> frozenset[str]:
+    """Return the names under helix that a file imports; `changed`, its time stamp, makes an edited file be read again."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(_as_python(file))):
+    for node in ast.walk(_parsed(file)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    found = set()
-    for name in names:
-        parts = name.split(".")
-        if parts[0] == "helix":
-            stem = package.joinpath(*parts)
-            found |= {path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.exists()}
-    return found
+    return frozenset(name for name in names if name.partition(".")[0] == "helix")
 
 
-def _as_python(file: Path) -> str:
-    """Return the text with lines of IPython magic blanked out, so that it parses."""
-    return re.sub(r"(?m)^\s*[%!].*$", "", file.read_text())
+def _parsed(file: Path) -> ast.Module:
+    """Parse a source or a module; lines of IPython magic are blanked out."""
+    try:
+        return ast.parse(re.sub(r"(?m)^\s*[%!].*$", "", file.read_text("utf-8")))
+    except SyntaxError as error:
+        raise SourceError(f"{paths.display(file)}, line {error.lineno}: {error.msg}.") from None
 
 
-def _check_marks(target: Target) -> None:
+def _check_marks(target: Target, text: str) -> None:
+    def wrong(number: int, what: str) -> SourceError:
+        return SourceError(f"{paths.display(target.source)}, line {number}: {what}")
+
     open_at = 0
-    for number, line in enumerate(target.source.read_text().splitlines(), 1):
-        where = f"{paths.display(target.source)}, line {number}"
+    for number, line in enumerate(text.splitlines(), 1):
         if BEGIN in line:
             if open_at:
-                raise SourceError(f"{where}: a solution begins inside the one that began in line {open_at}.")
+                raise wrong(number, f"a solution begins inside the one that began in line {open_at}.")
             open_at = number
         elif END in line:
             if not open_at:
-                raise SourceError(f"{where}: a solution ends that never began.")
+                raise wrong(number, "a solution ends that never began.")
             open_at = 0
         elif line.startswith("# %%") and open_at:
-            raise SourceError(f"{where}: the solution that began in line {open_at} does not end in its cell.")
+            raise wrong(number, f"the solution that began in line {open_at} does not end in its cell.")
     if open_at:
-        raise SourceError(f"{paths.display(target.source)}, line {open_at}: this solution does not end.")
+        raise wrong(open_at, "this solution does not end.")
 
 
 def _without_marks(source: str) -> str:
     return "\n".join(line for line in source.splitlines() if line.strip() not in (BEGIN, END))
+
+
+def _blank(source: str) -> str:
+    """Return a cell's text with the stub, as far indented, in place of each solution; its marks pair."""
+    lines: list[str] = []
+    inside = False
+    for line in source.split("\n"):
+        if BEGIN in line:
+            indent = line[: len(line) - len(line.lstrip())]
+            lines += [indent + one for one in STUB.split("\n")]
+        if BEGIN in line or END in line:
+            inside = BEGIN in line
+        elif not inside:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+_SOLUTIONS: dict[Kind, Callable[[str], str]] = {"chapter": str, "lab": _blank, "solution": _without_marks}
