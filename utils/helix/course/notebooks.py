@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import copy
 import hashlib
 import io
 import json
@@ -86,9 +87,8 @@ def make(target: Target) -> NotebookNode:
     SourceError
         If the solution marks in the source do not pair.
     """
-    text = target.source.read_text("utf-8")
-    _check_marks(target, text)
-    notebook = jupytext.reads(text, fmt="py:percent")
+    _check_marks(target, target.source.read_text("utf-8"))
+    notebook = copy.deepcopy(_cells(target.source, target.source.stat().st_mtime_ns))
     note = _NOTES[target.kind].format(
         source=target.source.relative_to(paths.root()).as_posix(), number=target.name[:2], name=target.name
     )
@@ -113,6 +113,12 @@ def make(target: Target) -> NotebookNode:
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
+
+
+@lru_cache(maxsize=64)
+def _cells(source: Path, changed: int) -> NotebookNode:
+    """Read a source; lab and solution share one. `changed`, its time stamp, makes an edited file be read again."""
+    return jupytext.reads(source.read_text("utf-8"), fmt="py:percent")
 
 
 def serialise(notebook: NotebookNode) -> str:
@@ -157,7 +163,7 @@ def inputs(target: Target) -> set[Path]:
             files |= _files_in(root / "data" / module.stem)
         for folder in re.findall(r'"(weights/\w+)"', module.read_text("utf-8")):
             files |= _files_in(root / folder)
-    header = jupytext.reads(target.source.read_text("utf-8").partition("\n# %%")[0], fmt="py:percent").metadata
+    header = _cells(target.source, target.source.stat().st_mtime_ns).metadata
     return files | {root / wanted for wanted in header.get("helix", {}).get("inputs", [])}
 
 
