@@ -19,6 +19,10 @@ class UnknownLesson(ValueError):
     """No lesson has that number, topic or name."""
 
 
+class CatalogueError(ValueError):
+    """``source/course.toml`` does not hold together."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """A claim that a chapter tests: its id, the sentence, and where the sentence comes from."""
@@ -125,11 +129,11 @@ def _build(kind: type, table: dict[str, Any], where: str) -> Any:
     """Make one dataclass from one TOML table, naming what is missing or unknown."""
     known = {field.name for field in fields(kind)}
     if unknown := set(table) - known:
-        raise ValueError(f"{where}: unknown key {', '.join(sorted(unknown))} in source/course.toml.")
+        raise CatalogueError(f"{where}: unknown key {', '.join(sorted(unknown))} in source/course.toml.")
     try:
         return kind(**table)
     except TypeError as error:
-        raise ValueError(f"{where} in source/course.toml is incomplete: {error}.") from None
+        raise CatalogueError(f"{where} in source/course.toml is incomplete: {error}.") from None
 
 
 def load(path: Path | None = None) -> Catalogue:
@@ -137,20 +141,23 @@ def load(path: Path | None = None) -> Catalogue:
 
     Raises
     ------
-    ValueError
+    CatalogueError
         If a key is missing or unknown, a number or topic stands twice, a prerequisite or part does not exist or does
         not come before, or there is no such asset.
     """
     with open(path or paths.root() / "source" / "course.toml", "rb") as file:
-        data = tomllib.load(file)
+        try:
+            data = tomllib.load(file)
+        except ValueError as error:
+            raise CatalogueError(f"source/course.toml: {error}.") from None
     if odd := {"title", "part", "chapter"} ^ set(data):
-        raise ValueError(f"source/course.toml: {', '.join(sorted(odd))} is missing, or unknown, at its top.")
+        raise CatalogueError(f"source/course.toml: {', '.join(sorted(odd))} is missing, or unknown, at its top.")
     parts = tuple(_build(Part, table, f"Part {table.get('id')}") for table in data["part"])
     chapters = []
     for table in data["chapter"]:
         where = f"Chapter {table.get('number')}"
         if "claims" in table:
-            raise ValueError(f"{where}: unknown key claims in source/course.toml; it is [[chapter.claim]].")
+            raise CatalogueError(f"{where}: unknown key claims in source/course.toml; it is [[chapter.claim]].")
         claims = tuple(_build(Claim, claim, f"{where}, claim {claim.get('id')}") for claim in table.pop("claim", []))
         for key in ("prerequisites", "assets"):
             table[key] = tuple(table.get(key, ()))
@@ -159,17 +166,19 @@ def load(path: Path | None = None) -> Catalogue:
     seen: set[str] = set()
     for expected, chapter in enumerate(chapters):
         if chapter.number != expected:
-            raise ValueError(f"Chapter {chapter.number} stands where {expected} belongs in source/course.toml.")
+            raise CatalogueError(f"Chapter {chapter.number} stands where {expected} belongs in source/course.toml.")
         if missing := set(chapter.prerequisites) - seen:
-            raise ValueError(f"{chapter.name}: the prerequisite {', '.join(sorted(missing))} does not come before it.")
+            raise CatalogueError(
+                f"{chapter.name}: the prerequisite {', '.join(sorted(missing))} does not come before it."
+            )
         if unknown := set(chapter.assets) - known:
-            raise ValueError(f"{chapter.name}: assets.lock has no asset {', '.join(sorted(unknown))}.")
+            raise CatalogueError(f"{chapter.name}: assets.lock has no asset {', '.join(sorted(unknown))}.")
         if chapter.part not in {part.id for part in parts}:
-            raise ValueError(f"{chapter.name}: there is no part {chapter.part!r}.")
+            raise CatalogueError(f"{chapter.name}: there is no part {chapter.part!r}.")
         if chapter.topic in seen:
-            raise ValueError(f"The topic {chapter.topic} stands twice in source/course.toml.")
+            raise CatalogueError(f"The topic {chapter.topic} stands twice in source/course.toml.")
         seen.add(chapter.topic)
     ids = [claim.id for chapter in chapters for claim in chapter.claims]
     if twice := {id for id in ids if ids.count(id) > 1}:
-        raise ValueError(f"A claim id stands twice in source/course.toml: {', '.join(sorted(twice))}.")
+        raise CatalogueError(f"A claim id stands twice in source/course.toml: {', '.join(sorted(twice))}.")
     return Catalogue(data["title"], parts, tuple(chapters))

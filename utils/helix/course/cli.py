@@ -76,10 +76,10 @@ def _told() -> tuple[type[Exception], ...]:
 
     So `doctor` speaks even where numpy, which the records need, is broken.
     """
-    from helix.course.catalogue import UnknownLesson
+    from helix.course.catalogue import CatalogueError, UnknownLesson
     from helix.record.results import MissingRecord
 
-    return UnknownLesson, MissingRecord
+    return UnknownLesson, CatalogueError, MissingRecord
 
 
 if __name__ == "__main__":

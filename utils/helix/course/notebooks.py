@@ -87,7 +87,7 @@ def make(target: Target) -> NotebookNode:
     SourceError
         If the solution marks in the source do not pair.
     """
-    _check_marks(target, target.source.read_text("utf-8"))
+    _check_marks(target, _text(target.source))
     notebook = copy.deepcopy(_cells(target.source, target.source.stat().st_mtime_ns))
     note = _NOTES[target.kind].format(
         source=target.source.relative_to(paths.root()).as_posix(), number=target.name[:2], name=target.name
@@ -118,7 +118,14 @@ def make(target: Target) -> NotebookNode:
 @lru_cache(maxsize=64)
 def _cells(source: Path, changed: int) -> NotebookNode:
     """Read a source; lab and solution share one. `changed`, its time stamp, makes an edited file be read again."""
-    return jupytext.reads(source.read_text("utf-8"), fmt="py:percent")
+    return jupytext.reads(_text(source), fmt="py:percent")
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{paths.display(file)} is not UTF-8: {error}.") from None
 
 
 def serialise(notebook: NotebookNode) -> str:
@@ -141,6 +148,26 @@ def saved_over(path: Path) -> bool:
         return not cells or any(isinstance(cell["source"], list) for cell in cells)
     except (ValueError, TypeError, KeyError):  # no notebook at all: nothing of ours
         return True
+
+
+def built_from(stored: NotebookNode) -> str | None:
+    """Return the `fingerprint` that a stored notebook was built from, if it has one."""
+    inputs: str | None = stored.metadata.get("helix", {}).get("inputs")
+    return inputs
+
+
+def learners(target: Target) -> bool:
+    """Whether what makes a notebook differ from its source is a learner's: it was saved, and its source is as when it was built.
+
+    A lab is stored without a fingerprint of its own; its solution, which has the same source and is built with it, has one.
+    """
+    witness = Target(target.name, "solution") if target.kind == "lab" else target
+    if not (target.path.exists() and witness.path.exists() and saved_over(target.path)):
+        return False
+    try:
+        return built_from(read(witness.path)) == fingerprint(target)
+    except (ValueError, AttributeError):  # no notebook any more
+        return False
 
 
 def identity(cell: NotebookNode) -> tuple[Any, ...]:
@@ -231,9 +258,11 @@ def _imported(file: Path, changed: int) -> frozenset[str]:
 def _parsed(file: Path) -> ast.Module:
     """Parse a source or a module; lines of IPython magic are blanked out."""
     try:
-        return ast.parse(re.sub(r"(?m)^\s*[%!].*$", "", file.read_text("utf-8")))
+        return ast.parse(re.sub(r"(?m)^[ \t]*[%!].*$", "", _text(file)))
     except SyntaxError as error:
         raise SourceError(f"{paths.display(file)}, line {error.lineno}: {error.msg}.") from None
+    except ValueError as error:  # a null byte
+        raise SourceError(f"{paths.display(file)}: {error}.") from None
 
 
 def _check_marks(target: Target, text: str) -> None:

@@ -1,7 +1,4 @@
-"""The gates: what must be true of the repository. Each returns sentences; an empty list means that the gate is open.
-
-Every sentence says what is wrong and how to mend it, with the command where there is one.
-"""
+"""What a chapter and its lab must have."""
 
 from __future__ import annotations
 
@@ -9,18 +6,13 @@ import ast
 import importlib.util
 import re
 import statistics
-import subprocess
-from collections.abc import Iterable
 from pathlib import Path
 
 from helix import paths
 from helix.checking import Exercise, exercises_of
-from helix.course import build, catalogue, notebooks
+from helix.course import catalogue, notebooks
 from helix.course.notebooks import Target
 
-MEGABYTE = 10**6
-FILE_AT_MOST = 25 * MEGABYTE
-DATA_AT_MOST = 60 * MEGABYTE
 CHECKED_CELLS = 5
 QUESTIONS = (3, 5)
 EXERCISES = (3, 6)
@@ -32,83 +24,6 @@ _FORBIDDEN = {
     r"filterwarnings\(\s*['\"]ignore": "silences every warning; mend the cause",
     r"urlopen|requests\.get|wget |curl ": "fetches something; lessons run offline",
 }
-
-
-# ------------------------------------------------------------------ built notebooks
-
-
-def drift() -> list[str]:
-    """Regenerate the cells of every notebook and compare them with what is stored."""
-    found = []
-    for target in notebooks.targets():
-        stored_at = paths.display(target.path)
-        if not target.path.exists():
-            found.append(f"{stored_at} is not built. Run: {target.command}")
-            continue
-        stored, made = notebooks.read(target.path), notebooks.make(target)
-        if [notebooks.identity(cell) for cell in stored.cells] != [notebooks.identity(cell) for cell in made.cells]:
-            found.append(f"{stored_at} is not what {paths.display(target.source)} gives. Run: {target.command}")
-        elif target.executed and stored.metadata.get("helix", {}).get("inputs") != notebooks.fingerprint(target):
-            found.append(
-                f"{stored_at} was built before its modules, data, record or the lock changed. Run: {target.command}"
-            )
-        elif not target.executed and stored != made:
-            found.append(f"{stored_at} holds more than its source gives. Run: {target.command}")
-    known = {target.path for target in notebooks.targets()}
-    for folder in sorted(set(notebooks.FOLDER.values())):
-        for path in sorted((paths.root() / folder).glob("*.ipynb")):
-            if path not in known:
-                found.append(f"{paths.display(path)} has no source. Run: git rm {paths.display(path)}")
-    return found
-
-
-def outputs() -> list[str]:
-    """Every cell of an executed notebook has run, without an error and without an output that differs elsewhere."""
-    found = []
-    for target in _built():
-        code = [cell for cell in notebooks.read(target.path).cells if cell.cell_type == "code" and cell.source.strip()]
-        where = paths.display(target.path)
-        if [cell.execution_count for cell in code] != list(range(1, len(code) + 1)):
-            found.append(f"{where}: not every cell has run. Run: {target.command}")
-        if any(output.output_type == "error" for cell in code for output in cell.outputs):
-            found.append(f"{where} holds an error. Run: {target.command}")
-        found += [f"{where}: {complaint} Run: {target.command}" for cell in code if (complaint := build.unstable(cell))]
-    return found
-
-
-def leaks() -> list[str]:
-    """No line of a solution, and no mark, stands in a learner's lab."""
-    found = []
-    for target in notebooks.targets():
-        if target.kind != "lab" or not target.path.exists():
-            continue
-        text = [line.strip() for cell in notebooks.read(target.path).cells for line in cell.source.splitlines()]
-        given, hidden = split_solutions(target.source.read_text())
-        public = {line.strip(" #") for line in given}
-        secret = {line.strip() for line in hidden if len(line.strip()) > 12} - public
-        leaked = [line for line in text if line in secret or line in (notebooks.BEGIN, notebooks.END)]
-        stored = notebooks.read(target.path)
-        if any(cell.get("outputs") for cell in stored.cells if cell.cell_type == "code"):
-            leaked.append("(an output)")
-        if leaked:
-            found.append(f"{paths.display(target.path)} shows its solution: {leaked[0]!r}. Run: {target.command}")
-    return found
-
-
-def split_solutions(source: str) -> tuple[list[str], list[str]]:
-    """Split the lines of a source into those that learners get and those between the solution marks."""
-    given: list[str] = []
-    hidden: list[str] = []
-    inside = False
-    for line in source.splitlines():
-        if notebooks.BEGIN in line or notebooks.END in line:
-            inside = notebooks.BEGIN in line
-        else:
-            (hidden if inside else given).append(line)
-    return given, hidden
-
-
-# ------------------------------------------------------------------ what a lesson must have
 
 
 def chapters() -> list[str]:
@@ -289,72 +204,3 @@ def claims() -> list[str]:
         for one in chapter.claims
         if reference(one.id) is None
     ]
-
-
-# ------------------------------------------------------------------ the repository
-
-
-def links() -> list[str]:
-    """Every relative link in a page or notebook leads to a file; links into ``work/`` are made when labs start."""
-    found = []
-    for path, text in _pages():
-        plain = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
-        for link in re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=[\"']([^\"']+)[\"']", plain):
-            goal = (link[0] or link[1]).partition("#")[0]
-            if not goal or re.match(r"[a-z]+:", goal):
-                continue
-            if goal.removeprefix("../").startswith("work/") and goal.endswith(".ipynb"):
-                goal = goal.replace("work/", "labs/", 1)
-            if not (path.parent / goal).exists():
-                found.append(f"{paths.display(path)} links to {goal}, which does not exist.")
-    return found
-
-
-def _pages() -> Iterable[tuple[Path, str]]:
-    for path in tracked():
-        if path.suffix == ".md":
-            yield path, path.read_text()
-        elif path.suffix == ".ipynb":
-            cells = notebooks.read(path).cells
-            yield path, "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-
-
-def sizes() -> list[str]:
-    """No file is too large, nor are data and weights together."""
-    files = [path for path in tracked() if path.is_file()]
-    found = [
-        f"{paths.display(path)} has {path.stat().st_size / MEGABYTE:.0f} MB; {FILE_AT_MOST // MEGABYTE} are the most."
-        for path in files
-        if path.stat().st_size > FILE_AT_MOST
-    ]
-    heavy = sum(path.stat().st_size for path in files if path.relative_to(paths.root()).parts[0] in ("data", "weights"))
-    if heavy > DATA_AT_MOST:
-        found.append(f"data/ and weights/ have {heavy / MEGABYTE:.0f} MB; {DATA_AT_MOST // MEGABYTE} are the most.")
-    return found
-
-
-def tracked() -> list[Path]:
-    """Return the files that git tracks or would track; outside a checkout, all but what is made here."""
-    root = paths.root()
-    if (root / ".git").exists():
-        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
-        found = [root / name for name in listed.split("\0") if name]
-    else:
-        made = {".venv", ".assets", "work", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
-        found = [path for path in root.rglob("*") if not made & set(path.relative_to(root).parts)]
-    return sorted(path for path in set(found) if path.is_file())
-
-
-def cards() -> list[str]:
-    """Every data set and every set of weights has its card."""
-    return [
-        f"{paths.display(folder)} has no CARD.md (origin, licence, consent, hash, size, known problems)."
-        for kind in ("data", "weights")
-        for folder in sorted((paths.root() / kind).glob("*/"))
-        if folder.is_dir() and not (folder / "CARD.md").exists()
-    ]
-
-
-def _built() -> list[Target]:
-    return [target for target in notebooks.targets() if target.executed and target.path.exists()]
