@@ -10,7 +10,7 @@ from pathlib import Path
 
 from helix import paths
 from helix.checking import Exercise, exercises_of
-from helix.course import catalogue, notebooks
+from helix.course import catalogue, minutes, notebooks
 from helix.course.notebooks import Target
 
 CHECKED_CELLS = 5
@@ -50,6 +50,8 @@ def chapter_lacks(chapter: catalogue.Chapter) -> list[str]:
     lines = [len(cell.source.strip().splitlines()) for cell in code]
     if lines and (statistics.median(lines) > 8 or max(lines) > 25):
         found.append(f"{where}: code cells are long (median {statistics.median(lines):g}, longest {max(lines)} lines).")
+    if len(code) > minutes.CODE_CELLS_AT_MOST:
+        found.append(f"{where} has {len(code)} code cells; {minutes.CODE_CELLS_AT_MOST} are the most.")
     found += [f"{where}: {complaint}" for complaint in quiz_lacks(_section(text, "Check yourself"))]
     if not _SOURCE_LINK.search(_section(text, "Go on")):
         found.append(f"{where}: “Go on” names no primary source with a DOI or arXiv id.")
@@ -62,6 +64,10 @@ def chapter_lacks(chapter: catalogue.Chapter) -> list[str]:
         found.append(
             f"{where} does not state its {chapter.minutes} minutes of source/course.toml: **{chapter.minutes} minutes …**"
         )
+    if chapter.minutes > minutes.CHAPTER_AT_MOST:
+        found.append(f"{where} takes {chapter.minutes} minutes; {minutes.CHAPTER_AT_MOST} are the most.")
+    if why := minutes.complaint(where, chapter.minutes, minutes.content(Target(chapter.name, "chapter")).minutes):
+        found.append(why)
     found += _left_to_do(chapter.source)
     if not chapter.claims:
         found.append(f"{chapter.name} has no claim in source/course.toml.")
@@ -72,6 +78,10 @@ def chapter_lacks(chapter: catalogue.Chapter) -> list[str]:
     ]
     if not chapter.lab_source.exists():
         found.append(f"{chapter.name} has no lab: source/labs/{chapter.name}.py.")
+    if not (paths.root() / "tests" / "unit" / f"test_{chapter.topic}.py").exists():
+        found.append(
+            f"{chapter.name} has no tests/unit/test_{chapter.topic}.py, which holds what the chapter writes out against helix."
+        )
     return found
 
 
@@ -110,7 +120,7 @@ def lab_lacks(chapter: catalogue.Chapter) -> list[str]:
     where = f"source/labs/{chapter.name}.py"
     if not (paths.root() / "utils" / "helix" / "labs" / f"{chapter.topic}.py").exists():
         return [f"{where} has no checks: utils/helix/labs/{chapter.topic}.py."]
-    source = chapter.lab_source.read_text()
+    source = chapter.lab_source.read_text("utf-8")
     found = []
     exercises = exercises_of(chapter.topic)
     if not EXERCISES[0] <= len(exercises) <= EXERCISES[1]:
@@ -131,20 +141,36 @@ def lab_lacks(chapter: catalogue.Chapter) -> list[str]:
         if len(wrong.get(name, ())) < WRONG_ANSWERS
     ]
     found += [sentence for name, one in exercises.items() for sentence in _header_lacks(where, source, name, one)]
-    planned = sum(one.minutes for one in exercises.values())
-    if planned != chapter.lab_minutes or f"**{chapter.lab_minutes} minutes" not in source:
-        found.append(
-            f"{where}: its exercises take {planned} minutes together, source/course.toml says {chapter.lab_minutes}; the lab's "
-            f"first lines must say the same: **{planned} minutes …**"
-        )
+    found += _lab_minutes_lack(where, source, chapter, exercises)
     checks = paths.root() / "utils" / "helix" / "labs" / f"{chapter.topic}.py"
     found += _unreached(checks, wrong)
     return found + _left_to_do(chapter.lab_source) + _left_to_do(checks)
 
 
+def _lab_minutes_lack(where: str, source: str, chapter: catalogue.Chapter, exercises: dict[str, Exercise]) -> list[str]:
+    """Return what is wrong with a lab's minutes: its exercises', and what the catalogue's number leaves for reading."""
+    stated = chapter.lab_minutes
+    planned = sum(one.minutes for one in exercises.values())
+    found = [
+        minutes.complaint(
+            f"{where}, reading ({stated} of source/course.toml − {planned} of its exercises)",
+            stated - planned,
+            minutes.content(Target(chapter.name, "lab")).minutes,
+        ),
+        minutes.complaint(
+            f"{where}, its exercises together", planned, sum(minutes.solving(source, exercises.values()).values())
+        ),
+        f"{where} takes {stated} minutes; {minutes.LAB_AT_MOST} are the most." if stated > minutes.LAB_AT_MOST else "",
+        f"{where} does not state its {stated} minutes of source/course.toml: **{stated} minutes …**"
+        if f"**{stated} minutes" not in source
+        else "",
+    ]
+    return [one for one in found if one]
+
+
 def _left_to_do(file: Path) -> list[str]:
     """Return where a file says that it is not finished; the first place of each file is enough."""
-    for number, line in enumerate(file.read_text().splitlines(), 1):
+    for number, line in enumerate(file.read_text("utf-8").splitlines(), 1):
         if left := _LEFT_TO_DO.search(line):
             return [f"{paths.display(file)}, line {number}, still holds a {left[0]}."]
     return []
@@ -164,7 +190,7 @@ def _header_lacks(where: str, source: str, name: str, one: Exercise) -> list[str
 def _unreached(checks: Path, wrong: dict[str, list]) -> list[str]:  # type: ignore[type-arg]
     """Return the misconceptions that no wrong answer is told: nobody has seen them work."""
     found = []
-    for function in ast.parse(checks.read_text()).body:
+    for function in ast.parse(checks.read_text("utf-8")).body:
         if not isinstance(function, ast.FunctionDef):
             continue
         told = [says for _, says in wrong.get(function.name, ())]
