@@ -198,7 +198,7 @@ def test_failing_cell_turns_the_run_red(copied):
     assert nbval(one_notebook(copied, lambda cell: cell.update(source="1 / 0", outputs=[]))).returncode == 1
 
 
-@pytest.mark.skipif("HELIX_OFFLINE" not in os.environ, reason="started by pytest itself: use `helix test`")
+@pytest.mark.skipif("HELIX_OFFLINE" not in os.environ, reason="started by pytest itself: use `python3 kit.py test`")
 def test_opened_socket_turns_the_run_red(copied):
     code = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=5)"
     done = nbval(one_notebook(copied, lambda cell: cell.update(source=code, outputs=[])))

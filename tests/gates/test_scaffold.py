@@ -1,4 +1,4 @@
-"""`helix new` makes a lesson that builds, runs and is checked; the gates refuse it only for what is honestly missing."""
+"""`python3 kit.py new` makes a lesson that builds, runs and is checked; the gates refuse it only for what is honestly missing."""
 
 import json
 import os

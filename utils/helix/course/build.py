@@ -1,4 +1,4 @@
-"""``kit.py build``: sources in, executed notebooks out, only what changed, two at a time."""
+"""``python3 kit.py build``: sources in, executed notebooks out, only what changed, two at a time."""
 
 from __future__ import annotations
 
@@ -219,8 +219,10 @@ def run(chosen: list[Target], *, force: bool, say: Callable[[str], None] = print
 
 
 def main(words: list[str]) -> int:
-    """``kit.py build [NN …] [--force] [--watch]``."""
-    parser = argparse.ArgumentParser(prog="kit.py build", description="Build the notebooks whose sources changed.")
+    """``python3 kit.py build [NN …] [--force] [--watch]``."""
+    parser = argparse.ArgumentParser(
+        prog="python3 kit.py build", description="Build the notebooks whose sources changed."
+    )
     parser.add_argument("lesson", nargs="*", help="number, topic or name; all if none is given")
     parser.add_argument("--force", action="store_true", help="build even what is current")
     parser.add_argument("--watch", action="store_true", help="go on building whenever a file changes; Ctrl-C ends it")

@@ -1,6 +1,17 @@
 """The catalogue of the course, read from ``source/course.toml``.
 
-The README's map, the start page, the command line and the tests all read it here.
+The README's map, the start page, the command line and the tests all read it here. Five words, everywhere the same:
+
+chapter
+    A notebook that is read and run. It states a claim, measures it, and ends in a quiz.
+lab
+    The exercises to a chapter, with blanks. A decision is the last of them.
+lesson
+    A chapter with its lab: one entry of the catalogue.
+topic
+    The word for what a lesson is about, ``pruning``; in the package it names the helper, the checks and the tests.
+name
+    The lesson's number and topic, ``03_pruning``; it names the sources, the notebooks, the experiment and the record.
 """
 
 from __future__ import annotations
@@ -43,7 +54,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter and its lab, as the catalogue describes them; `minutes` and `lab_minutes` are reading times."""
+    """A chapter and its lab, as the catalogue describes them.
+
+    `minutes` is for reading and running the chapter, `lab_minutes` for reading the lab and solving its exercises; `package`
+    is the package below ``helix`` that holds the chapter's helper module (none for chapter 00, whose helper is ``helix.start_here``).
+    """
 
     number: int
     topic: str
@@ -55,6 +70,7 @@ class Chapter:
     lab_minutes: int
     prerequisites: tuple[str, ...]
     group: str
+    package: str
     claims: tuple[Claim, ...] = ()
     assets: tuple[str, ...] = ()
 
@@ -109,7 +125,7 @@ class Catalogue:
             last = self.chapters[-1].name
             raise UnknownLesson(
                 f"There is no lesson {str(key)!r}. Lessons are named by number, topic or both, "
-                f"from {self.chapters[0].name} to {last}; `helix map` lists them."
+                f"from {self.chapters[0].name} to {last}; `python3 kit.py map` lists them."
             ) from None
 
     def assets_of(self, lesson: str) -> tuple[str, ...]:
