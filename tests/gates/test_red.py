@@ -12,7 +12,7 @@ import exercise_assertions as assertions
 from helix import paths
 from helix.checking import Exercise, exercises_of
 from helix.course import build, catalogue, gates, notebooks, readme
-from helix.course.gates import lesson
+from helix.course.gates import lesson, repository
 from helix.course.notebooks import Target
 from helix.record import results
 
@@ -437,10 +437,10 @@ def test_dead_link_is_refused(copied):
 
 
 def test_large_file_is_refused(copied):
-    (copied / "data" / "adult" / "big.bin").write_bytes(b"\0" * (gates.FILE_AT_MOST + 1))
+    (copied / "data" / "adult" / "big.bin").write_bytes(b"\0" * (repository.FILE_AT_MOST + 1))
     assert "data/adult/big.bin has 25 MB; 25 are the most" in gates.sizes()[0]
     for number in range(2):
-        (copied / "data" / "adult" / f"{number}.bin").write_bytes(b"\0" * (gates.FILE_AT_MOST - 1))
+        (copied / "data" / "adult" / f"{number}.bin").write_bytes(b"\0" * (repository.FILE_AT_MOST - 1))
     assert any("data/ and weights/" in sentence for sentence in gates.sizes())
 
 
