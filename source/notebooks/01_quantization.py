@@ -9,8 +9,7 @@
 # %% [markdown]
 # # Quantization
 #
-# After this chapter you can quantize a real network to int8, prove that your integers compute what the library's compute,
-# and say which classes pay for it.
+# After this chapter you can quantize a real network to int8, prove that your integers compute what the library's compute, and say which classes pay for it.
 #
 # **75 minutes · after [Start here](00_start_here.ipynb) · strand: engineering.**
 #
@@ -25,39 +24,43 @@ for package in ("numpy", "torch", "torchao", "transformers"):
 # %% [markdown]
 # ## The claim
 #
-# A network that was trained in float32 spends four bytes on each of its numbers. Most of them need not be that exact. To
-# **quantize** is to replace them by whole numbers of few bits: smaller files, less traffic between memory and processor,
-# cheaper arithmetic. The articles that this course grew from show it in one line, and call it *quantization-aware training*:
+# A network that was trained in float32 spends four bytes on each of its numbers.
+# Most of them need not be that exact.
+# To **quantize** is to replace them by whole numbers of few bits: smaller files, less traffic between memory and processor, cheaper arithmetic.
+# The articles that this course grew from show it in one line, and call it *quantization-aware training*:
 #
 # ```python
 # model = torchvision.models.resnet18(pretrained=True)
 # quantized = torch.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
 # ```
 #
-# Whoever believes that line ships a model that is as large and as slow as before. We test it, and three habits of
-# practice that stand beside it:
+# Whoever believes that line ships a model that is as large and as slow as before.
+# We test it, and three habits of practice that stand beside it:
 #
 # > 1. Quantization-aware training is `quantize_dynamic(resnet18, {Linear}, dtype=qint8)`.
 # > 2. Int8 is free: a quarter of the size, faster, and as accurate.
 # > 3. Quantization-aware training gives a more accurate network than calibration after training.
 # > 4. Dynamic int8 makes a language model smaller and faster and leaves its perplexity as it was.
 #
-# (*Calibration* is to choose the grids from example data, without training; *perplexity* says how much a text surprises a model. Both come below.)
+# (*Calibration* is to choose the grids from example data, without training; *perplexity* says how much a text surprises a model.
+# Both come below.)
 #
-# Those who pay if one of them is false are the people behind the examples that the smaller model newly gets wrong. An
-# average hardly shows them. So the last question of this chapter is not *how much* accuracy is lost, but *whose*.
+# Those who pay if one of them is false are the people behind the examples that the smaller model newly gets wrong.
+# An average hardly shows them.
+# So the last question of this chapter is not *how much* accuracy is lost, but *whose*.
 #
 # ## The idea, built up
 #
 # ### One number
 #
-# A **grid** is a row of evenly spaced numbers. The distance of neighbours is the **scale** $s$. A number $x$ is stored as
-# the whole number $q$ of the nearest place, and read back as $\hat x$:
+# A **grid** is a row of evenly spaced numbers.
+# The distance of neighbours is the **scale** $s$.
+# A number $x$ is stored as the whole number $q$ of the nearest place, and read back as $\hat x$:
 #
 # $$q = \mathrm{clip}\!\left(\mathrm{round}\!\left(\frac{x}{s}\right),\, -q_{\max},\, q_{\max}\right), \qquad \hat x = s\,q, \qquad q_{\max} = 2^{\,b-1} - 1 .$$
 #
-# With $b = 8$ bits $q$ runs from −127 to 127, with 3 bits from −3 to 3. (One of the $2^b$ whole numbers is left unused, so that
-# the grid is symmetric.)
+# With $b = 8$ bits $q$ runs from −127 to 127, with 3 bits from −3 to 3.
+# (One of the $2^b$ whole numbers is left unused, so that the grid is symmetric.)
 
 # %%
 import numpy as np
@@ -76,8 +79,10 @@ print("q  ", q)
 print("x̂  ", np.round(0.4 * q, 2))
 
 # %% [markdown]
-# Two things happened. Numbers between two places were **rounded**, by half a scale at the most. The 2.0 was **clipped**: it
-# lies beyond the last place, and lost 0.8. Drawn for all numbers, the grid is a staircase with two flat ends.
+# Two things happened.
+# Numbers between two places were **rounded**, by half a scale at the most.
+# The 2.0 was **clipped**: it lies beyond the last place, and lost 0.8.
+# Drawn for all numbers, the grid is a staircase with two flat ends.
 
 # %%
 from helix import plots
@@ -99,9 +104,10 @@ plots.show(
 # %% [markdown]
 # ### A matrix, and the choice of the scale
 #
-# Now real weights: the last layer of a ResNet18 that we trained on Fashion-MNIST. Its card is
-# `weights/01_quantization/CARD.md`; that of the pictures is `data/fashion_mnist/CARD.md`. Here are 4 × 6 of its numbers, and what
-# 3 bits leave of them. The usual scale for weights lets the largest magnitude just fit: $s = \max|x| \,/\, q_{\max}$.
+# Now real weights: the last layer of a ResNet18 that we trained on Fashion-MNIST.
+# Its card is `weights/01_quantization/CARD.md`; that of the pictures is `data/fashion_mnist/CARD.md`.
+# Here are 4 × 6 of its numbers, and what 3 bits leave of them.
+# The usual scale for weights lets the largest magnitude just fit: $s = \max|x| \,/\, q_{\max}$.
 
 # %%
 from helix.engineering import trained
@@ -126,9 +132,9 @@ plots.show(
 )
 
 # %% [markdown]
-# The largest weight need not decide. A shorter grid clips the few largest weights and rounds all the others more finely.
-# For 4 bits, over the whole matrix, here is the mean squared error for every choice of the last place, split into the part that
-# clipping makes and the part that rounding makes.
+# The largest weight need not decide.
+# A shorter grid clips the few largest weights and rounds all the others more finely.
+# For 4 bits, over the whole matrix, here is the mean squared error for every choice of the last place, split into the part that clipping makes and the part that rounding makes.
 
 # %%
 shares = np.linspace(0.2, 1, 60)
@@ -161,15 +167,15 @@ plots.show(
 # %% [markdown]
 # ### A zero point for numbers that are never negative
 #
-# What flows between layers is different. After a ReLU no number is negative, and a symmetric grid would leave its whole
-# lower half unused. An **asymmetric** grid (the literature also says *affine*) shifts: the **zero point** $z$ is the whole number that
-# means 0.
+# What flows between layers is different.
+# After a ReLU no number is negative, and a symmetric grid would leave its whole lower half unused.
+# An **asymmetric** grid (the literature also says *affine*) shifts: the **zero point** $z$ is the whole number that means 0.
 #
 # $$q = \mathrm{clip}\!\left(\mathrm{round}\!\left(\frac{x}{s}\right) + z,\; 0,\; 2^b - 1\right), \qquad \hat x = s\,(q - z).$$
 #
-# $z$ is rounded to a whole number, so that 0 lies exactly on the grid: padding and ReLU make a great many exact zeros. You will write
-# the choice of $s$ and $z$ yourself in the lab; here `helix.engineering.quantization` makes it. These are the numbers that enter a convolution in the
-# middle of the network, for 64 pictures.
+# $z$ is rounded to a whole number, so that 0 lies exactly on the grid: padding and ReLU make a great many exact zeros.
+# You will write the choice of $s$ and $z$ yourself in the lab; here `helix.engineering.quantization` makes it.
+# These are the numbers that enter a convolution in the middle of the network, for 64 pictures.
 
 # %%
 import torch
@@ -192,13 +198,13 @@ for bits in (8, 4):
     print(f"{bits} bits: error of the symmetric grid {errors['symmetric'] / errors['asymmetric']:.2f} times that of the asymmetric one")
 
 # %% [markdown]
-# Twice as many places in the same range halve the error. That is one bit won for free, hence the habit: **weights symmetric,
-# activations asymmetric**.
+# Twice as many places in the same range halve the error.
+# That is one bit won for free, hence the habit: **weights symmetric, activations asymmetric**.
 #
 # ### One scale for the tensor, or one for each channel
 #
-# A convolution has one filter for each output channel, and their sizes differ. More so after **folding**: once training is
-# over, a batch norm multiplies channel $c$ by the constant $\gamma_c/\sigma_c$ and adds another, so both go into the convolution before it:
+# A convolution has one filter for each output channel, and their sizes differ.
+# More so after **folding**: once training is over, a batch norm multiplies channel $c$ by the constant $\gamma_c/\sigma_c$ and adds another, so both go into the convolution before it:
 #
 # $$\hat w_c = \frac{\gamma_c}{\sigma_c}\, w_c, \qquad \hat b_c = \beta_c - \frac{\gamma_c\,\mu_c}{\sigma_c}.$$
 #
@@ -223,8 +229,8 @@ plots.show(
 )
 
 # %% [markdown]
-# With one scale for all, the small filters get only a few places of the grid. With one scale **per channel**, every filter gets all
-# of them, for four more bytes a channel.
+# With one scale for all, the small filters get only a few places of the grid.
+# With one scale **per channel**, every filter gets all of them, for four more bytes a channel.
 
 
 # %%
@@ -241,8 +247,9 @@ for bits in (8, 4):
         print(f"{bits} bits {name:12} relative error {error:.3f}")
 
 # %% [markdown]
-# At 8 bits both errors are about a hundredth. At 4 bits it decides whether the error is a quarter of the weights or a tenth. The package does the same as our
-# few lines:
+# At 8 bits both errors are about a hundredth.
+# At 4 bits it decides whether the error is a quarter of the weights or a tenth.
+# The package does the same as our few lines:
 
 # %% tags=["nbval-check-output"]
 grid = quantization.symmetric(torch.tensor(V), bits=4, axis=0)
@@ -251,13 +258,15 @@ print(np.array_equal(grid.quantize(torch.tensor(V)).numpy(), quantize(V, channel
 # %% [markdown]
 # ### A product of whole numbers
 #
-# Storing whole numbers makes a file smaller. To be faster, the processor has to **compute** with them. With $x \approx s_x q_x$ and
-# $w \approx s_w q_w$ the scales come out of the sum:
+# Storing whole numbers makes a file smaller.
+# To be faster, the processor has to **compute** with them.
+# With $x \approx s_x q_x$ and $w \approx s_w q_w$ the scales come out of the sum:
 #
 # $$y_j = \sum_i x_i w_{ij} \;\approx\; s_x\, s_w \sum_i q_{x,i}\; q_{w,ij} .$$
 #
-# The sum holds whole numbers only. Two int8 make a product of up to 127² = 16,129, and 512 of those do not fit in 16 bits, so the sum is
-# kept in **int32**. Here is the last layer by hand, for 32 pictures, beside the int8 product that PyTorch has for this purpose.
+# The sum holds whole numbers only.
+# Two int8 make a product of up to 127² = 16,129, and 512 of those do not fit in 16 bits, so the sum is kept in **int32**.
+# Here is the last layer by hand, for 32 pictures, beside the int8 product that PyTorch has for this purpose.
 
 # %%
 hook = network.fc.register_forward_hook(lambda layer, given, made: caught.update(features=given[0]))
@@ -278,10 +287,11 @@ print("equal to the library's:", np.array_equal(by_hand, library.numpy()), "·",
 print(f"largest sum {np.abs(by_hand).max():,}, where int16 ends at 32,767; largest error {error:.1%} of the largest logit")
 
 # %% [markdown]
-# With a zero point in the activations, $(q_x - z_x)\,q_w$ adds the term $-z_x \sum q_w$, which is the same for every picture and computed once. A zero point in the
-# weights, too, would add one that has to be computed anew each time: one more reason for symmetric weights.
+# With a zero point in the activations, $(q_x - z_x)\,q_w$ adds the term $-z_x \sum q_w$, which is the same for every picture and computed once.
+# A zero point in the weights, too, would add one that has to be computed anew each time: one more reason for symmetric weights.
 #
-# Forget the int32 and the sum wraps round without a word. That is the classic bug of a first int8 kernel.
+# Forget the int32 and the sum wraps round without a word.
+# That is the classic bug of a first int8 kernel.
 
 # %% tags=["nbval-check-output"]
 wrapped = q_x.astype(np.int16) @ q_w.astype(np.int16).T
@@ -290,9 +300,10 @@ print("answers that survive in int16:", int((wrapped.argmax(1) == by_hand.argmax
 # %% [markdown]
 # ### A whole network, after training
 #
-# **Static post-training quantization** puts all of this together. Fold; put the weights on grids, per channel; run a few hundred
-# *training* pictures through and choose a grid for the input of each layer from what they cause (**calibration**). Nothing is
-# trained. First the network as it is, on all 10,000 test pictures.
+# **Static post-training quantization** puts all of this together.
+# Fold; put the weights on grids, per channel; run a few hundred *training* pictures through and choose a grid for the input of each layer from what they cause (**calibration**).
+# Nothing is trained.
+# First the network as it is, on all 10,000 test pictures.
 
 # %%
 from helix import measure
@@ -308,8 +319,8 @@ accuracy = measure.wilson((before == labels).sum(), len(labels))
 print(f"float32: {accuracy:.3f}, {measure.parameter_count(network):,} parameters")
 
 # %% [markdown]
-# Then eight bits for all weights and all activations. `calibrate` looks at 512 training pictures and tries 36 lengths of the grid for each
-# layer, as you did for the matrix above.
+# Then eight bits for all weights and all activations.
+# `calibrate` looks at 512 training pictures and tries 36 lengths of the grid for each layer, as you did for the matrix above.
 
 # %%
 static = quantization.calibrate(quantization.quantize(network, weight_bits=8, activation_bits=8), pictures[:512])
@@ -322,13 +333,15 @@ assert recorded["low"] <= np.mean(after == labels) <= recorded["high"]
 print(f"int8: {np.mean(after == labels):.3f}, change {100 * lost.value:+.1f} points; bytes {quantization.size(static) / measure.state_size(network):.2f} of float32")
 
 # %% [markdown]
-# A quarter of the bytes and hardly a changed answer. Where were the integers? Each layer rounds its numbers to the grid and multiplies the
-# rounded numbers in float32, which holds such sums to seven digits. That is int8's result at float's speed; real int8
-# arithmetic comes with the compiler, below.
+# A quarter of the bytes and hardly a changed answer.
+# Where were the integers?
+# Each layer rounds its numbers to the grid and multiplies the rounded numbers in float32, which holds such sums to seven digits.
+# That is int8's result at float's speed; real int8 arithmetic comes with the compiler, below.
 #
 # ### What the claim's line really does
 #
-# The line's library still runs in our version of PyTorch. It says something about itself:
+# The line's library still runs in our version of PyTorch.
+# It says something about itself:
 
 # %% tags=["nbval-check-output"]
 import copy
@@ -340,7 +353,8 @@ with warnings.catch_warnings(record=True) as said:
 print(next(str(one.message) for one in said if "deprecated" in str(one.message)).splitlines()[0])
 
 # %% [markdown]
-# ("Will be removed in 2.10", says 2.13: a warning is no promise either way.) Now look at what became of the network.
+# ("Will be removed in 2.10", says 2.13: a warning is no promise either way.)
+# Now look at what became of the network.
 
 # %% tags=["nbval-check-output"]
 kept = measure.parameter_count(dynamic)
@@ -351,9 +365,11 @@ untouched = [torch.equal(after_line[name], w) for name, w in network.state_dict(
 print("every other number is as it was:", all(untouched))
 
 # %% [markdown]
-# A ResNet18 is made of convolutions. The line names `Linear` layers, of which there is one, with 0.05 % of the parameters. And
-# nothing in it trains. It is **dynamic** quantization: weights are rounded once, activations at each call. That has its place in
-# networks that are all linear layers, such as language models; we come to them.
+# A ResNet18 is made of convolutions.
+# The line names `Linear` layers, of which there is one, with 0.05 % of the parameters.
+# And nothing in it trains.
+# It is **dynamic** quantization: weights are rounded once, activations at each call.
+# That has its place in networks that are all linear layers, such as language models; we come to them.
 
 # %%
 from helix.record import claim
@@ -369,8 +385,9 @@ claim(
 # %% [markdown]
 # ### Training with the rounding in place
 #
-# So what is quantization-aware training (QAT)? The network is trained further **while** its numbers are rounded, so that the weights can move to where
-# rounding does little harm. One thing is in the way: a staircase is flat, so its gradient is zero, and nothing is learned.
+# So what is quantization-aware training (QAT)?
+# The network is trained further **while** its numbers are rounded, so that the weights can move to where rounding does little harm.
+# One thing is in the way: a staircase is flat, so its gradient is zero, and nothing is learned.
 
 # %% tags=["nbval-check-output"]
 w = torch.tensor([0.26, -0.71], requires_grad=True)
@@ -378,8 +395,8 @@ torch.round(w / 0.4).sum().backward()
 print("gradient of rounding:", w.grad.tolist())
 
 # %% [markdown]
-# The **straight-through estimator** rounds on the way forward, and on the way back pretends that it had not. In code: add a difference that the
-# gradient does not see.
+# The **straight-through estimator** rounds on the way forward, and on the way back pretends that it had not.
+# In code: add a difference that the gradient does not see.
 
 
 # %%
@@ -398,8 +415,8 @@ made.sum().backward()
 print("on the grid:", [round(value, 3) for value in made[0].tolist()], " gradient:", w.grad[0].tolist())
 
 # %% [markdown]
-# A small network, so that you can watch it learn: two convolutions and two linear layers, 57,000 parameters. Each layer can round
-# its weights.
+# A small network, so that you can watch it learn: two convolutions and two linear layers, 57,000 parameters.
+# Each layer can round its weights.
 
 
 # %%
@@ -434,9 +451,11 @@ def with_bits(model: torch.nn.Module, bits: int) -> torch.nn.Module:
 
 
 # %% [markdown]
-# Is it the rounding in training that helps, or only the additional training? Whoever compares QAT with the network *before* cannot tell.
-# So a control gets the same epoch in float32. Rounding to 2 bits leaves −1, 0 and 1 times the scale of each weight's channel. Three
-# seeds, 10,000 training pictures.
+# Is it the rounding in training that helps, or only the additional training?
+# Whoever compares QAT with the network *before* cannot tell.
+# So a control gets the same epoch in float32.
+# Rounding to 2 bits leaves −1, 0 and 1 times the scale of each weight's channel.
+# Three seeds, 10,000 training pictures.
 
 # %%
 rows = []
@@ -474,9 +493,10 @@ print("QAT beats rounding after the same epoch in float32 in", int((aware > roun
 #
 # ### The library's way
 #
-# In production you would not write the layers yourself. The successor of the deprecated library is **torchao**: `quantize_` for linear
-# layers, and PT2E (“PyTorch 2 export”) for whole graphs. PT2E exports the network, marks what a *quantizer* for the processor at hand can
-# compute in int8, watches calibration pictures, and converts. `to_int8` in our package is those four calls.
+# In production you would not write the layers yourself.
+# The successor of the deprecated library is **torchao**: `quantize_` for linear layers, and PT2E (“PyTorch 2 export”) for whole graphs.
+# PT2E exports the network, marks what a *quantizer* for the processor at hand can compute in int8, watches calibration pictures, and converts.
+# `to_int8` in our package is those four calls.
 
 # %%
 program = quantization.to_int8(network, pictures[:128])  # 512 in the record; 128 save a few seconds here
@@ -489,15 +509,15 @@ print("weights:", {str(v.dtype) for v in matrices}, "in", len(matrices), "layers
 print("agrees with our network on more than 95 % of 250 pictures:", bool(np.mean(said == ours) > 0.95))
 
 # %% [markdown]
-# It is not equal to ours: PT2E chooses the lengths of its grids from histograms. It computes in int8 only once `torch.compile` has
-# turned it into a program, for which it needs a C++ compiler. So its times come from the record;
-# `python3 kit.py experiment 01` measures a slice of them on your machine.
+# It is not equal to ours: PT2E chooses the lengths of its grids from histograms.
+# It computes in int8 only once `torch.compile` has turned it into a program, for which it needs a C++ compiler.
+# So its times come from the record; `python3 kit.py experiment 01` measures a slice of them on your machine.
 #
 # ## The measurement
 #
-# `experiments/01_quantization.py` trained the ResNet18 (its first layers as for ImageNet's larger pictures, 11.18 million parameters) on 58,000 pictures for six
-# epochs, then one epoch more in float32 and on grids, with three seeds each. All answers to the 10,000 test pictures are in
-# the record. Six variants, one row each; times are CPU time on one thread, all programs interleaved in one run, against float32 as PyTorch runs it by default, operation by operation ("eager").
+# `experiments/01_quantization.py` trained the ResNet18 (its first layers as for ImageNet's larger pictures, 11.18 million parameters) on 58,000 pictures for six epochs, then one epoch more in float32 and on grids, with three seeds each.
+# All answers to the 10,000 test pictures are in the record.
+# Six variants, one row each; times are CPU time on one thread, all programs interleaved in one run, against float32 as PyTorch runs it by default, operation by operation ("eager").
 
 # %%
 import pandas as pd
@@ -516,8 +536,9 @@ table = pd.DataFrame(
 table
 
 # %% [markdown]
-# "Static" and "QAT" are compiled int8 programs (of QAT the weights; PT2E chose the grids of its activations anew). Is it int8 that makes them fast, or the compiler? The fair comparison compiles float32
-# as well:
+# "Static" and "QAT" are compiled int8 programs (of QAT the weights; PT2E chose the grids of its activations anew).
+# Is it int8 that makes them fast, or the compiler?
+# The fair comparison compiles float32 as well:
 
 # %%
 pd.DataFrame(
@@ -534,8 +555,11 @@ pd.DataFrame(
 print({name: f"{seconds:.0f} s" for name, seconds in record["compiling"].items()})
 
 # %% [markdown]
-# At batch 1 the compiler does most of it. With more pictures at once, the arithmetic counts, and there int8 is worth two to
-# three times. Static and QAT are one program with other numbers in it, so the difference between *their* times says how far such ratios may be trusted. The claim below has two rows: recorded is PT2E's program, this run our own grids. “Int4 weights” are unpacked before use: they save memory and no time here.
+# At batch 1 the compiler does most of it.
+# With more pictures at once, the arithmetic counts, and there int8 is worth two to three times.
+# Static and QAT are one program with other numbers in it, so the difference between *their* times says how far such ratios may be trusted.
+# The claim below has two rows: recorded is PT2E's program, this run our own grids.
+# “Int4 weights” are unpacked before use: they save memory and no time here.
 
 # %%
 size = quantization.size(static) / measure.state_size(network)
@@ -548,8 +572,8 @@ claim(
 )
 
 # %% [markdown]
-# And the third claim: does training on the grid beat calibration? Here are both, for fewer and fewer bits, beside float32 with the same additional
-# epoch.
+# And the third claim: does training on the grid beat calibration?
+# Here are both, for fewer and fewer bits, beside float32 with the same additional epoch.
 
 # %%
 qat = record["qat"]
@@ -589,11 +613,14 @@ claim(
 )
 
 # %% [markdown]
-# At 8 bits there is nothing to win back. The additional epoch moves float32 and QAT by the same two tenths of a point, and downwards. Without the control, one would have reported that QAT does harm. The coarser the
-# grid, the more QAT matters.
+# At 8 bits there is nothing to win back.
+# The additional epoch moves float32 and QAT by the same two tenths of a point, and downwards.
+# Without the control, one would have reported that QAT does harm.
+# The coarser the grid, the more QAT matters.
 #
-# One more number is worth knowing. This network shrinks a picture of 28 pixels to a single place before its last stage. There a 3 × 3
-# filter meets the picture with its middle number only; the other eight meet padding, that is zeros.
+# One more number is worth knowing.
+# This network shrinks a picture of 28 pixels to a single place before its last stage.
+# There a 3 × 3 filter meets the picture with its middle number only; the other eight meet padding, that is zeros.
 
 # %% tags=["nbval-check-output"]
 live = trained.live_taps(network)
@@ -603,13 +630,15 @@ used = sum(w.shape[0] * w.shape[1] * taps[name] for name, w in convolutions.item
 print(f"{used:,} of {sum(w.numel() for w in convolutions.values()):,} weights can ever touch a picture")
 
 # %% [markdown]
-# Most of the 44.7 MB are numbers that no picture of this size will ever meet. No compression is as good as an architecture that fits
-# the task; the chapter on pruning takes this up. (Our repository stores only the live ones.)
+# Most of the 44.7 MB are numbers that no picture of this size will ever meet.
+# No compression is as good as an architecture that fits the task; the chapter on pruning takes this up.
+# (Our repository stores only the live ones.)
 #
 # ### Where dynamic quantization belongs
 #
-# A language model is nearly all linear layers, and writes one token (a word or a piece of one) at a time. SmolLM2-135M reads 256 tokens of English here, the description of a
-# data set. Its **perplexity** is the exponential of the mean surprise for each token: as many equally likely next tokens would be as surprising.
+# A language model is nearly all linear layers, and writes one token (a word or a piece of one) at a time.
+# SmolLM2-135M reads 256 tokens of English here, the description of a data set.
+# Its **perplexity** is the exponential of the mean surprise for each token: as many equally likely next tokens would be as surprising.
 # Lower is better.
 
 # %%
@@ -625,8 +654,9 @@ def perplexity(model) -> float:
 
 
 # %% [markdown]
-# The same line as in the claim, now where it belongs; and its successor. Both make int8 weights and round the activations at each call. (`twin` copies
-# a model and shares its half gigabyte of numbers until they are replaced.)
+# The same line as in the claim, now where it belongs; and its successor.
+# Both make int8 weights and round the activations at each call.
+# (`twin` copies a model and shares its half gigabyte of numbers until they are replaced.)
 
 # %%
 from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
@@ -643,7 +673,10 @@ print("legacy more than doubles the perplexity:", read["legacy"] > 2 * read["flo
 print("torchao stays within 5 %:", abs(read["torchao"] / read["float32"] - 1) < 0.05)
 
 # %% [markdown]
-# Both are "dynamic int8". One of them has ruined the model. Why? Look at what enters one layer: the largest magnitude of each token.
+# Both are "dynamic int8".
+# One of them has ruined the model.
+# Why?
+# Look at what enters one layer: the largest magnitude of each token.
 
 # %%
 seen = {}
@@ -666,12 +699,14 @@ plots.show(
 )
 
 # %% [markdown]
-# The first token reaches 2,700 and all others stay below 10. (Such *massive activations* are known from many language models; see the sources.) The old
-# library has **one grid for all tokens** that are read together, and 7 of 8 bits, so that older processors cannot overflow. One step of
-# that grid is larger than what most tokens hold: they all become zero. torchao has **a grid for each row**.
+# The first token reaches 2,700 and all others stay below 10.
+# (Such *massive activations* are known from many language models; see the sources.)
+# The old library has **one grid for all tokens** that are read together, and 7 of 8 bits, so that older processors cannot overflow.
+# One step of that grid is larger than what most tokens hold: they all become zero.
+# torchao has **a grid for each row**.
 #
-# Which difference counts? The record took the two libraries apart: grid of the activations per tensor or per row, grid of the weights per
-# tensor or per channel, 7 bits or 8.
+# Which difference counts?
+# The record took the two libraries apart: grid of the activations per tensor or per row, grid of the weights per tensor or per channel, 7 bits or 8.
 
 # %%
 reading = record["language"]
@@ -687,9 +722,12 @@ plots.show(
 )
 
 # %% [markdown]
-# It is the rows. With one grid for all tokens every bit counts, and the weights' grid a little; with a grid for each row neither matters much. (The old library itself
-# stands at 2.7, near the topmost bar, which imitates it.) There is more to one grid for all tokens, and it is not about accuracy. Below
-# stands the same sentence three times, alone and with two companions. The number is log p(she) − log p(he) for the next word (natural logarithms, so the unit is the nat).
+# It is the rows.
+# With one grid for all tokens every bit counts, and the weights' grid a little; with a grid for each row neither matters much.
+# (The old library itself stands at 2.7, near the topmost bar, which imitates it.)
+# There is more to one grid for all tokens, and it is not about accuracy.
+# Below stands the same sentence three times, alone and with two companions.
+# The number is log p(she) − log p(he) for the next word (natural logarithms, so the unit is the nat).
 
 
 # %%
@@ -714,11 +752,14 @@ depends
 print("depends on the companions:", {name: bool(np.ptp(column) > 0.01) for name, column in depends.items()})
 
 # %% [markdown]
-# **With one grid for the batch, an answer depends on who else is asking.** No test that sends one request at a time will find it, and the
-# person who gets the odd answer cannot reproduce it. Grids per row end that.
+# **With one grid for the batch, an answer depends on who else is asking.**
+# No test that sends one request at a time will find it, and the person who gets the odd answer cannot reproduce it.
+# Grids per row end that.
 #
-# The price stands in the record. The old library is fast and broken. The new one is accurate, reads faster than float32 and writes more slowly, as long
-# as nothing is compiled. (The input embedding stays in float32 in both, and is a fifth of the model: hence more than a quarter of the size.)
+# The price stands in the record.
+# The old library is fast and broken.
+# The new one is accurate, reads faster than float32 and writes more slowly, as long as nothing is compiled.
+# (The input embedding stays in float32 in both, and is a fifth of the model: hence more than a quarter of the size.)
 
 # %%
 pd.DataFrame(
@@ -746,9 +787,10 @@ claim(
 # %% [markdown]
 # ## The other strand: which classes pay?
 #
-# Back to the pictures, and to a stronger compression: weights of **4 bits**, one scale for every 32 neighbours, a sixth of the size, nothing trained. Suppose that a shop
-# sorts returned articles from a photo, and refunds at once what it recognises. A wrong class costs somebody days. Overall, the small network loses
-# about four tenths of a point:
+# Back to the pictures, and to a stronger compression: weights of **4 bits**, one scale for every 32 neighbours, a sixth of the size, nothing trained.
+# Suppose that a shop sorts returned articles from a photo, and refunds at once what it recognises.
+# A wrong class costs somebody days.
+# Overall, the small network loses about four tenths of a point:
 
 # %%
 def answers(name: str) -> np.ndarray:
@@ -761,7 +803,8 @@ change = measure.bootstrap((int4 == labels).astype(int) - (answers("fp32") == la
 print(f"accuracy {np.mean(int4 == labels):.4f}, change {100 * change.value:+.2f} points [{100 * change.low:+.2f}, {100 * change.high:+.2f}]")
 
 # %% [markdown]
-# An average is kind to itself. Class by class, with intervals from the same 1,000 pictures before and after:
+# An average is kind to itself.
+# Class by class, with intervals from the same 1,000 pictures before and after:
 
 # %%
 figure, axes = plots.figure(height=3.4, columns=2, sharey=True, sharex=True)
@@ -778,8 +821,9 @@ plots.show(
 )
 
 # %% [markdown]
-# Pullovers lose six points, shirts gain four: the small network has moved the border between them, and the average hides that those
-# who send back pullovers pay for it. Nobody decided that. Look at some of the pictures that float32 had right and 4 bits get wrong.
+# Pullovers lose six points, shirts gain four: the small network has moved the border between them, and the average hides that those who send back pullovers pay for it.
+# Nobody decided that.
+# Look at some of the pictures that float32 had right and 4 bits get wrong.
 
 # %%
 newly = np.flatnonzero((answers("fp32") == labels) & (int4 != labels))
@@ -795,15 +839,16 @@ plots.show(
 )
 
 # %% [markdown]
-# They stand at the border between two classes. That somebody there pays is the nature of rounding; who, nobody chose: shirts, the hardest class of all, even
-# gain. Hooker and others found for larger networks, too, that few classes and few pictures bear what compression costs (see the sources). Where classes are groups
-# of people, it is those people.
+# They stand at the border between two classes.
+# That somebody there pays is the nature of rounding; who, nobody chose: shirts, the hardest class of all, even gain.
+# Hooker and others found for larger networks, too, that few classes and few pictures bear what compression costs (see the sources).
+# Where classes are groups of people, it is those people.
 #
 # ### The same question to the language model
 #
-# Does quantization move what the model expects of people? For 40 occupations (those of the WinoBias data) the record holds how much more the model expects
-# "she" than "he" after five sentences, against the same sentences with "person". The model's own leanings are the subject of a later chapter; here we ask only
-# whether they **moved**.
+# Does quantization move what the model expects of people?
+# For 40 occupations (those of the WinoBias data) the record holds how much more the model expects "she" than "he" after five sentences, against the same sentences with "person".
+# The model's own leanings are the subject of a later chapter; here we ask only whether they **moved**.
 
 # %%
 gaps = {name: np.mean(rows, axis=1) for name, rows in record["pronouns"]["gaps"].items()}
@@ -828,14 +873,17 @@ for name in ("torchao", "legacy"):
     print(f"{name:8} rank correlation {rank:.2f}, {moved['changed_sides']} of 40 occupations changed sides")
 
 # %% [markdown]
-# (A rank correlation of 1 means that the order stayed.) The broken quantization did not only blur the model. It moved what it expects of a fifth of the occupations to the
-# other side of zero; the good one moved three, which stood close to zero, and even there "the nurse" above went from 1.60 to 2.19. Whoever had audited the float32
-# model would have audited something else than what was shipped. **An audit holds for the artefact that was audited.**
+# (A rank correlation of 1 means that the order stayed.)
+# The broken quantization did not only blur the model.
+# It moved what it expects of a fifth of the occupations to the other side of zero; the good one moved three, which stood close to zero, and even there "the nurse" above went from 1.60 to 2.19.
+# Whoever had audited the float32 model would have audited something else than what was shipped.
+# **An audit holds for the artefact that was audited.**
 #
 # ### A control
 #
-# So a smaller model gets a gate of its own. It does not look at the average. It asks whether any class lost more than a limit, set *before* looking:
-# here two points.
+# So a smaller model gets a gate of its own.
+# It does not look at the average.
+# It asks whether any class lost more than a limit, set *before* looking: here two points.
 
 
 # %%
@@ -849,121 +897,150 @@ for name in ("static", "QAT", "int4 weights"):
     print(f"{name:13}", "ship" if loses_nobody(labels, answers("fp32"), answers(name)) else "fix it first")
 
 # %% [markdown]
-# **Ship** the int8 network. **Fix** the 4-bit one: it spends its bits evenly, and the lab will show that small first layers need more and large late ones fewer. **Stop** the
-# language model of the old library, whatever it saves. `helix.engineering.class_harm` holds this gate for other chapters; what it cannot see is harm inside a class, or
-# to people whom the test pictures do not show.
+# **Ship** the int8 network.
+# **Fix** the 4-bit one: it spends its bits evenly, and the lab will show that small first layers need more and large late ones fewer.
+# **Stop** the language model of the old library, whatever it saves.
+# `helix.engineering.class_harm` holds this gate for other chapters; what it cannot see is harm inside a class, or to people whom the test pictures do not show.
 #
 # ## Check yourself
 #
 # Decide first, then open the option.
 #
-# **1. A ResNet18 is passed through `quantize_dynamic(model, {Linear}, dtype=qint8)`. What happens?**
+# **1.
+# A ResNet18 is passed through `quantize_dynamic(model, {Linear}, dtype=qint8)`.
+# What happens?**
 #
 # <details><summary>A. All weights become int8, so the file is a quarter as large.</summary>
 #
-# Not quite. Only `Linear` layers are touched, and a ResNet18 has one. Its convolutions, over 99.9 % of the parameters, stay in float32.
+# Not quite.
+# Only `Linear` layers are touched, and a ResNet18 has one.
+# Its convolutions, over 99.9 % of the parameters, stay in float32.
 #
 # </details>
 # <details><summary>B. The last layer's weights become int8; nothing is trained.</summary>
 #
-# Right. It is dynamic quantization of one layer. Neither size nor speed nor accuracy moves noticeably.
+# Right.
+# It is dynamic quantization of one layer.
+# Neither size nor speed nor accuracy moves noticeably.
 #
 # </details>
 # <details><summary>C. The network is trained with rounding, as the article's heading says.</summary>
 #
-# Not quite. There is no data, no loss and no optimiser in that line. Training needs all three.
+# Not quite.
+# There is no data, no loss and no optimiser in that line.
+# Training needs all three.
 #
 # </details>
 #
-# **2. Why do activations usually get an asymmetric grid and weights a symmetric one?**
+# **2.
+# Why do activations usually get an asymmetric grid and weights a symmetric one?**
 #
 # <details><summary>A. After a ReLU nothing is negative; a symmetric grid would waste half of its numbers.</summary>
 #
-# Right. Weights lie about evenly on both sides of zero, and a zero point of 0 makes their product cheaper.
+# Right.
+# Weights lie about evenly on both sides of zero, and a zero point of 0 makes their product cheaper.
 #
 # </details>
 # <details><summary>B. Activations are larger than weights.</summary>
 #
-# Not quite. The scale takes care of the size, whatever it is. What differs is where zero lies in the range.
+# Not quite.
+# The scale takes care of the size, whatever it is.
+# What differs is where zero lies in the range.
 #
 # </details>
 # <details><summary>C. Weights must not be zero.</summary>
 #
-# Not quite. Zero is on both grids, exactly.
+# Not quite.
+# Zero is on both grids, exactly.
 #
 # </details>
 #
-# **3. After one epoch of QAT at 8 bits your network is 0.8 points better than the calibrated one. What do you report?**
+# **3.
+# After one epoch of QAT at 8 bits your network is 0.8 points better than the calibrated one.
+# What do you report?**
 #
 # <details><summary>A. QAT gains 0.8 points.</summary>
 #
-# Not quite. The epoch itself may have gained them. Without a float32 control that had the same epoch, you cannot tell.
+# Not quite.
+# The epoch itself may have gained them.
+# Without a float32 control that had the same epoch, you cannot tell.
 #
 # </details>
 # <details><summary>B. Nothing yet: first train the float32 network for the same epoch, and compare.</summary>
 #
-# Right. In our record the epoch alone moved float32 and QAT by the same amount at 8 bits. At 2 bits QAT gained far more.
+# Right.
+# In our record the epoch alone moved float32 and QAT by the same amount at 8 bits.
+# At 2 bits QAT gained far more.
 #
 # </details>
 # <details><summary>C. Rounding acts as a regulariser, which explains the gain.</summary>
 #
-# Not quite. It may, but this measurement cannot show it: two things were changed at once.
+# Not quite.
+# It may, but this measurement cannot show it: two things were changed at once.
 #
 # </details>
 #
-# **4. A service batches requests and quantizes activations with one grid for the whole batch. What is the risk that a test of single
-# requests misses?**
+# **4.
+# A service batches requests and quantizes activations with one grid for the whole batch.
+# What is the risk that a test of single requests misses?**
 #
 # <details><summary>A. The batch needs more memory.</summary>
 #
-# Not quite. True or not, that would be seen at once, and harms nobody in silence.
+# Not quite.
+# True or not, that would be seen at once, and harms nobody in silence.
 #
 # </details>
 # <details><summary>B. The scale is computed too slowly.</summary>
 #
-# Not quite. A maximum is cheap beside a matrix product.
+# Not quite.
+# A maximum is cheap beside a matrix product.
 #
 # </details>
 # <details><summary>C. What one person is answered depends on what others asked in the same moment.</summary>
 #
-# Right. The largest activation of anybody sets the step for everybody. A grid for each row ends it.
+# Right.
+# The largest activation of anybody sets the step for everybody.
+# A grid for each row ends it.
 #
 # </details>
 #
-# **5. A 4-bit model loses 0.4 points of accuracy, with an interval from 0.1 to 0.7. May it be shipped?**
+# **5.
+# A 4-bit model loses 0.4 points of accuracy, with an interval from 0.1 to 0.7.
+# May it be shipped?**
 #
 # <details><summary>A. Yes: 0.4 points are within the noise.</summary>
 #
-# Not quite. The interval said that the loss is real, and the average said nothing about who bears it: one class lost six points.
+# Not quite.
+# The interval said that the loss is real, and the average said nothing about who bears it: one class lost six points.
 #
 # </details>
 # <details><summary>B. Look at each class first, and at a limit that was set before.</summary>
 #
-# Right. A gate that knows only the average would have let it pass.
+# Right.
+# A gate that knows only the average would have let it pass.
 #
 # </details>
 # <details><summary>C. No: a model may never lose accuracy.</summary>
 #
-# Not quite. A smaller model may reach people whom a larger one would not. The loss has to be known, agreed to by those who bear it, and within a limit.
+# Not quite.
+# A smaller model may reach people whom a larger one would not.
+# The loss has to be known, agreed to by those who bear it, and within a limit.
 #
 # </details>
 #
 # ## Go on
 #
-# Open your copy of the lab: [work/01_quantization.ipynb](../work/01_quantization.ipynb). (If it is missing, run
-# `python3 kit.py start 01`.)
+# Open your copy of the lab: [work/01_quantization.ipynb](../work/01_quantization.ipynb).
+# (If it is missing, run `python3 kit.py start 01`.)
 #
 # Primary sources:
 #
-# - B. Jacob and others, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference" (2018),
-#   [arXiv:1712.05877](https://arxiv.org/abs/1712.05877)
+# - B. Jacob and others, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference" (2018), [arXiv:1712.05877](https://arxiv.org/abs/1712.05877)
 # - M. Nagel and others, "A White Paper on Neural Network Quantization" (2021), [arXiv:2106.08295](https://arxiv.org/abs/2106.08295)
-# - Y. Bengio, N. Léonard, A. Courville, "Estimating or Propagating Gradients Through Stochastic Neurons for Conditional
-#   Computation" (2013), [arXiv:1308.3432](https://arxiv.org/abs/1308.3432): the straight-through estimator
-# - T. Dettmers and others, "LLM.int8(): 8-bit Matrix Multiplication for Transformers at Scale" (2022),
-#   [arXiv:2208.07339](https://arxiv.org/abs/2208.07339)
+# - Y. Bengio, N. Léonard, A. Courville, "Estimating or Propagating Gradients Through Stochastic Neurons for Conditional Computation" (2013), [arXiv:1308.3432](https://arxiv.org/abs/1308.3432): the straight-through estimator
+# - T. Dettmers and others, "LLM.int8(): 8-bit Matrix Multiplication for Transformers at Scale" (2022), [arXiv:2208.07339](https://arxiv.org/abs/2208.07339)
 # - M. Sun and others, "Massive Activations in Large Language Models" (2024), [arXiv:2402.17762](https://arxiv.org/abs/2402.17762)
-# - S. Hooker and others, "What Do Compressed Deep Neural Networks Forget?" (2019), [arXiv:1911.05248](https://arxiv.org/abs/1911.05248)
+# - S. Hooker and others, "What Do Compressed Deep Neural Networks Forget?"
+#   (2019), [arXiv:1911.05248](https://arxiv.org/abs/1911.05248)
 # - S. Hooker and others, "Characterising Bias in Compressed Models" (2020), [arXiv:2010.03058](https://arxiv.org/abs/2010.03058)
-# - J. Zhao and others, "Gender Bias in Coreference Resolution: Evaluation and Debiasing Methods" (2018),
-#   [arXiv:1804.06876](https://arxiv.org/abs/1804.06876): the occupations
+# - J. Zhao and others, "Gender Bias in Coreference Resolution: Evaluation and Debiasing Methods" (2018), [arXiv:1804.06876](https://arxiv.org/abs/1804.06876): the occupations

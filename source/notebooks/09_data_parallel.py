@@ -13,7 +13,8 @@
 #
 # **75 minutes · after [Start here](00_start_here.ipynb) · strand: engineering.**
 #
-# You need a training loop in PyTorch. A GPU is not needed: the processes here are the real thing, `torch.distributed` with its backend gloo (between CPUs; NCCL is its counterpart for GPUs), and the same functions run with NCCL on a cluster.
+# You need a training loop in PyTorch.
+# A GPU is not needed: the processes here are the real thing, `torch.distributed` with its backend gloo (between CPUs; NCCL is its counterpart for GPUs), and the same functions run with NCCL on a cluster.
 
 # %%
 from importlib.metadata import version
@@ -33,16 +34,20 @@ for package in ("numpy", "torch"):
 #
 # > DistributedDataParallel synchronises the gradients.
 #
-# Whoever believes the first, and has no cluster, leaves the field to those who have one. Whoever believes the second without asking *when*, trains another model than they think, and nothing is raised.
+# Whoever believes the first, and has no cluster, leaves the field to those who have one.
+# Whoever believes the second without asking *when*, trains another model than they think, and nothing is raised.
 #
-# **The rules for the verdicts were written before measuring.** The second claim holds if all gradients are equal to those of one process within 10⁻⁶ of the largest, with 2, 3 and 4 ranks; its conditions are what moves them by more than 1 %. The first holds if, on every device that we
-# looked up, a trillion parameters do not fit and, where a throughput is published, would not be trained on 450 billion tokens within a working life of 40 years.
+# **The rules for the verdicts were written before measuring.**
+# The second claim holds if all gradients are equal to those of one process within 10⁻⁶ of the largest, with 2, 3 and 4 ranks; its conditions are what moves them by more than 1 %.
+# The first holds if, on every device that we looked up, a trillion parameters do not fit and, where a throughput is published, would not be trained on 450 billion tokens within a working life of 40 years.
 #
 # ## The idea, built up
 #
 # ### Ranks
 #
-# Distributed training is the *same program*, started N times. Each copy is a **rank**; all it knows is its number r, and N, the **world size**. `launch` starts a function on N local processes and returns what each of them returned:
+# Distributed training is the *same program*, started N times.
+# Each copy is a **rank**; all it knows is its number r, and N, the **world size**.
+# `launch` starts a function on N local processes and returns what each of them returned:
 
 # %%
 import torch
@@ -60,7 +65,9 @@ def hello(greeting):
 list(launch(hello, "hello", ranks=3, note=False))
 
 # %% [markdown]
-# Ranks share no memory. What one knows, another knows only if it was sent. **Collectives** are the sentences of that language, and the most important one is *all-reduce*: everybody puts a tensor in, everybody gets the sum.
+# Ranks share no memory.
+# What one knows, another knows only if it was sent.
+# **Collectives** are the sentences of that language, and the most important one is *all-reduce*: everybody puts a tensor in, everybody gets the sum.
 
 
 # %% tags=["nbval-check-output"]
@@ -75,12 +82,17 @@ print(launch(add_up, ranks=3, note=False))
 # %% [markdown]
 # ### A sum that nobody collects
 #
-# The obvious all-reduce sends everything to rank 0, which adds and sends back. Rank 0 then receives (N−1) tensors through one link, and with 1,000 ranks everybody waits for it. The **ring** has no such rank. Cut each tensor into N chunks, and let every rank only ever send *one chunk to its right neighbour*:
+# The obvious all-reduce sends everything to rank 0, which adds and sends back.
+# Rank 0 then receives (N−1) tensors through one link, and with 1,000 ranks everybody waits for it.
+# The **ring** has no such rank.
+# Cut each tensor into N chunks, and let every rank only ever send *one chunk to its right neighbour*:
 #
-# - **reduce-scatter**, N−1 steps: pass a chunk on, add what arrives. In the end each rank holds *one* chunk of the sum.
+# - **reduce-scatter**, N−1 steps: pass a chunk on, add what arrives.
+#   In the end each rank holds *one* chunk of the sum.
 # - **all-gather**, N−1 steps: pass the finished chunks on.
 #
-# Here is what four ranks hold after each step. A number says how many ranks' values are in the chunk already:
+# Here is what four ranks hold after each step.
+# A number says how many ranks' values are in the chunk already:
 
 # %%
 import numpy as np
@@ -114,7 +126,8 @@ plots.show(
 )
 
 # %% [markdown]
-# In code, a step is a send to the right while something arrives from the left. *While*: if all ranks first sent and then received, a large message would wait for a receiver that waits itself.
+# In code, a step is a send to the right while something arrives from the left.
+# *While*: if all ranks first sent and then received, a large message would wait for a receiver that waits itself.
 
 
 # %%
@@ -141,7 +154,10 @@ def ring_all_reduce(tensor) -> int:
 
 
 # %% [markdown]
-# Is it right, and what did it send? In any all-reduce of n bytes in which only ranks add, some rank must send at least $2\frac{N-1}{N}n$ bytes (Patarasuk and Yuan, 2009). These bytes hardly grow with N: that is why data parallelism scales. (The number of messages does grow; we come back to it.)
+# Is it right, and what did it send?
+# In any all-reduce of n bytes in which only ranks add, some rank must send at least $2\frac{N-1}{N}n$ bytes (Patarasuk and Yuan, 2009).
+# These bytes hardly grow with N: that is why data parallelism scales.
+# (The number of messages does grow; we come back to it.)
 
 
 # %% tags=["nbval-check-output"]
@@ -164,11 +180,14 @@ for N in (2, 3, 4):
 #
 # ### One gradient from many
 #
-# The loss of a batch is a mean over its samples. Cut the batch of B samples into N shares of B/N; then
+# The loss of a batch is a mean over its samples.
+# Cut the batch of B samples into N shares of B/N; then
 #
 # $$\nabla \frac{1}{B}\sum_{i=1}^{B} \ell_i \;=\; \frac{1}{N}\sum_{r=0}^{N-1}\; \nabla \underbrace{\frac{N}{B}\sum_{i\,\in\,\text{share } r}\ell_i}_{\text{the mean loss of rank } r}.$$
 #
-# So: give all ranks the same weights, let each compute the gradient of *its* share, average the gradients, and let every rank take the same step. That is all of data parallelism. The equation needs two things, and we shall break both: **shares of equal size**, and **losses ℓᵢ that do not depend on the rest of the share**.
+# So: give all ranks the same weights, let each compute the gradient of *its* share, average the gradients, and let every rank take the same step.
+# That is all of data parallelism.
+# The equation needs two things, and we shall break both: **shares of equal size**, and **losses ℓᵢ that do not depend on the rest of the share**.
 #
 # By hand it is a broadcast at the beginning, and a hook on every parameter, which runs as soon as its gradient is there:
 
@@ -233,12 +252,16 @@ for N in (2, 3):
     print(f"{N} ranks, 20 steps: by hand and DDP end at the weights of one process, within 1e-5 of the largest")
 
 # %% [markdown]
-# Each rank made its network with *another* seed (`network(r)`), and still ended at the weights of one process: that is what the broadcast is for. The last digits do differ, and later you will see who cares.
+# Each rank made its network with *another* seed (`network(r)`), and still ended at the weights of one process: that is what the broadcast is for.
+# The last digits do differ, and later you will see who cares.
 #
 # ### Buckets
 #
-# `ByHand` sends one message a parameter. A message costs a start, however small it is; and waiting for all gradients to send *one* would waste the time of the backward pass. DDP does something between: it fills **buckets** of about 25 MB in the order in which backward reaches the parameters,
-# from last to first, and sends a bucket while backward goes on. A bucket closes once it has reached its limit, so it may exceed it. `helix.distributed.data_parallel` does so too:
+# `ByHand` sends one message a parameter.
+# A message costs a start, however small it is; and waiting for all gradients to send *one* would waste the time of the backward pass.
+# DDP does something between: it fills **buckets** of about 25 MB in the order in which backward reaches the parameters, from last to first, and sends a bucket while backward goes on.
+# A bucket closes once it has reached its limit, so it may exceed it.
+# `helix.distributed.data_parallel` does so too:
 
 # %% tags=["nbval-check-output"]
 from helix.distributed.data_parallel import buckets_of
@@ -249,7 +272,9 @@ for number, bucket in enumerate(buckets_of(network(0), limit=2_000)):
 # %% [markdown]
 # ### Accumulating without talking
 #
-# If memory holds only a quarter of the batch you want, add up the gradients of four micro-batches and take one step. DDP would synchronise four times; `no_sync` leaves out the first three. `counted` records what PyTorch hands over to the backend:
+# If memory holds only a quarter of the batch you want, add up the gradients of four micro-batches and take one step.
+# DDP would synchronise four times; `no_sync` leaves out the first three.
+# `counted` records what PyTorch hands over to the backend:
 
 # %%
 from helix.distributed import counted, total
@@ -275,7 +300,8 @@ for quiet in (False, True):
 # %% [markdown]
 # ### Which rank sees which sample
 #
-# `DistributedSampler` shuffles the indices with a seed that is the same on all ranks, and deals them out like cards. Three things go wrong in practice, and none of them raises:
+# `DistributedSampler` shuffles the indices with a seed that is the same on all ranks, and deals them out like cards.
+# Three things go wrong in practice, and none of them raises:
 
 # %%
 from torch.utils.data import DistributedSampler
@@ -301,10 +327,13 @@ print(f"a seed of its own:  {len({i for hand in apart for i in hand})} of 10,000
 
 # %% [markdown]
 # 1. **Without `set_epoch`** every epoch has the same order, and every rank sees the same share for ever.
-# 2. Ten samples for four ranks are **filled up to twelve**: two count twice. An accuracy over such shares is wrong. Deal out evaluation without filling up, and add up *counts*, not means.
+# 2. Ten samples for four ranks are **filled up to twelve**: two count twice.
+#    An accuracy over such shares is wrong.
+#    Deal out evaluation without filling up, and add up *counts*, not means.
 # 3. **A seed for each rank** looks careful and deals from four different packs: a third of the samples is left out of each epoch, others come twice or more.
 #
-# How much does it cost? Ten seeds, ten epochs, 10,000 test pictures, from the record; the difference to `set_epoch`, with its 95 % interval over seeds:
+# How much does it cost?
+# Ten seeds, ten epochs, 10,000 test pictures, from the record; the difference to `set_epoch`, with its 95 % interval over seeds:
 
 # %%
 import pandas as pd
@@ -327,11 +356,16 @@ pd.DataFrame(
 ).T
 
 # %% [markdown]
-# Ten seeds can tell neither difference from 0; a loss of one point in a hundred is not excluded. That is the trouble with these mistakes: **the accuracy does not give them away.** They show when somebody relies on an epoch having seen everybody, or when the third that was left out are the rare ones.
+# Ten seeds can tell neither difference from 0; a loss of one point in a hundred is not excluded.
+# That is the trouble with these mistakes: **the accuracy does not give them away.**
+# They show when somebody relies on an epoch having seen everybody, or when the third that was left out are the rare ones.
 #
 # ### Uneven shares
 #
-# The equation above divides by N because all shares have equally many samples. If they have not, the **mean of means** is not the mean: the few samples of a small share count as much as the many of a large one. DDP does not notice. The mend is to weigh each rank's loss by $N n_r / \sum_q n_q$, with $n_r$ its number of samples:
+# The equation above divides by N because all shares have equally many samples.
+# If they have not, the **mean of means** is not the mean: the few samples of a small share count as much as the many of a large one.
+# DDP does not notice.
+# The mend is to weigh each rank's loss by $N n_r / \sum_q n_q$, with $n_r$ its number of samples:
 
 # %%
 import copy
@@ -378,7 +412,10 @@ plots.show(
 )
 
 # %% [markdown]
-# And if one rank has *no* batch left while others have one? They wait in an all-reduce for a rank that has gone home. `launch` has a time limit and says so; on a cluster it is a time limit of the backend that ends the job, perhaps half an hour later. PyTorch's `Join` lets a rank that has finished answer the others:
+# And if one rank has *no* batch left while others have one?
+# They wait in an all-reduce for a rank that has gone home.
+# `launch` has a time limit and says so; on a cluster it is a time limit of the backend that ends the job, perhaps half an hour later.
+# PyTorch's `Join` lets a rank that has finished answer the others:
 
 
 # %%
@@ -404,7 +441,10 @@ for join in (False, True):
 # %% [markdown]
 # ### A layer that looks around
 #
-# The equation also needs each ℓᵢ to depend on sample i alone. **BatchNorm** breaks that: it subtracts the mean *of the batch*. On N ranks it sees N small batches, and computes another function. GroupNorm and LayerNorm look at one sample, and do not care.
+# The equation also needs each ℓᵢ to depend on sample i alone.
+# **BatchNorm** breaks that: it subtracts the mean *of the batch*.
+# On N ranks it sees N small batches, and computes another function.
+# GroupNorm and LayerNorm look at one sample, and do not care.
 #
 # PyTorch's `SyncBatchNorm` computes the statistics over all ranks, and refuses the CPU; `batches.BatchNorm` is the same idea on gloo, and `batches.synchronised` puts it in:
 
@@ -434,7 +474,9 @@ plots.show(
 #
 # *(This section and “From this notebook to a cluster” may wait for a second reading.)*
 #
-# With DDP every rank holds everything: in float32 with Adam 4 bytes of weight, 4 of gradient and 8 of moments for each parameter. **Sharding** (ZeRO, FSDP) lets each rank keep 1/N of it, and gather the weights of a layer only while it is at work. PyTorch's FSDP2 is one function, `fully_shard`:
+# With DDP every rank holds everything: in float32 with Adam 4 bytes of weight, 4 of gradient and 8 of moments for each parameter.
+# **Sharding** (ZeRO, FSDP) lets each rank keep 1/N of it, and gather the weights of a layer only while it is at work.
+# PyTorch's FSDP2 is one function, `fully_shard`:
 
 # %%
 from torch.distributed.device_mesh import init_device_mesh
@@ -461,8 +503,12 @@ print(held)
 print(calls)
 
 # %% [markdown]
-# `counted` lists what a call *puts in*: a shard of 51,020 bytes to the gather, all 204,080 to the reduce-scatter. The whole network is one unit here and stays gathered after the forward pass, so one gather is enough. With a unit for each layer, weights are let go and gathered again for the backward pass. Then, for n bytes of parameters, a rank sends $3\frac{N-1}{N}n$ instead of $2\frac{N-1}{N}n$. Memory falls with N, traffic rises by half. Measured for 24 layers of 1,024 × 1,024 (25 million parameters, 403 MB of states); "resident" is what the
-# operating system says, beyond what was there before:
+# `counted` lists what a call *puts in*: a shard of 51,020 bytes to the gather, all 204,080 to the reduce-scatter.
+# The whole network is one unit here and stays gathered after the forward pass, so one gather is enough.
+# With a unit for each layer, weights are let go and gathered again for the backward pass.
+# Then, for n bytes of parameters, a rank sends $3\frac{N-1}{N}n$ instead of $2\frac{N-1}{N}n$.
+# Memory falls with N, traffic rises by half.
+# Measured for 24 layers of 1,024 × 1,024 (25 million parameters, 403 MB of states); "resident" is what the operating system says, beyond what was there before:
 
 # %%
 rows = []
@@ -477,15 +523,20 @@ for one in record["memory"]:
 pd.DataFrame(rows).round(0).astype({name: int for name in mb}).set_index(["freed pages", "kind", "ranks"]).sort_index()
 
 # %% [markdown]
-# Look at *kept*. By default, the C library keeps freed blocks in its heap, and FSDP seems to save nothing, although its states have shrunk to a quarter. When freed pages are returned (`memory_per_rank.return_freed_pages`) the resident memory falls as the theory says. **Count tensors before you believe a process's size**, and the other way round: the device must hold the peak.
+# Look at *kept*.
+# By default, the C library keeps freed blocks in its heap, and FSDP seems to save nothing, although its states have shrunk to a quarter.
+# When freed pages are returned (`memory_per_rank.return_freed_pages`) the resident memory falls as the theory says.
+# **Count tensors before you believe a process's size**, and the other way round: the device must hold the peak.
 #
 # ### What a message costs
 #
-# A message of x bytes takes about **α + βx** seconds: α to start, β for each byte. A ring all-reduce of n bytes sends 2(N−1) messages of n/N in a row:
+# A message of x bytes takes about **α + βx** seconds: α to start, β for each byte.
+# A ring all-reduce of n bytes sends 2(N−1) messages of n/N in a row:
 #
 # $$t_\text{ring}(n, N) = 2(N-1)\,\alpha + 2\,\frac{N-1}{N}\,n\,\beta .$$
 #
-# Five launches on two cores measured messages there and back, from 64 bytes to 16 MiB. α and β are fitted to those; the all-reduces were *not* used for the fit:
+# Five launches on two cores measured messages there and back, from 64 bytes to 16 MiB.
+# α and β are fitted to those; the all-reduces were *not* used for the fit:
 
 # %%
 from helix.distributed import messages
@@ -513,11 +564,13 @@ plots.show(
 )
 
 # %% [markdown]
-# The model is right about the shape and off by a factor that depends on the size: probably because gloo starts threads and copies buffers, and two processes that add and copy share the memory of one machine. Good enough to decide with, not to promise with.
+# The model is right about the shape and off by a factor that depends on the size: probably because gloo starts threads and copies buffers, and two processes that add and copy share the memory of one machine.
+# Good enough to decide with, not to promise with.
 #
 # ### 1,000 GPUs, on paper
 #
-# Now the same two lines for a cluster that we do not have: nodes of eight A100s as in Narayanan et al. (2021), 25 GB/s a GPU between nodes, α assumed to be 10 µs. A model of 1 billion parameters, gradients in 16 bits (2 GB), 6 operations a parameter and token:
+# Now the same two lines for a cluster that we do not have: nodes of eight A100s as in Narayanan et al. (2021), 25 GB/s a GPU between nodes, α assumed to be 10 µs.
+# A model of 1 billion parameters, gradients in 16 bits (2 GB), 6 operations a parameter and token:
 #
 # - **strong scaling**: the step always has 2²⁰ tokens, and more GPUs share them;
 # - **weak scaling**: each GPU always has 2¹⁴ tokens, and the step grows.
@@ -555,7 +608,9 @@ plots.show(
 )
 
 # %% [markdown]
-# Beyond a point, a GPU more makes the step hardly shorter: the all-reduce takes nearly $2n\beta$ however many share the arithmetic, and $2(N-1)\alpha$ more with each. Two cores are far from that point. From the record, a step of a small convolutional network with a gradient of 1 MB, two ranks against one (ideal: ½ strong, 1 weak), the machine doing nothing else:
+# Beyond a point, a GPU more makes the step hardly shorter: the all-reduce takes nearly $2n\beta$ however many share the arithmetic, and $2(N-1)\alpha$ more with each.
+# Two cores are far from that point.
+# From the record, a step of a small convolutional network with a gradient of 1 MB, two ranks against one (ideal: ½ strong, 1 weak), the machine doing nothing else:
 
 # %%
 for name in ("strong", "weak"):
@@ -567,7 +622,10 @@ for name in ("strong", "weak"):
 # %% [markdown]
 # ### The critical batch
 #
-# Weak scaling keeps every GPU busy, but does a larger batch *need fewer steps*? At first nearly in proportion: the gradient is noisy, and averaging helps. Once it is hardly noisy, no longer. McCandlish et al. (2018) found, for the steps S to a given loss,
+# Weak scaling keeps every GPU busy, but does a larger batch *need fewer steps*?
+# At first nearly in proportion: the gradient is noisy, and averaging helps.
+# Once it is hardly noisy, no longer.
+# McCandlish et al. (2018) found, for the steps S to a given loss,
 #
 # $$S(B) = S_\text{min}\left(1 + \frac{B_\text{crit}}{B}\right).$$
 #
@@ -596,9 +654,12 @@ plots.show(
 )
 
 # %% [markdown]
-# The fit gives S_min = 216 steps and a critical batch of 87 samples [80, 94], and is off by 8 % at most at any size. Eight ranks need 5 times fewer steps than one; 512 ranks 12 times fewer, at 512 times the cost a step. **Beyond the critical batch all further devices together save at most half of the steps**; far beyond it, nearly nothing, however fast their network is.
+# The fit gives S_min = 216 steps and a critical batch of 87 samples [80, 94], and is off by 8 % at most at any size.
+# Eight ranks need 5 times fewer steps than one; 512 ranks 12 times fewer, at 512 times the cost a step.
+# **Beyond the critical batch all further devices together save at most half of the steps**; far beyond it, nearly nothing, however fast their network is.
 #
-# There is a number that needs no such race: the **gradient noise scale**, tr(Σ)/|G|² (G the mean gradient, Σ the covariance of the gradients of single samples), estimated from squared gradient norms at two batch sizes. Ranks have both for free: their own gradients, and the mean.
+# There is a number that needs no such race: the **gradient noise scale**, tr(Σ)/|G|² (G the mean gradient, Σ the covariance of the gradients of single samples), estimated from squared gradient norms at two batch sizes.
+# Ranks have both for free: their own gradients, and the mean.
 
 # %%
 noise = record["noise"]
@@ -607,7 +668,8 @@ print(
 )
 
 # %% [markdown]
-# It grows along the way, by a factor of twenty from the start to the target, and single runs differ by up to a factor of five. The 87 of the race lie between: a critical batch is a mean over the whole way, and a batch that grows with training would waste less.
+# It grows along the way, by a factor of twenty from the start to the target, and single runs differ by up to a factor of five.
+# The 87 of the race lie between: a critical batch is a mean over the whole way, and a batch that grows with training would waste less.
 #
 # A live slice of the race: batch 512 with the recorded rate, seed 3.
 
@@ -644,7 +706,10 @@ print(
 # %% [markdown]
 # ### From this notebook to a cluster
 #
-# `launch` is for notebooks. Everywhere else a script is started by **torchrun**, which starts N copies and tells each its rank by environment variables. The same script runs under both, if it opens with `context()`. `written` puts it into a file:
+# `launch` is for notebooks.
+# Everywhere else a script is started by **torchrun**, which starts N copies and tells each its rank by environment variables.
+# The same script runs under both, if it opens with `context()`.
+# `written` puts it into a file:
 
 # %%
 from helix.distributed import written
@@ -677,7 +742,9 @@ print(subprocess.run(torchrun, capture_output=True, text=True, check=True).stdou
 _ = launch(script.main)
 
 # %% [markdown]
-# On more than one machine the command is the same, given on every node, with the address where they meet. Slurm and Kubernetes start it for you. The tests run the command with two agents on one machine, which play two nodes, and hold the files against their formats; **none of them was run on a cluster**, and each file says so:
+# On more than one machine the command is the same, given on every node, with the address where they meet.
+# Slurm and Kubernetes start it for you.
+# The tests run the command with two agents on one machine, which play two nodes, and hold the files against their formats; **none of them was run on a cluster**, and each file says so:
 
 # %% tags=["nbval-check-output"]
 from helix.distributed import jobs
@@ -692,7 +759,9 @@ print(jobs.pytorch_job(job, "example/trainer:1"))
 # %% [markdown]
 # ### How it fails
 #
-# With a thousand processes something always breaks. What matters is that it ends soon, and says where. Four failures, and one thing that looks like one; each in seconds, and the notebook stays usable:
+# With a thousand processes something always breaks.
+# What matters is that it ends soon, and says where.
+# Four failures, and one thing that looks like one; each in seconds, and the notebook stays usable:
 
 
 # %%
@@ -723,7 +792,9 @@ for failing in (one_raises, one_is_killed, shapes_differ):
         print(f"{failing.__name__:14}", str(failure).split(". ")[0])
 
 # %% [markdown]
-# `careful=True` compares shapes before each collective. Without it, gloo may end a rank, or, worse, *return a wrong sum*. The other two: a port that another program holds, and more ranks than cores, which works and says so.
+# `careful=True` compares shapes before each collective.
+# Without it, gloo may end a rank, or, worse, *return a wrong sum*.
+# The other two: a port that another program holds, and more ranks than cores, which works and says so.
 
 # %% tags=["nbval-check-output"]
 import socket
@@ -742,7 +813,8 @@ print(launch(add_up, ranks=16)[15])
 # %% [markdown]
 # ## The measurement
 #
-# `experiments/09_data_parallel.py` repeated all of this over seeds and worlds. Equality first: the largest difference over 2, 3 and 4 ranks and five seeds, relative to the largest entry, after the first gradient and after 21 steps.
+# `experiments/09_data_parallel.py` repeated all of this over seeds and worlds.
+# Equality first: the largest difference over 2, 3 and 4 ranks and five seeds, relative to the largest entry, after the first gradient and after 21 steps.
 
 # %%
 pd.DataFrame(record["equal"]).T.map("{:.0e}".format)
@@ -757,7 +829,8 @@ claim(
 )
 
 # %% [markdown]
-# And the trillion. Training states alone, in mixed precision with Adam, are 16 bytes a parameter: 2 of weight, 2 of gradient, 4 of a master copy and 8 of moments.
+# And the trillion.
+# Training states alone, in mixed precision with Adam, are 16 bytes a parameter: 2 of weight, 2 of gradient, 4 of a master copy and 8 of moments.
 
 # %%
 from helix.distributed.one_device import DEVICES, largest_model, on_one_device
@@ -784,20 +857,25 @@ claim(
 )
 
 # %% [markdown]
-# Years are for 450 billion tokens, and only where a published run gives the throughput: three of six devices. For the others only memory was looked at.
+# Years are for 450 billion tokens, and only where a published run gives the throughput: three of six devices.
+# For the others only memory was looked at.
 #
-# So the sentence is true and misleading. The line does not lie at a trillion but at the memory of *your* device, and two ways around it are missing: moving states to the host's memory and disks (ZeRO-Infinity, 2021, reports fine-tuning a trillion parameters on one node of 16 GPUs), which shifts the memory wall and not the one of time; and **not training a trillion
-# parameters**, which chapter 11 puts into numbers.
+# So the sentence is true and misleading.
+# The line does not lie at a trillion but at the memory of *your* device, and two ways around it are missing: moving states to the host's memory and disks (ZeRO-Infinity, 2021, reports fine-tuning a trillion parameters on one node of 16 GPUs), which shifts the memory wall and not the one of time; and **not training a trillion parameters**, which chapter 11 puts into numbers.
 #
 # ## The other strand
 #
-# Somebody is refused by a model, and a court, an auditor or the person asks: *show us the training again*. Same code, same data, same seed. Is that enough? Floating-point addition is not associative; the order of a sum depends on how many ranks take part:
+# Somebody is refused by a model, and a court, an auditor or the person asks: *show us the training again*.
+# Same code, same data, same seed.
+# Is that enough?
+# Floating-point addition is not associative; the order of a sum depends on how many ranks take part:
 
 # %% tags=["nbval-check-output"]
 print(0.1 + (0.2 + 0.3) == (0.1 + 0.2) + 0.3)
 
 # %% [markdown]
-# Five epochs on Fashion-MNIST, each step the *same* 48 samples, split among 1, 2, 3 or 4 ranks. From the record, over five seeds (a *world* is a run on N ranks):
+# Five epochs on Fashion-MNIST, each step the *same* 48 samples, split among 1, 2, 3 or 4 ranks.
+# From the record, over five seeds (a *world* is a run on N ranks):
 
 # %%
 sums = record["sums"]
@@ -840,11 +918,16 @@ print("the same world gives the same bits:", all(first == second for first, seco
 print("another world gives others:", len({first for first, _ in found.values()}), "results of 3")
 
 # %% [markdown]
-# So the same world gives the same bits, and four worlds gave four sets of weights, for every seed. Mostly it does not matter: at the calm rate, in four of five seeds not one of 10,000 pictures is answered differently. In the fifth 2 to 3 % are, and at the rapid rate up to a quarter. The likely reason is that an unstable training magnifies a last bit; nobody could have told beforehand which seed it would be.
+# So the same world gives the same bits, and four worlds gave four sets of weights, for every seed.
+# Mostly it does not matter: at the calm rate, in four of five seeds not one of 10,000 pictures is answered differently.
+# In the fifth 2 to 3 % are, and at the rapid rate up to a quarter.
+# The likely reason is that an unstable training magnifies a last bit; nobody could have told beforehand which seed it would be.
 #
-# *Whose* answer hangs on it? For those people, the number of processes that summed a gradient has decided.
+# *Whose* answer hangs on it?
+# For those people, the number of processes that summed a gradient has decided.
 #
-# So an audit needs the world, too. `run_record.record` writes down what fixes every bit of a run, and `run_record.missing` is the **gate**: it refuses what could not be repeated.
+# So an audit needs the world, too.
+# `run_record.record` writes down what fixes every bit of a run, and `run_record.missing` is the **gate**: it refuses what could not be repeated.
 
 # %%
 kept = run_record.record(
@@ -866,7 +949,8 @@ for name, value in {"world_size": None, "data_sha256": "n/a", "commit": "main", 
 print(*run_record.differences(whole, whole | {"world_size": 4, "batch_per_rank": 12}), sep="\n")
 
 # %% [markdown]
-# **Ship, fix or stop?** Suppose that the model decides something about people.
+# **Ship, fix or stop?**
+# Suppose that the model decides something about people.
 #
 # - **Ship** if the gate is silent, the run was repeated once from its record to the same hash, and those whose answer differs between worlds are told apart from those whose answer does not: for them the number of processes decided.
 # - **Fix** if a repetition ends elsewhere: first find the difference in the records; then say how often answers differ, as an interval, instead of promising bits that the next machine will not give.
@@ -876,75 +960,100 @@ print(*run_record.differences(whole, whole | {"world_size": 4, "batch_per_rank":
 #
 # Decide first, then open the option.
 #
-# **1. On 64 ranks instead of 8, each with the same model. How many bytes does a rank send in a ring all-reduce of its gradients?**
+# **1.
+# On 64 ranks instead of 8, each with the same model.
+# How many bytes does a rank send in a ring all-reduce of its gradients?**
 #
 # <details><summary>A. Eight times as many: there are eight times as many ranks.</summary>
 #
-# Not quite. All ranks together send about eight times as much. A single rank sends 2·63/64 instead of 2·7/8 times the gradient.
+# Not quite.
+# All ranks together send about eight times as much.
+# A single rank sends 2·63/64 instead of 2·7/8 times the gradient.
 #
 # </details>
 # <details><summary>B. About an eighth more: 2(N−1)/N hardly grows.</summary>
 #
-# Right. 1.97 against 1.75 times the gradient. What does grow is the number of messages in a row, 2(N−1), and so the part of α.
+# Right.
+# 1.97 against 1.75 times the gradient.
+# What does grow is the number of messages in a row, 2(N−1), and so the part of α.
 #
 # </details>
 # <details><summary>C. An eighth: each chunk is smaller.</summary>
 #
-# Not quite. A chunk is smaller, and there are as many more of them to send.
+# Not quite.
+# A chunk is smaller, and there are as many more of them to send.
 #
 # </details>
 #
-# **2. The last batch of an epoch has 20 samples on rank 0 and 4 on rank 1. What does DDP do?**
+# **2.
+# The last batch of an epoch has 20 samples on rank 0 and 4 on rank 1.
+# What does DDP do?**
 #
 # <details><summary>A. It weighs the ranks by their samples.</summary>
 #
-# Not quite. It divides the sum of the gradients by the number of ranks, and knows nothing of samples.
+# Not quite.
+# It divides the sum of the gradients by the number of ranks, and knows nothing of samples.
 #
 # </details>
 # <details><summary>B. It raises an error.</summary>
 #
-# Not quite. Gradients have the shape of the parameters, whatever the batch was. Nothing is there to raise an error.
+# Not quite.
+# Gradients have the shape of the parameters, whatever the batch was.
+# Nothing is there to raise an error.
 #
 # </details>
 # <details><summary>C. It averages both means, so that a sample on rank 1 counts five times as much.</summary>
 #
-# Right. Weigh the losses, or drop the last batch on all ranks.
+# Right.
+# Weigh the losses, or drop the last batch on all ranks.
 #
 # </details>
 #
-# **3. A team quadruples its GPUs and the batch with them, far above the critical batch. What happens?**
+# **3.
+# A team quadruples its GPUs and the batch with them, far above the critical batch.
+# What happens?**
 #
 # <details><summary>A. The training takes a quarter of the time.</summary>
 #
-# Not quite. That is so far *below* the critical batch, where four times the batch needs nearly four times fewer steps.
+# Not quite.
+# That is so far *below* the critical batch, where four times the batch needs nearly four times fewer steps.
 #
 # </details>
 # <details><summary>B. Nearly as many steps as before, at four times the price each.</summary>
 #
-# Right. The gradient was hardly noisy before. Time stays, cost and energy go up fourfold.
+# Right.
+# The gradient was hardly noisy before.
+# Time stays, cost and energy go up fourfold.
 #
 # </details>
 # <details><summary>C. The steps stay, but the result is more accurate by the larger batch.</summary>
 #
-# Not quite. The law counts the steps to the *same* loss; nothing promises a better one.
+# Not quite.
+# The law counts the steps to the *same* loss; nothing promises a better one.
 #
 # </details>
 #
-# **4. Two runs whose records agree in seed, data, commit and sampler answer 1 % of the people differently. Which question comes first?**
+# **4.
+# Two runs whose records agree in seed, data, commit and sampler answer 1 % of the people differently.
+# Which question comes first?**
 #
 # <details><summary>A. Who changed the code?</summary>
 #
-# Not quite. The commit says that nobody did, if the record says that it was clean.
+# Not quite.
+# The commit says that nobody did, if the record says that it was clean.
 #
 # </details>
 # <details><summary>B. Was the seed really set on every rank?</summary>
 #
-# Not quite. The records agree in the seed and in how samples are dealt out; but they name other inputs that change the bits without anybody's mistake.
+# Not quite.
+# The records agree in the seed and in how samples are dealt out; but they name other inputs that change the bits without anybody's mistake.
 #
 # </details>
 # <details><summary>C. Did both run on the same number of ranks, with the same libraries on the same kind of processor?</summary>
 #
-# Right. Each of them can change the order of the sums, or the instructions used. `differences` lists them.
+# Right.
+# Each of them can change the order of the sums, or the instructions used.
+# `differences` lists them.
 #
 # </details>
 #

@@ -27,10 +27,13 @@ for package in ("numpy", "torch"):
 #
 # > Megatron-LM's column-parallel linear layers split one layer over several devices.
 #
-# So say the articles that this course grew from, and stop there. Whoever builds on that sentence alone gets a layer that is right and sends several times the bytes it has to; whoever forgets one of two small operators gets *wrong gradients and no error*. People who rent a cluster by the hour pay for the first, people who use the model for the second.
+# So say the articles that this course grew from, and stop there.
+# Whoever builds on that sentence alone gets a layer that is right and sends several times the bytes it has to; whoever forgets one of two small operators gets *wrong gradients and no error*.
+# People who rent a cluster by the hour pay for the first, people who use the model for the second.
 #
-# **The rule for the verdict was written before measuring.** The claim holds if outputs and all gradients are those of the whole layer (within 10⁻⁵ of the largest entry in float32, 10⁻¹² in float64, on 2 and 4 ranks), if the bytes are those of the formula to the byte, and if each rank holds just its share of the weights. It is "holds if" where columns alone send more
-# than columns and rows together.
+# **The rule for the verdict was written before measuring.**
+# The claim holds if outputs and all gradients are those of the whole layer (within 10⁻⁵ of the largest entry in float32, 10⁻¹² in float64, on 2 and 4 ranks), if the bytes are those of the formula to the byte, and if each rank holds just its share of the weights.
+# It is "holds if" where columns alone send more than columns and rows together.
 #
 # Three ways to use t, p and d devices have names now: **data** parallelism (chapter 09) splits the batch, **pipeline** parallelism (chapter 10) the layers, **tensor** parallelism splits *inside* a layer.
 #
@@ -38,11 +41,13 @@ for package in ("numpy", "torch"):
 #
 # ### One matrix, two cuts
 #
-# A linear layer computes $Y = XA$. There are two ways to give t ranks a part of $A$ each:
+# A linear layer computes $Y = XA$.
+# There are two ways to give t ranks a part of $A$ each:
 #
 # $$\text{columns: } X\,[A_1\; A_2] = [XA_1\; XA_2] \qquad\qquad \text{rows: } [X_1\; X_2]\begin{bmatrix}A_1\\A_2\end{bmatrix} = X_1A_1 + X_2A_2 .$$
 #
-# By **columns** every rank needs the whole $X$ and gets a *part* of $Y$. By **rows** every rank needs a *part* of $X$ and gets a *summand* of $Y$.
+# By **columns** every rank needs the whole $X$ and gets a *part* of $Y$.
+# By **rows** every rank needs a *part* of $X$ and gets a *summand* of $Y$.
 
 # %%
 import numpy as np
@@ -74,7 +79,9 @@ print("columns ", np.concatenate([X @ A[:, :2], X @ A[:, 2:]], axis=1))
 print("rows    ", X[:, :2] @ A[:2] + X[:, 2:] @ A[2:])
 
 # %% [markdown]
-# Now put two layers behind each other with a GELU between, as every transformer does: $Y = \text{GELU}(XA)\,B$. If $A$ is cut by **columns**, a rank applies the GELU to its own part, and what it holds is just the part of the input that *rows* of $B$ need: **nothing has to be exchanged between the two layers**. If $A$ is cut by rows, the GELU needs the sum first, because
+# Now put two layers behind each other with a GELU between, as every transformer does: $Y = \text{GELU}(XA)\,B$.
+# If $A$ is cut by **columns**, a rank applies the GELU to its own part, and what it holds is just the part of the input that *rows* of $B$ need: **nothing has to be exchanged between the two layers**.
+# If $A$ is cut by rows, the GELU needs the sum first, because
 
 # %% tags=["nbval-check-output"]
 import torch
@@ -86,7 +93,11 @@ print(f"GELU(a) + GELU(b) = {gelu(a) + gelu(b):.3f}, GELU(a + b) = {gelu(a + b):
 # %% [markdown]
 # ### Two operators
 #
-# What happens at the ends of the pair? Forward: $X$ is whole on every rank already, and the summands of $Y$ need an all-reduce. Backward it is the mirror image. Every rank has the whole gradient of $Y$, but of $X$ it knows only what flowed through *its* columns: those have to be summed. Megatron-LM calls the two operators **f** and **g**:
+# What happens at the ends of the pair?
+# Forward: $X$ is whole on every rank already, and the summands of $Y$ need an all-reduce.
+# Backward it is the mirror image.
+# Every rank has the whole gradient of $Y$, but of $X$ it knows only what flowed through *its* columns: those have to be summed.
+# Megatron-LM calls the two operators **f** and **g**:
 #
 # | | forward | backward | stands |
 # |---|---|---|---|
@@ -124,7 +135,9 @@ class G(torch.autograd.Function):
 
 
 # %% [markdown]
-# That is nearly all there is to Megatron-LM. Here is the feed-forward block on t ranks: every rank makes the whole layers from one seed, and keeps its share. (PyTorch stores $A$ transposed, so that columns of $A$ are *rows* of `weight`.)
+# That is nearly all there is to Megatron-LM.
+# Here is the feed-forward block on t ranks: every rank makes the whole layers from one seed, and keeps its share.
+# (PyTorch stores $A$ transposed, so that columns of $A$ are *rows* of `weight`.)
 
 # %%
 from helix.distributed import RankFailed, counted, launch
@@ -166,11 +179,15 @@ for t in (2, 4):
 print("b·s·h numbers of 4 bytes are", 4 * b * s * h)
 
 # %% [markdown]
-# One all-reduce of $bsh$ numbers each way, *whatever t is and however wide the inner layer*. `helix.distributed.tensor_parallel` has the layers as modules, with groups of ranks and clear refusals.
+# One all-reduce of $bsh$ numbers each way, *whatever t is and however wide the inner layer*.
+# `helix.distributed.tensor_parallel` has the layers as modules, with groups of ranks and clear refusals.
 #
 # ### Attention: cut by heads
 #
-# Attention is made of heads that do not know of each other. So queries, keys and values are cut by columns, *head by head*, and the output projection by rows: again f before and g after. One trap: many models keep queries, keys and values in **one** matrix of 3h rows. The first 1/t of its rows is no share of the heads:
+# Attention is made of heads that do not know of each other.
+# So queries, keys and values are cut by columns, *head by head*, and the output projection by rows: again f before and g after.
+# One trap: many models keep queries, keys and values in **one** matrix of 3h rows.
+# The first 1/t of its rows is no share of the heads:
 
 # %%
 rows = np.repeat(np.arange(3), 4)[:, None] * np.ones(3)  # 0 queries, 1 keys, 2 values; four heads of one row each
@@ -200,7 +217,8 @@ print(list(launch(rows_of_rank)))
 # %% [markdown]
 # ### A whole layer
 #
-# Norms and residuals are computed whole on every rank: they are cheap, and their inputs are whole. So a layer has two all-reduces forward and two backward, each of $bsh$ numbers; as a ring each rank sends
+# Norms and residuals are computed whole on every rank: they are cheap, and their inputs are whole.
+# So a layer has two all-reduces forward and two backward, each of $bsh$ numbers; as a ring each rank sends
 #
 # $$4 \cdot 2\,\frac{t-1}{t}\,bsh = 8\,\frac{t-1}{t}\,bsh .$$
 
@@ -227,7 +245,9 @@ for t in (1, 2, 4):
 # %% [markdown]
 # ### Columns alone
 #
-# Why not cut *every* layer by columns, and gather its output? It is right, too. The record counted it for the feed-forward block, on two and four ranks and eight shapes: the output has to be gathered twice, the wide one in the middle as well, and backward f has to sum a gradient of 4h:
+# Why not cut *every* layer by columns, and gather its output?
+# It is right, too.
+# The record counted it for the feed-forward block, on two and four ranks and eight shapes: the output has to be gathered twice, the wide one in the middle as well, and backward f has to sum a gradient of 4h:
 
 # %% tags=["nbval-check-output"]
 from helix.record import results
@@ -238,11 +258,13 @@ assert low == high
 print(f"columns and columns send {low:.2f} times the bytes of columns and rows, in all shapes, on 2 and on 4 ranks")
 
 # %% [markdown]
-# On paper: gathering sends $\frac{t-1}{t}(4+1)\,bsh$ forward and $2\frac{t-1}{t}(1+4)\,bsh$ backward, 15 of these units instead of 4. (Gathering could scatter in its backward pass instead of leaving the sum to f; that would be 11.)
+# On paper: gathering sends $\frac{t-1}{t}(4+1)\,bsh$ forward and $2\frac{t-1}{t}(1+4)\,bsh$ backward, 15 of these units instead of 4.
+# (Gathering could scatter in its backward pass instead of leaving the sum to f; that would be 11.)
 #
 # ### What goes wrong
 #
-# Four mistakes, in the output of a layer, relative to its largest entry; five seeds from the record. **None of them raises anything**, all shapes fit, and a training goes on with them:
+# Four mistakes, in the output of a layer, relative to its largest entry; five seeds from the record.
+# **None of them raises anything**, all shapes fit, and a training goes on with them:
 
 # %%
 import pandas as pd
@@ -255,7 +277,9 @@ pd.DataFrame(
 )
 
 # %% [markdown]
-# The bias that every rank adds before the sum counts t times. With biases at 0, as many models start, *that one does not show at all*. This is why every layer here is held against the whole one, in outputs **and gradients**: leave out f, and the output stays right while the gradient of everything below is a part of the sum.
+# The bias that every rank adds before the sum counts t times.
+# With biases at 0, as many models start, *that one does not show at all*.
+# This is why every layer here is held against the whole one, in outputs **and gradients**: leave out f, and the output stays right while the gradient of everything below is a part of the sum.
 
 
 # %%
@@ -318,11 +342,14 @@ with socket.socket() as other:  # another program holds the port where the ranks
         print(str(error).replace(str(other.getsockname()[1]), "P"))
 
 # %% [markdown]
-# And **chance**: dropout on what is whole everywhere (after g) must drop the same entries on all ranks, or the copies drift apart; dropout inside the split part must drop *different* ones. So Megatron-LM keeps two random states. `launch` gives each rank a seed of its own; what is to be alike has to be seeded alike.
+# And **chance**: dropout on what is whole everywhere (after g) must drop the same entries on all ranks, or the copies drift apart; dropout inside the split part must drop *different* ones.
+# So Megatron-LM keeps two random states.
+# `launch` gives each rank a seed of its own; what is to be alike has to be seeded alike.
 #
 # ### PyTorch's own
 #
-# `parallelize_module` takes an ordinary module and a plan, and makes its weights `DTensor`s that know how they are cut. The rules are the ones you know:
+# `parallelize_module` takes an ordinary module and a plan, and makes its weights `DTensor`s that know how they are cut.
+# The rules are the ones you know:
 
 
 # %%
@@ -347,7 +374,9 @@ print("equal to ours:", equal)
 print(calls, placements)
 
 # %% [markdown]
-# The plan also takes inputs and outputs that are cut by *positions* (`Shard(0)`), so that norms and dropout between the layers work on a part of them: **sequence parallelism** (Korthikanti et al., 2022). Each all-reduce becomes an all-gather before the columns and a reduce-scatter after the rows. What does it cost?
+# The plan also takes inputs and outputs that are cut by *positions* (`Shard(0)`), so that norms and dropout between the layers work on a part of them: **sequence parallelism** (Korthikanti et al., 2022).
+# Each all-reduce becomes an all-gather before the columns and a reduce-scatter after the rows.
+# What does it cost?
 
 
 # %%
@@ -378,7 +407,9 @@ print("the all-reduce of g, as a ring:", 2 * (2 - 1) / 2 * 4 * b * s * h)
 #
 # ### Memory
 #
-# Weights, gradients and Adam's states fall to 1/t, but for norms and a few biases. Activations fall less: what f and the norms see is whole on every rank. Counted, for one layer (bytes that autograd saves; width 256):
+# Weights, gradients and Adam's states fall to 1/t, but for norms and a few biases.
+# Activations fall less: what f and the norms see is whole on every rank.
+# Counted, for one layer (bytes that autograd saves; width 256):
 
 # %%
 table = {
@@ -389,11 +420,15 @@ table = {
 pd.DataFrame(table).T.map("{:.1%} of one rank's".format)
 
 # %% [markdown]
-# Without dropout and with fused attention a layer saves $sbh(4 + 12/t)$ numbers. Korthikanti et al. (2022) give $sbh(10 + 24/t + \dots)$ bytes for one with dropout in 16 bits. The first summand does not divide; sequence parallelism cuts it as well.
+# Without dropout and with fused attention a layer saves $sbh(4 + 12/t)$ numbers.
+# Korthikanti et al. (2022) give $sbh(10 + 24/t + \dots)$ bytes for one with dropout in 16 bits.
+# The first summand does not divide; sequence parallelism cuts it as well.
 #
 # ### When it stops paying
 #
-# Those all-reduces stand *between* matrix products that need their result, so in this schedule nothing overlaps with them. The time of a layer's products falls with t; that of its messages **grows**: 2(t − 1)/t in bytes, and 2(t − 1) steps of the ring, each with a latency (10 µs here, assumed; for narrow layers it is the larger part). On paper, a layer of width h on A100s with 300 GB/s between the GPUs of a node, and 25 GB/s a GPU between nodes:
+# Those all-reduces stand *between* matrix products that need their result, so in this schedule nothing overlaps with them.
+# The time of a layer's products falls with t; that of its messages **grows**: 2(t − 1)/t in bytes, and 2(t − 1) steps of the ring, each with a latency (10 µs here, assumed; for narrow layers it is the larger part).
+# On paper, a layer of width h on A100s with 300 GB/s between the GPUs of a node, and 25 GB/s a GPU between nodes:
 
 # %%
 from helix.distributed.clusters import selene
@@ -429,7 +464,9 @@ plots.show(
 #
 # ### Three dimensions at once
 #
-# A plan for a cluster chooses t, p and d with t·p·d GPUs, a micro-batch, and whether activations are computed again. `planner.plan` tries all that divide, drops what does not fit with the reason, and sorts the rest by estimated time. A model of 7.5 billion parameters on 64 A100s, 512 sequences of 2,048 tokens a step:
+# A plan for a cluster chooses t, p and d with t·p·d GPUs, a micro-batch, and whether activations are computed again.
+# `planner.plan` tries all that divide, drops what does not fit with the reason, and sorts the rest by estimated time.
+# A model of 7.5 billion parameters on 64 A100s, 512 sequences of 2,048 tokens a step:
 
 # %%
 from helix.distributed import planner
@@ -476,7 +513,8 @@ plots.show(
 )
 
 # %% [markdown]
-# Where does each GPU stand in that plan? Ranks run through t first, so that a layer's ranks are neighbours in a node, then d, then p:
+# Where does each GPU stand in that plan?
+# Ranks run through t first, so that a layer's ranks are neighbours in a node, then d, then p:
 
 # %%
 t, p, d = (getattr(best.layout, name) for name in ("tensor", "pipeline", "data"))
@@ -496,7 +534,9 @@ plots.show(
 # %% [markdown]
 # ### Against published runs
 #
-# A planner that nobody checked is an opinion. Narayanan et al. (2021), Table 1, give ten runs with layout and throughput. The record holds ours against them; one row is computed again here:
+# A planner that nobody checked is an opinion.
+# Narayanan et al. (2021), Table 1, give ten runs with layout and throughput.
+# The record holds ours against them; one row is computed again here:
 
 # %%
 from helix.distributed import published
@@ -523,7 +563,10 @@ unfitted = (rows["throughput"] / rows["published throughput"] - 1).abs()[5:].max
 print(f"the published layout is our first choice in {first} of {len(rows)} rows; throughput is off by {off:.1%} at most, by {unfitted:.1%} in the five rows that nothing was fitted to")
 
 # %% [markdown]
-# Of these, one row leaves nothing else that fits, and two only two others. What the planner gets wrong is visible too: from 3.6 to 39 billion parameters it would split less by t than the authors did, and it prefers micro-batches of 1, because it does not know that small matrix products are slower. One number in it, the share of the peak that products reach, was fitted to the five *smaller* rows. It is an estimate to argue with, not a promise.
+# Of these, one row leaves nothing else that fits, and two only two others.
+# What the planner gets wrong is visible too: from 3.6 to 39 billion parameters it would split less by t than the authors did, and it prefers micro-batches of 1, because it does not know that small matrix products are slower.
+# One number in it, the share of the peak that products reach, was fitted to the five *smaller* rows.
+# It is an estimate to argue with, not a promise.
 #
 # A plan that cannot be kept is refused with what would be needed:
 
@@ -534,7 +577,8 @@ except planner.NothingFits as error:
     print(error)
 
 # %% [markdown]
-# The command that starts the plan on eight nodes, its Slurm script, and a PyTorchJob for Kubernetes. As in chapter 09: written, checked against their formats, **not run on a cluster**:
+# The command that starts the plan on eight nodes, its Slurm script, and a PyTorchJob for Kubernetes.
+# As in chapter 09: written, checked against their formats, **not run on a cluster**:
 
 # %% tags=["nbval-check-output"]
 from helix.distributed import jobs
@@ -567,10 +611,15 @@ claim(
 # %% [markdown]
 # ## The other strand
 #
-# The plan above runs on 64 GPUs for days. Before *how*, the question is **whether**. Suppose that a public library wants an assistant that answers in its region's language. Three ways: **train** the 7.5 billion parameters from nothing on 150 billion tokens; **fine-tune** an open model of that size on 50 million tokens; or **don't**, and use what exists with good retrieval. (The library and the
-# token counts are assumptions of this page; 20 tokens a parameter is the ratio of Hoffmann et al., 2022, arXiv:2203.15556.)
+# The plan above runs on 64 GPUs for days.
+# Before *how*, the question is **whether**.
+# Suppose that a public library wants an assistant that answers in its region's language.
+# Three ways: **train** the 7.5 billion parameters from nothing on 150 billion tokens; **fine-tune** an open model of that size on 50 million tokens; or **don't**, and use what exists with good retrieval.
+# (The library and the token counts are assumptions of this page; 20 tokens a parameter is the ratio of Hoffmann et al., 2022, arXiv:2203.15556.)
 #
-# Energy is devices · hours · watts · PUE, and emissions are that times the grid's grams a kilowatt-hour. No input is known exactly, so each has a range. It has a source only if *all three* of its numbers have one; otherwise it is named as assumed:
+# Energy is devices · hours · watts · PUE, and emissions are that times the grid's grams a kilowatt-hour.
+# No input is known exactly, so each has a range.
+# It has a source only if *all three* of its numbers have one; otherwise it is named as assumed:
 
 # %%
 from helix.distributed.footprint import GRIDS, Given, footprint
@@ -597,7 +646,9 @@ for name, one in runs.items():
 print(runs["train, 150·10⁹ tokens"])
 
 # %% [markdown]
-# Fine-tuning is counted here as if it cost as much a token as training. **LoRA** (Hu et al., 2021, arXiv:2106.09685) leaves the model as it is and trains two thin matrices beside each of some products, h·r and r·h numbers. The model then needs no gradients and no Adam, and of three products for each weight the one for its gradient falls away: about two thirds of the arithmetic.
+# Fine-tuning is counted here as if it cost as much a token as training.
+# **LoRA** (Hu et al., 2021, arXiv:2106.09685) leaves the model as it is and trains two thin matrices beside each of some products, h·r and r·h numbers.
+# The model then needs no gradients and no Adam, and of three products for each weight the one for its gradient falls away: about two thirds of the arithmetic.
 
 # %%
 thin = gpt.layers * 4 * 2 * 16 * gpt.hidden  # r = 16, beside queries, keys, values and the output of each layer
@@ -627,7 +678,10 @@ def row(tokens: float, share: float, held: float) -> dict[str, str]:
 pd.DataFrame({way: row(*given) for way, given in ways.items()}).T
 
 # %% [markdown]
-# A GPU-hour at 1 to 4 dollars is **assumed**. The last row is not free: answering costs electricity as well, about the same whichever of these models answers, and it stands in none of the rows. The first two rows differ three-thousandfold, the other three by little that would decide anything. What no row says is which of them *answers well*: held out questions of the people who asked must say that.
+# A GPU-hour at 1 to 4 dollars is **assumed**.
+# The last row is not free: answering costs electricity as well, about the same whichever of these models answers, and it stands in none of the rows.
+# The first two rows differ three-thousandfold, the other three by little that would decide anything.
+# What no row says is which of them *answers well*: held out questions of the people who asked must say that.
 #
 # Where a run stands matters as well:
 
@@ -652,9 +706,14 @@ plots.show(
 )
 
 # %% [markdown]
-# These are no confidence intervals: they multiply all low ends and all high ends. Left out, and not small: making the machines, idle nodes, and the runs that failed before. For BLOOM, Luccioni et al. (2022, arXiv:2211.02001) report 24.7 tonnes for the use of the machines, and 50.5 with their making and idling.
+# These are no confidence intervals: they multiply all low ends and all high ends.
+# Left out, and not small: making the machines, idle nodes, and the runs that failed before.
+# For BLOOM, Luccioni et al. (2022, arXiv:2211.02001) report 24.7 tonnes for the use of the machines, and 50.5 with their making and idling.
 #
-# And who can do this at all? The first run needs eight nodes of eight A100s for about nine days, *if nothing fails*; the second less than an hour of one node. **Whoever cannot rent the first can still do the second.** That too is an effect of the plan: who decides what such models know.
+# And who can do this at all?
+# The first run needs eight nodes of eight A100s for about nine days, *if nothing fails*; the second less than an hour of one node.
+# **Whoever cannot rent the first can still do the second.**
+# That too is an effect of the plan: who decides what such models know.
 #
 # - **Ship (train)** only if nothing that exists can be adapted, the high end of the energy is within a budget that was set before, and the run's record (chapter 09) will let others reuse it, so that it is done *once*.
 # - **Fix (fine-tune)** if a model that exists is licensed for it, and held out questions show what it lacks.
@@ -666,75 +725,99 @@ plots.show(
 #
 # Decide first, then open the option.
 #
-# **1. Why is the first layer of a feed-forward block cut by columns, and the second by rows?**
+# **1.
+# Why is the first layer of a feed-forward block cut by columns, and the second by rows?**
 #
 # <details><summary>A. Because the first is wider than long.</summary>
 #
-# Not quite. The shape does not matter; a square pair is cut in the same way.
+# Not quite.
+# The shape does not matter; a square pair is cut in the same way.
 #
 # </details>
 # <details><summary>B. Because then what one produces is just what the other needs, and the GELU works on whole entries.</summary>
 #
-# Right. Nothing is exchanged between the two; one all-reduce follows the second.
+# Right.
+# Nothing is exchanged between the two; one all-reduce follows the second.
 #
 # </details>
 # <details><summary>C. Because rows need no communication.</summary>
 #
-# Not quite. Rows end in a sum over the ranks: that is the all-reduce.
+# Not quite.
+# Rows end in a sum over the ranks: that is the all-reduce.
 #
 # </details>
 #
-# **2. Somebody leaves f out. What do they see?**
+# **2.
+# Somebody leaves f out.
+# What do they see?**
 #
 # <details><summary>A. An error about shapes.</summary>
 #
-# Not quite. f changes no shape, in neither direction.
+# Not quite.
+# f changes no shape, in neither direction.
 #
 # </details>
 # <details><summary>B. A wrong output from the first step on.</summary>
 #
-# Not quite. Forward, f does nothing. The output of the first step is right.
+# Not quite.
+# Forward, f does nothing.
+# The output of the first step is right.
 #
 # </details>
 # <details><summary>C. At first nothing: the output is right. The gradients below the layer are only a part of their sum.</summary>
 #
-# Right. So hold gradients against the whole layer, not only outputs.
+# Right.
+# So hold gradients against the whole layer, not only outputs.
 #
 # </details>
 #
-# **3. From t = 2 to t = 8 in one node. What happens to the bytes that a rank sends for a layer?**
+# **3.
+# From t = 2 to t = 8 in one node.
+# What happens to the bytes that a rank sends for a layer?**
 #
 # <details><summary>A. They fall to a quarter.</summary>
 #
-# Not quite. Weights and products fall to a quarter. What is exchanged are activations, and they are whole.
+# Not quite.
+# Weights and products fall to a quarter.
+# What is exchanged are activations, and they are whole.
 #
 # </details>
 # <details><summary>B. They grow from ½·8 to ⅞·8 times bsh.</summary>
 #
-# Right. 8(t−1)/t·bsh. Meanwhile the arithmetic falls to a quarter, so the share of the messages grows.
+# Right.
+# 8(t−1)/t·bsh.
+# Meanwhile the arithmetic falls to a quarter, so the share of the messages grows.
 #
 # </details>
 # <details><summary>C. They grow fourfold.</summary>
 #
-# Not quite. Each rank sends 1.75 times as much. All ranks together send 8(t − 1)·bsh: seven times as much.
+# Not quite.
+# Each rank sends 1.75 times as much.
+# All ranks together send 8(t − 1)·bsh: seven times as much.
 #
 # </details>
 #
-# **4. An estimate says 20 MWh, from 12 to 40. The budget is 25. What does the control of this page do?**
+# **4.
+# An estimate says 20 MWh, from 12 to 40.
+# The budget is 25.
+# What does the control of this page do?**
 #
 # <details><summary>A. It lets the run start: 20 is less than 25.</summary>
 #
-# Not quite. With these inputs 40 is possible, and then the budget is gone before the run has ended.
+# Not quite.
+# With these inputs 40 is possible, and then the budget is gone before the run has ended.
 #
 # </details>
 # <details><summary>B. It stops it: the high end is above the budget.</summary>
 #
-# Right. Measure or look up the input with the widest range, and ask again.
+# Right.
+# Measure or look up the input with the widest range, and ask again.
 #
 # </details>
 # <details><summary>C. It takes the mean of 12 and 40.</summary>
 #
-# Not quite. The ends are products of ends, no distribution: their mean means nothing.
+# Not quite.
+# The ends are products of ends, no distribution: their mean means nothing.
 #
 # </details>
 #

@@ -24,8 +24,11 @@ for package in ("numpy", "torch", "scikit-learn", "fairlearn"):
 # %% [markdown]
 # ## The claim
 #
-# An audit has found a gap. Somebody says: *then train it away*. Before any method, look at who is moved when a gap is narrowed. Two tables go through this chapter, and
-# for both we imagine a decision. In both, 1 is the answer that the person wants:
+# An audit has found a gap.
+# Somebody says: *then train it away*.
+# Before any method, look at who is moved when a gap is narrowed.
+# Two tables go through this chapter, and for both we imagine a decision.
+# In both, 1 is the answer that the person wants:
 #
 # | table | the decision | label 1 | a wrong 0 harms | a wrong 1 harms |
 # |---|---|---|---|---|
@@ -36,17 +39,20 @@ for package in ("numpy", "torch", "scikit-learn", "fairlearn"):
 #
 # > ΔDP ≤ 0.1 is reachable with a fairness regulariser in the loss.
 #
-# ΔDP is the absolute difference of the two groups' selection rates. **The rule for the verdict was written before measuring.** The claim holds if, in *both* tables, some strength of the penalty keeps ΔDP ≤ 0.1
-# on validation people in *every one* of 20 runs, and if the strengths so chosen keep it on test people too (the mean of the runs, with its 95 % interval). And a price belongs to
-# the verdict: what accuracy is lost, and what another gap does meanwhile.
+# ΔDP is the absolute difference of the two groups' selection rates.
+# **The rule for the verdict was written before measuring.**
+# The claim holds if, in *both* tables, some strength of the penalty keeps ΔDP ≤ 0.1 on validation people in *every one* of 20 runs, and if the strengths so chosen keep it on test people too (the mean of the runs, with its 95 % interval).
+# And a price belongs to the verdict: what accuracy is lost, and what another gap does meanwhile.
 #
-# We say *mitigation*. No method here makes a model fair; each moves one gap, and moves people.
+# We say *mitigation*.
+# No method here makes a model fair; each moves one gap, and moves people.
 #
 # ## The idea, built up
 #
 # ### The gap that is there
 #
-# The sensitive attribute is kept apart: it is never among the features `X`. The model is a network with 64 hidden units.
+# The sensitive attribute is kept apart: it is never among the features `X`.
+# The model is a network with 64 hidden units.
 
 # %%
 import numpy as np
@@ -67,8 +73,9 @@ before = (scores["test"] > 0.5).astype(int)
 group_metrics(test.y, before, test.groups)[["n", "base_rate", "selection_rate", "tpr", "ppv", "accuracy"]].round(3)
 
 # %% [markdown]
-# Of 100 men three times as many are selected as of 100 women, and a woman *with* label 1 is passed over more often than such a man. Leaving the attribute out has not prevented it. The record of this chapter (20 runs; a run draws the training rows anew, with replacement) holds three models that
-# differ in nothing but what they may see:
+# Of 100 men three times as many are selected as of 100 women, and a woman *with* label 1 is passed over more often than such a man.
+# Leaving the attribute out has not prevented it.
+# The record of this chapter (20 runs; a run draws the training rows anew, with replacement) holds three models that differ in nothing but what they may see:
 
 # %% tags=["nbval-check-output"]
 from helix.record import results
@@ -79,13 +86,15 @@ for name in ("group among the features", "baseline", "proxies dropped"):
     print(f"{name:25} ΔDP {one['demographic_parity']['value']:.3f}, accuracy {one['accuracy']['value']:.3f}")
 
 # %% [markdown]
-# **Leaving the attribute out is no mitigation.** The baseline never saw sex, and its gap is nearly as wide as that of a model which did: `relationship` says "Husband" or "Wife". Dropping that column too, and
-# `marital_status`, costs three points of accuracy, and on average still does not keep 0.1.
+# **Leaving the attribute out is no mitigation.**
+# The baseline never saw sex, and its gap is nearly as wide as that of a model which did: `relationship` says "Husband" or "Wife".
+# Dropping that column too, and `marital_status`, costs three points of accuracy, and on average still does not keep 0.1.
 #
 # ### A penalty in the loss
 #
-# Whatever is in the loss, training makes smaller. So add the gap. A selection (0 or 1) has no gradient, but a probability has, so the penalty is the gap of **mean
-# probabilities** in a batch, times a strength λ:
+# Whatever is in the loss, training makes smaller.
+# So add the gap.
+# A selection (0 or 1) has no gradient, but a probability has, so the penalty is the gap of **mean probabilities** in a batch, times a strength λ:
 #
 # $$L = \text{cross-entropy} + \lambda\,\left|\bar p_0 - \bar p_1\right|, \qquad \bar p_g = \text{mean of } p_i \text{ over group } g .$$
 
@@ -101,7 +110,9 @@ print("both groups:", round(plain_gap(p, torch.tensor([0, 0, 1])).item(), 3))
 print("one group:  ", plain_gap(p, torch.tensor([0, 0, 0])).item())
 
 # %% [markdown]
-# That NaN is the first trouble: the mean of nobody is not a number. What it ruins depends on luck. Here is a batch of men only, and what three ways to write the penalty leave of its gradient:
+# That NaN is the first trouble: the mean of nobody is not a number.
+# What it ruins depends on luck.
+# Here is a batch of men only, and what three ways to write the penalty leave of its gradient:
 
 
 # %%
@@ -130,8 +141,11 @@ for name, shape in {
     print(f"{name:17} value {penalty.item()}, gradients NaN: {bool(model[0].weight.grad.isnan().any())}")
 
 # %% [markdown]
-# The absolute value survives by an accident: PyTorch takes the sign of NaN to be 0, so only the loss that you watch is NaN. With a square, one such batch turns **every weight** into NaN, and making the value 0 afterwards only hides it. Nobody should rely on the
-# accident. The mend is to ask first, and to **skip** the penalty where a group is missing. Here is the whole training step.
+# The absolute value survives by an accident: PyTorch takes the sign of NaN to be 0, so only the loss that you watch is NaN.
+# With a square, one such batch turns **every weight** into NaN, and making the value 0 afterwards only hides it.
+# Nobody should rely on the accident.
+# The mend is to ask first, and to **skip** the penalty where a group is missing.
+# Here is the whole training step.
 
 
 # %%
@@ -146,9 +160,11 @@ def penalised_step(model, optimiser, x, y, code, lam: float) -> None:
 
 
 # %% [markdown]
-# Is skipping a bias of its own? No. *Given how many people of each group a batch holds*, its **signed** gap is right on average, so leaving batches out by these numbers alone bends nothing.
+# Is skipping a bias of its own?
+# No. *Given how many people of each group a batch holds*, its **signed** gap is right on average, so leaving batches out by these numbers alone bends nothing.
 #
-# Eight passes over Adult with λ = 0.3, beside `helix.trust.debiasing.fit`, which trains every network of this chapter. With the same seed and the plain formula as penalty, both do the same.
+# Eight passes over Adult with λ = 0.3, beside `helix.trust.debiasing.fit`, which trains every network of this chapter.
+# With the same seed and the plain formula as penalty, both do the same.
 
 # %%
 model, _, optimiser = begin(99)
@@ -169,8 +185,9 @@ print(f"ΔDP {gaps(test.y, before, test.groups)['demographic_parity']:.3f} → {
 # %% [markdown]
 # ### The noise of small batches
 #
-# The second trouble is quieter. Where the true gap is 0, the gaps of batches scatter on both sides of it, and the mean of *absolute values* is not 0: it is larger than the absolute value of the mean. The record drew 4,000 batches of
-# each size from fixed scores, once the baseline's, and once the same scores dealt out anew, so that there is no gap.
+# The second trouble is quieter.
+# Where the true gap is 0, the gaps of batches scatter on both sides of it, and the mean of *absolute values* is not 0: it is larger than the absolute value of the mean.
+# The record drew 4,000 batches of each size from fixed scores, once the baseline's, and once the same scores dealt out anew, so that there is no gap.
 
 # %%
 from helix import measure, plots
@@ -201,7 +218,8 @@ for size in ("8", "16", "64", "512"):
     )
 
 # %% [markdown]
-# Where the sign is wrong by chance, the penalty pushes the wrong way. So take the **sign** from a running estimate over the last batches, and the gradient from the batch:
+# Where the sign is wrong by chance, the penalty pushes the wrong way.
+# So take the **sign** from a running estimate over the last batches, and the gradient from the batch:
 
 
 # %%
@@ -213,7 +231,9 @@ def steady_gap(p: torch.Tensor, code: torch.Tensor, running: float | None) -> tu
 
 
 # %% [markdown]
-# That, with the skipped batch, is `debiasing.GapRegulariser`. Does it matter? The record trained with both, λ = 0.2, five seeds:
+# That, with the skipped batch, is `debiasing.GapRegulariser`.
+# Does it matter?
+# The record trained with both, λ = 0.2, five seeds:
 
 # %% tags=["nbval-check-output"]
 for name in ("plain 16", "safe 16", "plain 512", "safe 512"):
@@ -221,12 +241,15 @@ for name in ("plain 16", "safe 16", "plain 512", "safe 512"):
     print(f"{name:9} ΔDP {one['demographic_parity']['value']:.3f}, accuracy {one['accuracy']['value']:.3f}")
 
 # %% [markdown]
-# The baseline has 0.178. With batches of 16 the plain formula closes 0.04 of that and the steady one 0.06; with 512 people there is nothing left to mend. So large batches come first.
+# The baseline has 0.178.
+# With batches of 16 the plain formula closes 0.04 of that and the steady one 0.06; with 512 people there is nothing left to mend.
+# So large batches come first.
 #
 # ### An adversary
 #
-# Another idea: if nobody can read the group from the model's output, the output is the same for both. So train a second network, the **adversary**, to guess the group $a$ from the logit $z$, and train
-# the model to make that impossible. Both at once, by one trick: between the two stands a layer that passes numbers on unchanged, and **turns gradients round** on the way back, times a strength $\alpha$:
+# Another idea: if nobody can read the group from the model's output, the output is the same for both.
+# So train a second network, the **adversary**, to guess the group $a$ from the logit $z$, and train the model to make that impossible.
+# Both at once, by one trick: between the two stands a layer that passes numbers on unchanged, and **turns gradients round** on the way back, times a strength $\alpha$:
 #
 # $$\text{forward: } u = z, \qquad \text{back: } \frac{\partial L}{\partial z} \leftarrow -\alpha\,\frac{\partial L}{\partial u}.$$
 
@@ -261,8 +284,8 @@ def adversarial_step(model, guesser, optimiser, x, y, code, alpha: float) -> Non
 
 
 # %% [markdown]
-# One loss, one `backward`: the adversary steps **down** its loss and gets better at guessing; what flows on into the model has changed its sign, so the model steps **up** that loss. (Turn the adversary's own gradient too, and it never learns: an opponent who
-# does not try is no test.)
+# One loss, one `backward`: the adversary steps **down** its loss and gets better at guessing; what flows on into the model has changed its sign, so the model steps **up** that loss.
+# (Turn the adversary's own gradient too, and it never learns: an opponent who does not try is no test.)
 
 # %%
 model, guesser, optimiser = begin(99)
@@ -276,7 +299,9 @@ ours, theirs = (debiasing.probabilities(one, test.X) for one in (model, fitted))
 print("the same to a millionth:", bool(np.abs(ours - theirs).max() < 1e-6))
 
 # %% [markdown]
-# An adversary needs no formula of the gap, and can be built for more groups than two. Its price is a game between two networks, which can swing. Between which accuracies would one more run on COMPAS lie (95 %)?
+# An adversary needs no formula of the gap, and can be built for more groups than two.
+# Its price is a game between two networks, which can swing.
+# Between which accuracies would one more run on COMPAS lie (95 %)?
 
 # %% tags=["nbval-check-output"]
 for name in ("baseline", "thresholds 0.02", "adversary 4", "adversary 16"):
@@ -284,8 +309,9 @@ for name in ("baseline", "thresholds 0.02", "adversary 4", "adversary 16"):
     print(f"COMPAS, {name:15} {one['one_low']:.2f} to {one['one_high']:.2f}")
 
 # %% [markdown]
-# The best-known version is AIF360's `AdversarialDebiasing` (after B. H. Zhang and others, 2018). Its adversary sees the true label beside the output, which the paper does for equalised odds. It needs TensorFlow, and so an environment of its own (`python3 kit.py env tensorflow`); this
-# page does not need it, since the record holds what it did with its own defaults, in 20 runs on the same samples:
+# The best-known version is AIF360's `AdversarialDebiasing` (after B. H. Zhang and others, 2018).
+# Its adversary sees the true label beside the output, which the paper does for equalised odds.
+# It needs TensorFlow, and so an environment of its own (`python3 kit.py env tensorflow`); this page does not need it, since the record holds what it did with its own defaults, in 20 runs on the same samples:
 
 # %% tags=["nbval-check-output"]
 for table, one in record["aif360"].items():
@@ -294,13 +320,16 @@ for table, one in record["aif360"].items():
     print(f"{table:6} within 0.1 in {one['within']} of {one['of']} runs; change:", ", ".join(told))
 
 # %% [markdown]
-# On Adult it halves ΔDP for less than a point of accuracy, and the equalised-odds gap *widens* all the same. On COMPAS the default strength (0.1) changes nothing that the intervals can tell from 0. One trap: AIF360's table keeps the group **among the
-# features**, so that the usual call tells the model what it must not know; `helix.trust.aif360_adversary` takes it out.
+# On Adult it halves ΔDP for less than a point of accuracy, and the equalised-odds gap *widens* all the same.
+# On COMPAS the default strength (0.1) changes nothing that the intervals can tell from 0.
+# One trap: AIF360's table keeps the group **among the features**, so that the usual call tells the model what it must not know; `helix.trust.aif360_adversary` takes it out.
 #
 # ### Weights before training
 #
-# The gap can also be mended in the data. In Adult, 11 of 100 women have the label 1 and 31 of 100 men. If group and label had nothing to do with each other, a cell of the table (group, label) would hold $P(g)\,P(y)$ of all people. So let each
-# person count by the ratio of what would be there to what is there (**reweighing**):
+# The gap can also be mended in the data.
+# In Adult, 11 of 100 women have the label 1 and 31 of 100 men.
+# If group and label had nothing to do with each other, a cell of the table (group, label) would hold $P(g)\,P(y)$ of all people.
+# So let each person count by the ratio of what would be there to what is there (**reweighing**):
 #
 # $$w(g, y) = \frac{P(g)\,P(y)}{P(g, y)} .$$
 
@@ -325,12 +354,15 @@ for name in ("Female", "Male"):
     print(f"{name:6} weights {heavy}, label 1: {rates[0]:.3f} → {rates[1]:.3f}")
 
 # %% [markdown]
-# A woman with a high income counts as more than two people now. Nothing in the model changes, and any library that takes sample weights can be used. But there is no strength to turn: reweighing gives
-# *one* result, and if that misses the limit, the method has no answer. And a label that is unjust keeps its injustice; it is only counted differently.
+# A woman with a high income counts as more than two people now.
+# Nothing in the model changes, and any library that takes sample weights can be used.
+# But there is no strength to turn: reweighing gives *one* result, and if that misses the limit, the method has no answer.
+# And a label that is unjust keeps its injustice; it is only counted differently.
 #
 # ### Thresholds after training
 #
-# The simplest idea of all: leave the model alone, and let each group have the threshold that selects the same share of it. The threshold is a **quantile** of the group's own scores, and it is chosen on *validation* people.
+# The simplest idea of all: leave the model alone, and let each group have the threshold that selects the same share of it.
+# The threshold is a **quantile** of the group's own scores, and it is chosen on *validation* people.
 
 # %%
 figure, axes = plots.figure(height=3.0, columns=2, sharey=True)
@@ -371,10 +403,14 @@ print(f"test: ΔDP {now:.3f}, accuracy {np.mean(selected == test.y):.3f} (baseli
 assert now < 0.03
 
 # %% [markdown]
-# `debiasing.parity_thresholds` also tries shares that lie up to `eps` apart, which costs less. Two things to notice. The group must be **known when the decision is made**; that may be forbidden where you are, and is a choice of its own anywhere: two
-# people with the same score are now answered differently. And *validation* in the sentence above is not a formality:
+# `debiasing.parity_thresholds` also tries shares that lie up to `eps` apart, which costs less.
+# Two things to notice.
+# The group must be **known when the decision is made**; that may be forbidden where you are, and is a choice of its own anywhere: two people with the same score are now answered differently.
+# And *validation* in the sentence above is not a formality:
 #
-# **Thresholds tuned on test look better than they are.** Tune on 200 people, and look once at these 200 and once at everybody else. Twenty draws:
+# **Thresholds tuned on test look better than they are.**
+# Tune on 200 people, and look once at these 200 and once at everybody else.
+# Twenty draws:
 
 
 # %%
@@ -397,15 +433,19 @@ for name, (gap, accuracy) in zip(("the 200 tuned on", "everybody else"), optimis
 assert optimism[1, 0] > 2 * optimism[0, 0] and optimism[1, 1] < optimism[0, 1]
 
 # %% [markdown]
-# The gap that is reported is a fraction of the gap that comes. Whoever never looks at others will not find out; those who are judged will.
+# The gap that is reported is a fraction of the gap that comes.
+# Whoever never looks at others will not find out; those who are judged will.
 #
 # ### A reduction: other labels, other weights
 #
-# The last method puts the constraint into the *data* of an ordinary classifier, round by round. Put a **price** $\mu$ on the gap: selecting somebody of the group that is behind ($g_0$) earns something, selecting somebody of the other ($g_1$) costs it. Answering 1 to person $i$ is then worth
+# The last method puts the constraint into the *data* of an ordinary classifier, round by round.
+# Put a **price** $\mu$ on the gap: selecting somebody of the group that is behind ($g_0$) earns something, selecting somebody of the other ($g_1$) costs it.
+# Answering 1 to person $i$ is then worth
 #
 # $$c_i = \underbrace{(2y_i - 1)}_{\text{right or wrong}} + \mu \cdot \begin{cases} +1/P(g_0) & i \in g_0 \\ -1/P(g_1) & i \in g_1 .\end{cases}$$
 #
-# Where $c_i > 0$ the best answer is 1, else 0, and $|c_i|$ says how much is at stake. So any classifier that takes weights can be trained on the labels $[c_i > 0]$ with the weights $|c_i|$.
+# Where $c_i > 0$ the best answer is 1, else 0, and $|c_i|$ says how much is at stake.
+# So any classifier that takes weights can be trained on the labels $[c_i > 0]$ with the weights $|c_i|$.
 
 
 # %%
@@ -432,8 +472,10 @@ for price in (0.0, 0.05, 0.1, 0.2):
     print(f"price {price:.2f}: ΔDP {gap:.3f}, accuracy {np.mean(answers == test.y):.3f}")
 
 # %% [markdown]
-# Which price? Let it be found: as long as the gap is above the bound, the price rises, and where the gap has turned round, it falls. **Exponentiated gradient** does that with one weight for each side of the bound, $\mu_\pm \propto e^{\theta_\pm}$,
-# where $\theta_\pm$ adds up by how much the bound was broken on that side. The answer is the *mixture* of all rounds: each decision is made by one classifier, drawn by chance.
+# Which price?
+# Let it be found: as long as the gap is above the bound, the price rises, and where the gap has turned round, it falls.
+# **Exponentiated gradient** does that with one weight for each side of the bound, $\mu_\pm \propto e^{\theta_\pm}$, where $\theta_\pm$ adds up by how much the bound was broken on that side.
+# The answer is the *mixture* of all rounds: each decision is made by one classifier, drawn by chance.
 
 # %%
 theta, rounds = np.zeros(2), []
@@ -450,8 +492,10 @@ print("price:", " ".join(f"{price:.2f}" for price, _ in rounds))
 print("gap:  ", " ".join(f"{gap:.2f}" for _, gap in rounds), f" mixture {np.mean([gap for _, gap in rounds]):.2f}")
 
 # %% [markdown]
-# The price overshoots, comes back, and settles where the gap is just the bound of 0.1. fairlearn does the same with a search for the best mixture. Mind its words: `difference_bound` limits how far each group may lie from **everybody**, so that two
-# groups may lie up to *twice* as far apart. (`eps` sounds like that bound; since fairlearn 0.5 it only limits how high the prices may go.)
+# The price overshoots, comes back, and settles where the gap is just the bound of 0.1.
+# fairlearn does the same with a search for the best mixture.
+# Mind its words: `difference_bound` limits how far each group may lie from **everybody**, so that two groups may lie up to *twice* as far apart.
+# (`eps` sounds like that bound; since fairlearn 0.5 it only limits how high the prices may go.)
 
 # %%
 from fairlearn.reductions import DemographicParity, ExponentiatedGradient
@@ -463,12 +507,16 @@ gap = gaps(test.y, drawn[0], test.groups)["demographic_parity"]
 print(f"ΔDP {gap:.3f}; {np.sum(drawn[0] != drawn[1])} of {len(test.y):,} people are answered by the draw")
 
 # %% [markdown]
-# That last number is a price too: more than a hundred people get a yes or a no by a lot that nobody sees. Who would explain it to them?
+# That last number is a price too: more than a hundred people get a yes or a no by a lot that nobody sees.
+# Who would explain it to them?
 #
 # ## The measurement
 #
-# `experiments/13_debiasing.py` gave every method and strength 20 runs on both tables. A run draws the training rows anew, and sets the first weights. All strengths were chosen on validation, by one rule: **the most accurate setting with ΔDP ≤ 0.1**. If no
-# setting keeps it, the method has *failed* in this run, and is counted as failed. First, all settings as they are on test people:
+# `experiments/13_debiasing.py` gave every method and strength 20 runs on both tables.
+# A run draws the training rows anew, and sets the first weights.
+# All strengths were chosen on validation, by one rule: **the most accurate setting with ΔDP ≤ 0.1**.
+# If no setting keeps it, the method has *failed* in this run, and is counted as failed.
+# First, all settings as they are on test people:
 
 # %%
 methods = ("regulariser", "adversary", "reweighing", "thresholds", "threshold optimiser", "exponentiated gradient")
@@ -508,8 +556,10 @@ for table, one in record["tables"].items():
         print(f"{table:6} {name:13} ΔDP {found['demographic_parity']['value']:.3f}, selects {found['selected']['value']:.1%}")
 
 # %% [markdown]
-# Beware of the lowest points on the left. On Adult λ = 8 has no gap because it selects **hardly anybody**; on COMPAS, because it selects **nearly everybody**. A gap can always be closed by deciding nothing. Now the other axis: the equalised-odds gap, the larger one
-# of the differences in TPR and in FPR.
+# Beware of the lowest points on the left.
+# On Adult λ = 8 has no gap because it selects **hardly anybody**; on COMPAS, because it selects **nearly everybody**.
+# A gap can always be closed by deciding nothing.
+# Now the other axis: the equalised-odds gap, the larger one of the differences in TPR and in FPR.
 
 # %%
 figure, axes = tradeoff("equalised_odds", "equalised-odds gap")
@@ -523,7 +573,8 @@ plots.show(
 )
 
 # %% [markdown]
-# The same in numbers, for what the rule chose. A change is against the same run without mitigation.
+# The same in numbers, for what the rule chose.
+# A change is against the same run without mitigation.
 
 # %% tags=["nbval-check-output"]
 for table, one in record["tables"].items():
@@ -535,7 +586,8 @@ for table, one in record["tables"].items():
         print()
 
 # %% [markdown]
-# In how many of these eleven does the equalised-odds gap rise, by its interval? That is asserted, not left to the eye.
+# In how many of these eleven does the equalised-odds gap rise, by its interval?
+# That is asserted, not left to the eye.
 
 # %% tags=["nbval-check-output"]
 odds = record["odds"]["limit"]
@@ -544,7 +596,9 @@ assert len(odds["rises"]) == 6 and all(name.startswith("adult") for name in odds
 assert len(odds["falls"]) == 5 and all(name.startswith("compas") for name in odds["falls"])
 
 # %% [markdown]
-# On Adult it rises with **every** method, on COMPAS it falls with each that has an answer. Why so different? Train a few strengths live, with a seed that the record has not seen, and look at the two groups instead of their gap.
+# On Adult it rises with **every** method, on COMPAS it falls with each that has an answer.
+# Why so different?
+# Train a few strengths live, with a seed that the record has not seen, and look at the two groups instead of their gap.
 
 # %%
 strengths = (0.1, 0.2, 0.3, 0.5)
@@ -570,10 +624,14 @@ plots.show(
 )
 
 # %% [markdown]
-# The lines on the right **cross**. Without mitigation a woman with a high income is passed over more often than such a man. A weak penalty closes *both* gaps (at λ = 0.1 the record's odds gap is half of the baseline's). A stronger one pushes the qualified past each other,
-# because on Adult the labels themselves differ by far more than 0.1: who wants equal shares of groups with unequal labels must treat the qualified unequally. On COMPAS the labels differ by 0.13 only: at a ΔDP near 0.1 the penalty has brought the two lines together, and hardly across.
+# The lines on the right **cross**.
+# Without mitigation a woman with a high income is passed over more often than such a man.
+# A weak penalty closes *both* gaps (at λ = 0.1 the record's odds gap is half of the baseline's).
+# A stronger one pushes the qualified past each other, because on Adult the labels themselves differ by far more than 0.1: who wants equal shares of groups with unequal labels must treat the qualified unequally.
+# On COMPAS the labels differ by 0.13 only: at a ΔDP near 0.1 the penalty has brought the two lines together, and hardly across.
 #
-# Does this run agree with the record? Its twenty runs say between which values one more should lie.
+# Does this run agree with the record?
+# Its twenty runs say between which values one more should lie.
 
 # %%
 live = gaps(test.y, debiasing.probabilities(trained[0.3], test.X) > 0.5, test.groups)["demographic_parity"]
@@ -621,8 +679,12 @@ claim(
 )
 
 # %% [markdown]
-# Read the two rows together. One run on each table may say *reached*. The record says **does not hold**, for the rule was: both tables, every run. Adult keeps it in all 20. On COMPAS the rule finds no λ on validation in 4 of 20, and someone who trains once
-# does not know which kind of run theirs is. And where it is reached, this is the price:
+# Read the two rows together.
+# One run on each table may say *reached*.
+# The record says **does not hold**, for the rule was: both tables, every run.
+# Adult keeps it in all 20.
+# On COMPAS the rule finds no λ on validation in 4 of 20, and someone who trains once does not know which kind of run theirs is.
+# And where it is reached, this is the price:
 
 # %% tags=["nbval-check-output"]
 for table in ("adult", "compas"):
@@ -637,27 +699,42 @@ for table in ("adult", "compas"):
     print(f"  accuracy {accuracy:+.3f}, equalised-odds gap {odds:+.3f}, share selected {share:+.3f}")
 
 # %% [markdown]
-# **Adult**: 1.0 point of accuracy, and an equalised-odds gap that is 0.045 [0.026, 0.064] wider: reached, and paid for by those with a high income in the other group. **COMPAS**: 7.1 points of accuracy, where thresholds pay 1.2, and twenty people more
-# of a hundred sent home: it is bought mostly by deciding less. Whoever quotes "ΔDP ≤ 0.1" without the second line has told half of the measurement.
+# **Adult**: 1.0 point of accuracy, and an equalised-odds gap that is 0.045 [0.026, 0.064] wider: reached, and paid for by those with a high income in the other group.
+# **COMPAS**: 7.1 points of accuracy, where thresholds pay 1.2, and twenty people more of a hundred sent home: it is bought mostly by deciding less.
+# Whoever quotes "ΔDP ≤ 0.1" without the second line has told half of the measurement.
 #
 # ### Four readings that mislead
 #
-# The record holds the answers of its first seed to all test people, with and without the penalty. With them, four ways to read a table wrongly, each with its number.
+# The record holds the answers of its first seed to all test people, with and without the penalty.
+# With them, four ways to read a table wrongly, each with its number.
 
 # %%
 kept = record["answers"]["adult"]
 was, now = (np.array([int(digit) for digit in kept[name]]) for name in ("baseline", "regulariser"))
 
 # %% [markdown]
-# **1. The wrong margin.** "Of the qualified, how many are selected?" conditions on the label (TPR). "Of the selected, how many are qualified?" conditions on the answer (PPV). After mitigation they say the opposite of each other:
+# **1.
+# The wrong margin.**
+# "Of the qualified, how many are selected?"
+# conditions on the label (TPR).
+# "Of the selected, how many are qualified?"
+# conditions on the answer (PPV).
+# After mitigation they say the opposite of each other:
 
 # %% tags=["nbval-check-output"]
 print(group_metrics(test.y, now, test.groups)[["tpr", "ppv"]].round(3))
 
 # %% [markdown]
-# By P(selected | qualified) women are ahead by 17 points, by P(qualified | selected) men are ahead by 21. Both are right; they answer different people. A qualified applicant asks the first, a lender the second. Say which one you report.
+# By P(selected | qualified) women are ahead by 17 points, by P(qualified | selected) men are ahead by 21.
+# Both are right; they answer different people.
+# A qualified applicant asks the first, a lender the second.
+# Say which one you report.
 #
-# **2. A signed gap, averaged to nothing.** The mitigation was for sex. What became of race? Take each group's distance from the overall selection rate, with its sign, and average over the people:
+# **2.
+# A signed gap, averaged to nothing.**
+# The mitigation was for sex.
+# What became of race?
+# Take each group's distance from the overall selection rate, with its sign, and average over the people:
 
 # %% tags=["nbval-check-output"]
 from helix.datasets import adult as survey
@@ -672,9 +749,15 @@ for name, answers in {"baseline": was, "mitigated": now}.items():
     )
 
 # %% [markdown]
-# The signed average is 0.000 for **every** model: distances from a mean cancel, by arithmetic. Only absolute values say that the widest gap by race is 0.17, before as after. A mitigation for one attribute is none for another.
+# The signed average is 0.000 for **every** model: distances from a mean cancel, by arithmetic.
+# Only absolute values say that the widest gap by race is 0.17, before as after.
+# A mitigation for one attribute is none for another.
 #
-# **3. A tiny group.** Twelve women with label 1 are in your sample. How sure is the gap among the qualified? Its true size, over all 590 of them, is known here: women ahead by 0.17.
+# **3.
+# A tiny group.**
+# Twelve women with label 1 are in your sample.
+# How sure is the gap among the qualified?
+# Its true size, over all 590 of them, is known here: women ahead by 0.17.
 
 # %% tags=["nbval-check-output"]
 women, men = (np.flatnonzero((test.groups == name) & (test.y == 1)) for name in ("Female", "Male"))
@@ -686,9 +769,12 @@ for size in (12, 100):
     print(f"{size:3} women: gap {gap:+.2f}; over 2,000 draws from {min(draws):+.2f} to {max(draws):+.2f}")
 
 # %% [markdown]
-# With twelve people the interval is four tenths wide or more, and draws of the same people say anything from "men are far ahead" to "women are far ahead". No mitigation can be chosen on that, and none can be judged.
+# With twelve people the interval is four tenths wide or more, and draws of the same people say anything from "men are far ahead" to "women are far ahead".
+# No mitigation can be chosen on that, and none can be judged.
 #
-# **4. Accuracy parity.** "It is equally accurate for both" sounds like equal treatment:
+# **4.
+# Accuracy parity.**
+# "It is equally accurate for both" sounds like equal treatment:
 
 # %% tags=["nbval-check-output"]
 one = record["tables"]["compas"]["settings"]["baseline"]
@@ -696,12 +782,14 @@ for name in ("accuracy_gap", "demographic_parity", "equal_opportunity", "equalis
     print(f"COMPAS, baseline: {name:18} {one[name]['value']:.3f}")
 
 # %% [markdown]
-# Accuracy differs by less than two points, and every other gap is wide: errors are as frequent in both groups, but one bears more of the wrong detentions, and the other more of the wrong releases. On Adult it is the other way round: accuracy differs by about ten points at every useful setting, because few women have the label 1, and saying 0 to them is
-# easily right. So accuracy parity neither proves equal treatment nor is disproved by its lack.
+# Accuracy differs by less than two points, and every other gap is wide: errors are as frequent in both groups, but one bears more of the wrong detentions, and the other more of the wrong releases.
+# On Adult it is the other way round: accuracy differs by about ten points at every useful setting, because few women have the label 1, and saying 0 to them is easily right.
+# So accuracy parity neither proves equal treatment nor is disproved by its lack.
 #
 # ## The other strand: who newly loses?
 #
-# A narrower gap moves people, and they can be counted. Adult, the penalty that the rule chose, person by person:
+# A narrower gap moves people, and they can be counted.
+# Adult, the penalty that the rule chose, person by person:
 
 # %% tags=["nbval-check-output"]
 moves = debiasing.moved(test.y, was, now, test.groups)
@@ -729,12 +817,14 @@ plots.show(
 )
 
 # %% [markdown]
-# The gap closed mostly **from above**: for each woman with a high income who newly gains, five such men newly lose. Neither number is wrong by itself. But nobody decided it, and ΔDP does not show it.
+# The gap closed mostly **from above**: for each woman with a high income who newly gains, five such men newly lose.
+# Neither number is wrong by itself.
+# But nobody decided it, and ΔDP does not show it.
 #
 # ### A control
 #
-# So a mitigation gets a gate of its own. `debiasing.refusals` compares *before* with *after*, and refuses if the gap is still above the limit, if the gap among the qualified grew by more than 0.02, or if it **levelled down**: narrower because people were turned away, with no
-# group gaining.
+# So a mitigation gets a gate of its own.
+# `debiasing.refusals` compares *before* with *after*, and refuses if the gap is still above the limit, if the gap among the qualified grew by more than 0.02, or if it **levelled down**: narrower because people were turned away, with no group gaining.
 
 # %% tags=["nbval-check-output"]
 for table in ("adult", "compas"):
@@ -746,11 +836,16 @@ for table in ("adult", "compas"):
     print("  accuracy", " → ".join(right), " selected", " → ".join(f"{one.mean():.3f}" for one in pair))
 
 # %% [markdown]
-# It refuses Adult and **lets COMPAS pass** (at the record's first seed). That is what it was made for: there the gap among the qualified nearly vanishes, and both groups gain. Look at the line below before you cheer. Accuracy fell by five points, because more than three of four people are now sent home, whoever they are. A
-# gate sees what it was built to see; the accuracy needs a limit of its own, set by those who answer for the people whom a new deed hits.
+# It refuses Adult and **lets COMPAS pass** (at the record's first seed).
+# That is what it was made for: there the gap among the qualified nearly vanishes, and both groups gain.
+# Look at the line below before you cheer.
+# Accuracy fell by five points, because more than three of four people are now sent home, whoever they are.
+# A gate sees what it was built to see; the accuracy needs a limit of its own, set by those who answer for the people whom a new deed hits.
 #
-# On Adult, does another mitigation do better? Take thresholds for each group whose selection rates may lie 0.1 apart, chosen on validation. The last chapter's `fairness_audit.gate` raises `Refused` and can stand in a pipeline. It is asked with the
-# group as one more column, for that is what this repair needs with every request.
+# On Adult, does another mitigation do better?
+# Take thresholds for each group whose selection rates may lie 0.1 apart, chosen on validation.
+# The last chapter's `fairness_audit.gate` raises `Refused` and can stand in a pipeline.
+# It is asked with the group as one more column, for that is what this repair needs with every request.
 
 # %%
 from helix.trust import fairness_audit
@@ -793,7 +888,10 @@ for table, people, model, eps in (("Adult", adult, base, 0.1), ("COMPAS", compas
     print("  before and after:", *reasons or ["no reason to refuse"])
 
 # %% [markdown]
-# Chapter 12's gate refuses both baselines and passes both repairs: one limit, one number. The comparison of before and after is stricter, and asks what the single limit does not: on Adult, here, the gap among the qualified grew. Was that this run's bad luck? The record's counts of 20 runs can be asked.
+# Chapter 12's gate refuses both baselines and passes both repairs: one limit, one number.
+# The comparison of before and after is stricter, and asks what the single limit does not: on Adult, here, the gap among the qualified grew.
+# Was that this run's bad luck?
+# The record's counts of 20 runs can be asked.
 
 
 # %%
@@ -818,91 +916,122 @@ for table, names in {
         print(f"{table:6} {name:15} passes in {sum(passed):2} of {len(passed)} runs")
 
 # %% [markdown]
-# On Adult no setting passes reliably; on COMPAS thresholds do. Then what?
+# On Adult no setting passes reliably; on COMPAS thresholds do.
+# Then what?
 #
-# - **Fix** on Adult: λ = 0.3 is refused, a smaller one narrows both gaps without keeping 0.1, thresholds pass in some runs only. Say so, instead of turning λ up until one number is small, and ask those who are affected which gap counts.
-# - **Stop** on COMPAS, *although* both gates pass: the label is an arrest, not a deed, and a threshold by race for somebody's freedom is no decision for a program. A gate can refuse; it cannot allow.
+# - **Fix** on Adult: λ = 0.3 is refused, a smaller one narrows both gaps without keeping 0.1, thresholds pass in some runs only.
+#   Say so, instead of turning λ up until one number is small, and ask those who are affected which gap counts.
+# - **Stop** on COMPAS, *although* both gates pass: the label is an arrest, not a deed, and a threshold by race for somebody's freedom is no decision for a program.
+#   A gate can refuse; it cannot allow.
 # - **Ship** what passes both controls in more than one run, where the group may lawfully be used, with the table of the people moved attached, and with somebody who tells those at its end why.
 #
 # ## Check yourself
 #
 # Decide first, then open the option.
 #
-# **1. With a penalty in the loss ΔDP went from 0.17 to 0.07 on test people. What do you know?**
+# **1.
+# With a penalty in the loss ΔDP went from 0.17 to 0.07 on test people.
+# What do you know?**
 #
 # <details><summary>A. The model is fair now.</summary>
 #
-# Not quite. One gap is narrower. On Adult the gap among the qualified grew at the same time, to the disadvantage of the other group.
+# Not quite.
+# One gap is narrower.
+# On Adult the gap among the qualified grew at the same time, to the disadvantage of the other group.
 #
 # </details>
 # <details><summary>B. Selection rates are closer; nothing yet about who pays.</summary>
 #
-# Right. Count the people moved, look at the other gaps, and at how many are selected at all.
+# Right.
+# Count the people moved, look at the other gaps, and at how many are selected at all.
 #
 # </details>
 # <details><summary>C. More people of the group that was behind are selected.</summary>
 #
-# Not quite. The gap may have closed from above. With λ = 8 on Adult it closed because hardly anybody is selected.
+# Not quite.
+# The gap may have closed from above.
+# With λ = 8 on Adult it closed because hardly anybody is selected.
 #
 # </details>
 #
-# **2. On validation, the rule finds no strength that keeps the limit. What now?**
+# **2.
+# On validation, the rule finds no strength that keeps the limit.
+# What now?**
 #
 # <details><summary>A. Choose the strength whose gap on test people is smallest.</summary>
 #
-# Not quite. Then nothing is left to say what the result is worth: tuned on 200 people, thresholds showed a fraction of the gap that everybody else then met.
+# Not quite.
+# Then nothing is left to say what the result is worth: tuned on 200 people, thresholds showed a fraction of the gap that everybody else then met.
 #
 # </details>
 # <details><summary>B. Report that the method failed here, under this rule.</summary>
 #
-# Right. In the record this happens to the penalty in 4 of 20 runs on COMPAS, and it is why the claim does not hold.
+# Right.
+# In the record this happens to the penalty in 4 of 20 runs on COMPAS, and it is why the claim does not hold.
 #
 # </details>
 # <details><summary>C. Take the strength with the smallest gap on validation, and report its gap.</summary>
 #
-# Not quite. That is another rule, made after looking. The first one had no answer, which is a result.
+# Not quite.
+# That is another rule, made after looking.
+# The first one had no answer, which is a result.
 #
 # </details>
 #
-# **3. Training with batches of 8 people and a squared gap, all weights have become NaN. What is the mend?**
+# **3.
+# Training with batches of 8 people and a squared gap, all weights have become NaN.
+# What is the mend?**
 #
 # <details><summary>A. Replace NaN by 0 after the penalty is computed.</summary>
 #
-# Not quite. The value looks right then, and its gradient is NaN all the same, as the cell above shows. Ask before you divide.
+# Not quite.
+# The value looks right then, and its gradient is NaN all the same, as the cell above shows.
+# Ask before you divide.
 #
 # </details>
 # <details><summary>B. Fill a batch up with a copy of somebody of the missing group.</summary>
 #
-# Not quite. One person then stands for a group, and counts in every such batch: the gap gets noisier, and it is somebody's.
+# Not quite.
+# One person then stands for a group, and counts in every such batch: the gap gets noisier, and it is somebody's.
 #
 # </details>
 # <details><summary>C. Skip the penalty where a group is missing, and take larger batches.</summary>
 #
-# Right. By the sizes of the groups alone one may leave out; the signed gap stays right on average. Larger batches mend the noise, which is the quieter trouble.
+# Right.
+# By the sizes of the groups alone one may leave out; the signed gap stays right on average.
+# Larger batches mend the noise, which is the quieter trouble.
 #
 # </details>
 #
-# **4. A report says: "Accuracy 0.66 and 0.64 in the two groups, so they are treated alike. And sex is not among the features." What do you answer?**
+# **4.
+# A report says: "Accuracy 0.66 and 0.64 in the two groups, so they are treated alike.
+# And sex is not among the features."
+# What do you answer?**
 #
 # <details><summary>A. Both are good signs, and together they are enough.</summary>
 #
-# Not quite. Accuracy adds wrong refusals and wrong grants; and the baseline of this chapter never saw the group either.
+# Not quite.
+# Accuracy adds wrong refusals and wrong grants; and the baseline of this chapter never saw the group either.
 #
 # </details>
 # <details><summary>B. Neither says how the errors fall: show TPR and FPR by group, with intervals.</summary>
 #
-# Right. On COMPAS accuracy differs by 0.02 and the equalised-odds gap is 0.17.
+# Right.
+# On COMPAS accuracy differs by 0.02 and the equalised-odds gap is 0.17.
 #
 # </details>
 # <details><summary>C. Then put sex among the features, so that the model can correct for it.</summary>
 #
-# Not quite. In the record that widened the gap. Seeing the group is no instruction to treat it better.
+# Not quite.
+# In the record that widened the gap.
+# Seeing the group is no instruction to treat it better.
 #
 # </details>
 #
 # ## Go on
 #
-# Open your copy of the lab: [work/13_debiasing.ipynb](../work/13_debiasing.ipynb). (If it is missing, run `python3 kit.py start 13`.)
+# Open your copy of the lab: [work/13_debiasing.ipynb](../work/13_debiasing.ipynb).
+# (If it is missing, run `python3 kit.py start 13`.)
 #
 # Primary sources:
 #

@@ -75,7 +75,7 @@ def test_orphan_is_refused(copied):
     "changed",
     [
         "utils/helix/start_here.py",
-        "utils/helix/measure.py",
+        "utils/helix/measure/intervals.py",
         "data/adult/adult.csv.gz",
         "results/00_start_here.json",
         "requirements.lock",
@@ -298,6 +298,7 @@ def test_blank_that_runs_is_refused():
 
 # ------------------------------------------------------------------ what a lesson must have
 
+PROSE = "Markdown has one sentence a line"
 CHAPTER = f"source/notebooks/{NAME}.py"
 
 
@@ -345,6 +346,15 @@ def test_chapter_without_sources_is_refused(copied):
     text = (copied / CHAPTER).read_text()
     (copied / CHAPTER).write_text(text[: text.index("# Primary sources:")])
     assert any("no primary source" in sentence for sentence in chapter_lacks())
+
+
+def test_two_sentences_on_a_line_are_refused_and_mended(copied):
+    before = (copied / CHAPTER).read_text()
+    edit(copied / CHAPTER, "# ## The claim\n", "# ## The claim\n#\n# One thought. Another one.\n")
+    assert [CHAPTER in sentence and "build --format" in sentence for sentence in gates.GATES[PROSE]()] == [True]
+    assert build.main(["--format"]) == 0
+    assert "# One thought.\n# Another one.\n" in (copied / CHAPTER).read_text() != before
+    assert gates.GATES[PROSE]() == []
 
 
 def test_lab_that_never_checks_is_refused(copied):

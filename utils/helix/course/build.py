@@ -17,7 +17,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 from helix import paths
-from helix.course import catalogue, notebooks, variables
+from helix.course import catalogue, notebooks, prose, variables
 from helix.course.catalogue import CatalogueError
 from helix.course.notebooks import SourceError, Target
 
@@ -219,14 +219,21 @@ def run(chosen: list[Target], *, force: bool, say: Callable[[str], None] = print
 
 
 def main(words: list[str]) -> int:
-    """``python3 kit.py build [NN …] [--force] [--watch]``."""
+    """``python3 kit.py build [NN …] [--force] [--watch] [--format]``."""
     parser = argparse.ArgumentParser(
         prog="python3 kit.py build", description="Build the notebooks whose sources changed."
     )
     parser.add_argument("lesson", nargs="*", help="number, topic or name; all if none is given")
     parser.add_argument("--force", action="store_true", help="build even what is current")
     parser.add_argument("--watch", action="store_true", help="go on building whenever a file changes; Ctrl-C ends it")
+    parser.add_argument(
+        "--format", action="store_true", help="only put the Markdown of all sources one sentence a line"
+    )
     options = parser.parse_args(words)
+    if options.format:
+        changed = prose.write()
+        print("\n".join(f"formatted {paths.display(file)}" for file in changed) or "All sources are formatted.")
+        return 0
     force = options.force
     while True:
         stamp = _stamp()  # before the run: what is saved while it lasts starts another

@@ -20,7 +20,7 @@ for learners
   about                  machine, versions and set-up
 
 for authors
-  build [NN …]           build the notebooks whose sources changed [--force] [--watch]
+  build [NN …]           build the notebooks whose sources changed [--force] [--watch] [--format]
   new NN topic           make the files of a planned lesson
   experiment NN          rerun a slice of an experiment [--measure: run it all and write its record]
   readme                 remake the tables and the picture of the README

@@ -13,7 +13,7 @@ from pathlib import Path
 from helix import measure, paths
 from helix.course import catalogue, variables
 from helix.course.catalogue import Chapter
-from helix.plots import Rung, Status
+from helix.course.map_picture import Rung, Status
 from helix.record import decisions, export, progress
 
 START = "00_start_here"

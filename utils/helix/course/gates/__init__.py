@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from helix.course import readme
+from helix.course import prose, readme
 from helix.course.gates.built import drift, leaks, outputs, saved, split_solutions
 from helix.course.gates.lesson import chapters, claims, labs, wrong_answers
 from helix.course.gates.repository import cards, links, sizes, tracked
@@ -36,6 +36,7 @@ GATES: dict[str, Callable[[], list[str]]] = {
     "labs show no solution": leaks,
     "chapters have what a chapter needs": chapters,
     "labs have what a lab needs": labs,
+    "Markdown has one sentence a line": prose.unformatted,
     "claims are measured": claims,
     "records belong to their scripts": results.stale,
     "links lead somewhere": links,

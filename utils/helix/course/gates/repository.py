@@ -14,7 +14,7 @@ from helix.course import notebooks
 
 MEGABYTE = 10**6
 FILE_AT_MOST = 25 * MEGABYTE
-DATA_AT_MOST = 60 * MEGABYTE
+DATA_AT_MOST = 90 * MEGABYTE
 
 
 def links() -> list[str]:
