@@ -75,7 +75,7 @@ def content(target: Target) -> Content:
         figures=sum(any(kind.startswith("image/") for kind in one.get("data", {})) for one in shown),
         printed_words=sum(_words(one.get("text", "") or one.get("data", {}).get("text/plain", "")) for one in shown),
         formulas=len(re.findall(r"\$\$.+?\$\$", text, re.DOTALL)),
-        questions=len(re.findall(r"^\*\*\d+\. (?=.*?\*\*)", text.partition("## Check yourself")[2], re.MULTILINE)),
+        questions=len(re.findall(r"^\*\*\d+\.\s", text.partition("## Check yourself")[2], re.MULTILINE)),
     )
 
 

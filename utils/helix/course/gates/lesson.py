@@ -92,7 +92,7 @@ def _section(text: str, heading: str) -> str:
 
 def quiz_lacks(section: str) -> list[str]:
     """Return what the quiz lacks: three to five questions, options with a reason each, one of them right."""
-    questions = re.split(r"^\*\*\d+\. ", section, flags=re.MULTILINE)[1:]
+    questions = re.split(r"^\*\*\d+\.\s", section, flags=re.MULTILINE)[1:]
     found = []
     if not QUESTIONS[0] <= len(questions) <= QUESTIONS[1]:
         found.append(f"the quiz has {len(questions)} questions; {QUESTIONS[0]} to {QUESTIONS[1]} are wanted.")
