@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from helix.course import catalogue, scaffold
+
 GATES = """
 import json
 from helix.course import gates
@@ -48,6 +50,7 @@ def test_new_lesson_builds_and_says_what_it_lacks(helix, copied):
             "names no primary source",
             "source/notebooks/03_pruning.py, line ",
             "03_pruning.py: 60 minutes are stated",
+            "does not show the claim l1_channel_pruning",
         ],
         "labs have what a lab needs": [
             "has 2 exercises",
@@ -122,3 +125,13 @@ def test_watch_builds_what_changes_until_it_is_interrupted(copied):
     finally:
         watching.kill()
         watching.communicate()
+
+
+def test_the_files_of_every_planned_lesson_are_clean(copied):
+    made = [scaffold.files(chapter) for chapter in catalogue.load().chapters if not chapter.written]
+    for path, text in [item for files in made for item in files.items()]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    for words in (["check", "."], ["format", "--check", "."]):
+        done = subprocess.run([sys.executable, "-m", "ruff", *words], cwd=copied, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout

@@ -85,7 +85,8 @@ def _execute(target: Target, notebook: NotebookNode) -> float:
 
     def read(cell: NotebookNode, cell_index: int, execute_reply: Any) -> None:
         nonlocal seconds
-        seconds = _cpu_seconds(client.km.provisioner.pid)
+        kernel: Any = client.km
+        seconds = _cpu_seconds(kernel.provisioner.pid)
 
     with tempfile.TemporaryDirectory(prefix="helix-") as work:
         client = NotebookClient(

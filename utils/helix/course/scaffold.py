@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from helix import paths
-from helix.course import catalogue
+from helix.course import catalogue, prose
 from helix.course.catalogue import Chapter
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -27,6 +27,7 @@ def files(chapter: Chapter) -> dict[Path, str]:
     """Return the files of a new lesson and their texts."""
     root, topic = paths.root(), chapter.topic
     package = root / "utils" / "helix" / chapter.package
+    module = f"helix.{chapter.package}.{topic}"
     values = {
         "number": f"{chapter.number:02d}",
         "name": chapter.name,
@@ -38,7 +39,10 @@ def files(chapter: Chapter) -> dict[Path, str]:
         "strand": chapter.strand,
         "prerequisites": "after " + ", ".join(_link(one) for one in chapter.prerequisites),
         "claims": "".join(f"# > {one.statement}\n" for one in chapter.claims) or "# TODO: the claim.\n",
-        "module": f"helix.{chapter.package}.{topic}",
+        "module": module,
+        "experiment_imports": "\n".join(
+            sorted((f"from {module} import first_step", "from helix.record.experiment import Experiment"))
+        ),
         "experiment_claims": "".join(
             f'    experiment.claim("{one.id}", measured="TODO", verdict="not tested", conditions="TODO")\n'
             for one in chapter.claims
@@ -54,6 +58,8 @@ def files(chapter: Chapter) -> dict[Path, str]:
         "experiment": root / "experiments" / f"{chapter.name}.py",
     }
     made = {path: (_TEMPLATES / f"{name}.txt").read_text("utf-8").format(**values) for name, path in places.items()}
+    for source in (chapter.source, chapter.lab_source):  # titles and claims come from the catalogue, of any length
+        made[source] = prose.formatted_source(made[source])
     if not (package / "__init__.py").exists():
         made[package / "__init__.py"] = f'"""{_PACKAGES[chapter.package].capitalize()}."""\n'
     return made
