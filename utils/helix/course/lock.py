@@ -1,6 +1,6 @@
 """The lock: each package that the course may install, in one exact version, in ``requirements.lock``.
 
-``helix lock`` makes the file. It has one section a dependency group. A section lists what its group adds to
+``python3 kit.py lock`` makes the file. It has one section a dependency group. A section lists what its group adds to
 the sections above it, and a line ``# also:`` names the packages from those sections that the group needs too,
 so that a group can be installed without the ones before it. ``kit.py`` reads the same file with a reader of
 its own: it runs before this package is installed.
@@ -222,8 +222,8 @@ def remake(root: Path, upgrade: bool = False) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run ``helix lock``; return the exit status."""
-    parser = argparse.ArgumentParser(prog="helix lock", description="Remake the lock and environment.yml.")
+    """Run ``python3 kit.py lock``; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python3 kit.py lock", description="Remake the lock and environment.yml.")
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions; keep no pin")
     options = parser.parse_args(argv)
     try:

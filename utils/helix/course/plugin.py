@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Generator
+import unittest.mock
+from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helix.course import variables
+from helix import paths
+from helix.course import notebooks, variables
 
 _folders: dict[Path, tempfile.TemporaryDirectory[str]] = {}
 
@@ -49,3 +52,42 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.write_line(
             f"{notebook.name}: if its new output is what you mean, run: python3 kit.py build {notebook.name[:2]}"
         )
+
+
+# What a learner saved over a built notebook is theirs: it is run as its source has it. Where everything is required, nothing is excused.
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave alone a notebook of a learner's own that lies beside the built ones."""
+    own = _built(collection_path) and not config.getoption("--require-all") and _target(collection_path) is None
+    return True if own and notebooks.saved_over(collection_path) else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Generator[None, Any, Any]:
+    """Run a notebook that a learner saved from its source; its outputs are then compared with nothing."""
+    collected = yield
+    target = _target(file_path) if _built(file_path) and not parent.config.getoption("--require-all") else None
+    if target and notebooks.learners(target):
+        made = notebooks.make(target)
+        for cell in made.cells:
+            cell.metadata.pop("tags", None)
+        for file in collected:
+            file.collect = partial(_collect_as, made, file.collect)
+    return collected
+
+
+def _collect_as(made: Any, collect: Callable[[], Iterable[pytest.Item]]) -> list[pytest.Item]:
+    import nbval.plugin
+
+    with unittest.mock.patch.object(nbval.plugin.nbformat, "read", return_value=made):
+        return list(collect())
+
+
+def _built(path: Path) -> bool:
+    return path.suffix == ".ipynb" and path.parent in {paths.root() / folder for folder in notebooks.FOLDER.values()}
+
+
+def _target(path: Path) -> notebooks.Target | None:
+    return next((target for target in notebooks.targets() if target.path == path), None)

@@ -1,4 +1,4 @@
-"""``helix test``: one pytest over everything, where there is no network."""
+"""``python3 kit.py test``: one pytest over everything, where there is no network."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ An experiment is a script ``experiments/NN_topic.py``::
     if __name__ == "__main__":
         experiment.main()
 
-``helix experiment NN`` reruns the first point of every grid (but for those with ``in_slice=False``) and shows it beside the record;
+``python3 kit.py experiment NN`` reruns the first point of every grid (but for those with ``in_slice=False``) and shows it beside the record;
 ``--measure`` runs what is not done yet and writes ``results/NN_topic.json``. A run counts as done as long as its function,
 and what that uses of the script, stay as they were: whoever edits the conclusion, or adds a grid, trains nothing again.
 """
@@ -181,7 +181,7 @@ class Experiment:
     def main(self, words: list[str] | None = None) -> None:
         """Answer the command line: a slice, or with ``--measure`` the whole experiment and its record."""
         parser = argparse.ArgumentParser(
-            prog=f"helix experiment {self.name[:2]}", description=sys.modules["__main__"].__doc__
+            prog=f"python3 kit.py experiment {self.name[:2]}", description=sys.modules["__main__"].__doc__
         )
         parser.add_argument("--measure", action="store_true", help="run everything and write the record")
         if parser.parse_args(words).measure:
