@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import re
 import statistics
 from pathlib import Path
 
 from helix import paths
-from helix.checking import Exercise, exercises_of
+from helix.checking import Exercise, exercises_of, sentences
 from helix.course import catalogue, minutes, notebooks
 from helix.course.notebooks import Target
 
 CHECKED_CELLS = 5
 QUESTIONS = (3, 5)
 EXERCISES = (3, 6)
-WRONG_ANSWERS = 3
 _LEFT_TO_DO = re.compile(r"\b(?:TODO|FIXME|XXX)\b")
 _SOURCE_LINK = re.compile(r"https?://(?:doi\.org/|arxiv\.org/)|doi:|arXiv:", re.IGNORECASE)
 _FORBIDDEN = {
@@ -134,16 +132,10 @@ def lab_lacks(chapter: catalogue.Chapter) -> list[str]:
     ]
     found += [f"{where}: {one.name} has no hints." for one in exercises.values() if not one.hints]
     wrong = wrong_answers(chapter.topic)
-    found += [
-        f"tests/wrong_answers/{chapter.topic}.py has {len(wrong.get(name, ()))} wrong answers to {name}; "
-        f"{WRONG_ANSWERS} are the least."
-        for name in exercises
-        if len(wrong.get(name, ())) < WRONG_ANSWERS
-    ]
     found += [sentence for name, one in exercises.items() for sentence in _header_lacks(where, source, name, one)]
     found += _lab_minutes_lack(where, source, chapter, exercises)
     checks = paths.root() / "utils" / "helix" / "labs" / f"{chapter.topic}.py"
-    found += _unreached(checks, wrong)
+    found += sentences.lacks(checks, exercises, wrong)
     return found + _left_to_do(chapter.lab_source) + _left_to_do(checks)
 
 
@@ -185,28 +177,6 @@ def _header_lacks(where: str, source: str, name: str, one: Exercise) -> list[str
         for wanted in (title, facts)
         if wanted not in source
     ]
-
-
-def _unreached(checks: Path, wrong: dict[str, list]) -> list[str]:  # type: ignore[type-arg]
-    """Return the misconceptions that no wrong answer is told: nobody has seen them work."""
-    found = []
-    for function in ast.parse(checks.read_text("utf-8")).body:
-        if not isinstance(function, ast.FunctionDef):
-            continue
-        told = [says for _, says in wrong.get(function.name, ())]
-        messages = [
-            str(key.value)
-            for node in ast.walk(function)
-            if isinstance(node, ast.keyword) and node.arg == "if_equals" and isinstance(node.value, ast.Dict)
-            for key in node.value.keys
-            if isinstance(key, ast.Constant)
-        ]
-        found += [
-            f"{paths.display(checks)}: no wrong answer to {function.name} is told “{message[:60]}…”."
-            for message in messages
-            if not any(says in message for says in told)
-        ]
-    return found
 
 
 def wrong_answers(topic: str) -> dict[str, list]:  # type: ignore[type-arg]

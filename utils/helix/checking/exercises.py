@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
+import copy
 import importlib
 import os
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType
 from typing import Any
@@ -17,11 +20,14 @@ import numpy as np
 
 import helix
 from helix.checking import card, isolation
+from helix.checking.asking import Ask, Mistakes
 from helix.checking.expectations import Unmet, shorten
 from helix.checking.verdict import Outcome, Verdict
+from helix.checking.wrong_decisions import Wrong
 from helix.record import progress
 
-CaseFunction = Callable[[Any, np.random.Generator], Mapping[str, Any] | None]
+CaseFunction = Callable[[Any, Any], Mapping[str, Any] | None]
+Draw = Callable[[np.random.Generator], Any]
 
 _REGISTRY: dict[str, dict[str, Exercise]] = {}
 _OURS = str(Path(str(helix.__file__)).parent)
@@ -62,8 +68,13 @@ class Exercise:
         seconds: float,
         memory: int,
         on_correct: Callable[[Verdict], None] | None = None,
-        is_decision: bool = False,
         processes: bool = False,
+        draw: Draw | None = None,
+        reference: Callable[..., Any] | None = None,
+        mistakes: Mistakes | None = None,
+        warm: Callable[[], object] | None = None,
+        brought: Callable[[Callable[..., Any]], Iterable[Wrong]] | None = None,
+        is_decision: bool = False,
     ) -> None:
         self.name = getattr(cases, "__name__", "exercise")
         self.__doc__ = cases.__doc__
@@ -71,7 +82,11 @@ class Exercise:
         self.minutes, self.difficulty = minutes, difficulty
         self.hints, self.errors = tuple(hints), {**errors, **_ANY_EXERCISE, **errors}
         self.repeats, self.seconds, self.memory = repeats, seconds, memory
-        self._cases, self._on_correct = cases, on_correct
+        if mistakes and not reference:
+            raise TypeError("exercise(mistakes=…) needs reference=…: the function that is right.")
+        self.reference, self.mistakes = reference, dict(mistakes or {})
+        self._cases, self._on_correct, self._draw = cases, on_correct, draw
+        self._warm, self._brought = warm, brought
         self.is_decision, self.processes = is_decision, processes
         _REGISTRY.setdefault(lab, {})[self.name] = self
 
@@ -120,7 +135,7 @@ class Exercise:
             raise ValueError(f"This exercise has {len(self.hints)} hints, numbered from 1.")
         print(f"Hint {number} of {len(self.hints)}: {self.hints[number - 1]}")
 
-    def verdict(self, answer: Any, seed: int = 0, *, isolated: bool = True) -> Verdict:
+    def verdict(self, answer: Any, seed: int = 0, *, isolated: bool = True, whole: bool = True) -> Verdict:
         """Judge an answer on cases drawn from a seed; record and show nothing.
 
         Parameters
@@ -131,6 +146,8 @@ class Exercise:
             The same seed gives the same cases.
         isolated : bool
             False runs the answer in this process, without limits: for tests that judge one answer on many seeds.
+        whole : bool
+            False ends with the first case that is not met: the outcome is the same, the message may be another.
         """
         if answer is None or answer is Ellipsis:
             return Verdict(Outcome.NOT_ATTEMPTED, "There is no answer yet.")
@@ -141,8 +158,11 @@ class Exercise:
                 got=shorten(answer),
             )
         if not isolated:
-            return self._judge(answer, seed)
-        ran = isolation.run(lambda: self._judge(answer, seed).as_plain(), self.seconds, self.memory)
+            return self._judge(answer, seed, whole)
+        if self._warm:
+            with contextlib.suppress(Exception):  # what is wrong comes again in the child, which tells it
+                self._warm()
+        ran = isolation.run(lambda: self._judge(answer, seed, whole).as_plain(), self.seconds, self.memory)
         if ran.value is not None:
             return Verdict.from_plain(ran.value | {"printed": ran.printed})
         message = {
@@ -153,12 +173,15 @@ class Exercise:
         }[ran.stopped]
         return Verdict(Outcome.RAISED, message, printed=ran.printed)
 
-    def _judge(self, answer: Callable[..., Any], seed: int) -> Verdict:
+    def _judge(self, answer: Callable[..., Any], seed: int, whole: bool = True) -> Verdict:
         unmet: list[Unmet] = []
         details: Mapping[str, Any] = {}
+        asked = Ask(answer, self.reference, self.mistakes) if self.reference else answer
         for index in range(self.repeats):
+            if unmet and not whole:
+                break
             try:
-                details = self._cases(answer, np.random.default_rng([seed, index])) or details
+                details = self._cases(asked, self.case(seed, index)) or details
             except Unmet as failure:
                 unmet.append(failure)
             except (MemoryError, isolation.TimeUp):
@@ -172,10 +195,43 @@ class Exercise:
         explaining = [message for message in first.explains if all(message in failure.explains for failure in unmet)]
         return Verdict(Outcome.INCORRECT, explaining[0] if explaining else first.because, first.given, first.got)
 
+    def wrong_answers(self, solution: Callable[..., Any]) -> list[Wrong]:
+        """Return the wrong answers that the exercise brings: what is wrong, the answer, and the message that is meant for it.
+
+        These are its mistakes, and what can be wrong with any decision. On ranks mistakes are no answers: there they are
+        programs of one process.
+        """
+        brought = list(self._brought(solution)) if self._brought else []
+        if self.processes:
+            return brought
+        for message, group in self.mistakes.items():
+            functions = group if isinstance(group, tuple) else (group,)
+            brought += [
+                (f"{message[:40]}… ({n} of {len(functions)})", one, message) for n, one in enumerate(functions, 1)
+            ]
+        return brought
+
+    def case(self, seed: int, index: int) -> Any:
+        """Return what the check function is given beside the answer: a case of one's own, or the generator to draw it from.
+
+        What `draw` returns is drawn once for each seed and index, and copied: no answer changes what the next is asked.
+        """
+        return copy.deepcopy(_drawn(self, seed, index)) if self._draw else _generator(seed, index)
+
     def _help(self, verdict: Verdict) -> str:
         if verdict.outcome is not Outcome.RAISED:
             return ""
         return next((text for pattern, text in self.errors.items() if re.search(pattern, verdict.message)), "")
+
+
+def _generator(seed: int, index: int) -> np.random.Generator:
+    return np.random.default_rng([seed, index])
+
+
+@lru_cache(maxsize=256)
+def _drawn(one: Exercise, seed: int, index: int) -> Any:
+    assert one._draw
+    return one._draw(_generator(seed, index))
 
 
 def exercise(
@@ -191,12 +247,15 @@ def exercise(
     seconds: float = 10.0,
     memory: int = 2048 * isolation.MEGABYTE,
     processes: bool = False,
+    draw: Draw | None = None,
+    reference: Callable[..., Any] | None = None,
+    mistakes: Mistakes | None = None,
 ) -> Callable[[CaseFunction], Exercise]:
-    """Make an exercise of a function that draws one case and states what is expected.
+    """Make an exercise of a function that asks one case.
 
-    The function takes the learner's answer and a random generator. It is called `repeats` times, each with a generator of
-    its own; the first expectation that is not met ends that case, and a misconception is named if it explains all the
-    cases that failed.
+    The function takes `ask` (`helix.checking.asking.Ask`) and a random generator; without a reference the learner's answer
+    itself in the place of `ask`. It is called `repeats` times, each with a generator of its own; the first expectation that
+    is not met ends that case, and a mistake is named if it explains all the cases that failed.
 
     Parameters
     ----------
@@ -218,6 +277,14 @@ def exercise(
         The limits of one check: wall-clock seconds and extra bytes.
     processes : bool
         Whether a check starts processes (`helix.distributed.launch`): it takes a second, so tests judge wrong answers on fewer seeds.
+    draw : callable, optional
+        Draws the case from a generator; the function is then given what it returns, in the place of the generator. A case is
+        drawn once for each seed, however many answers are judged on it. It is copied, so it must not hold open files and the like.
+    reference : callable, optional
+        The right function, with the parameters that the lab states.
+    mistakes : mapping of str to callable, or to a tuple of them
+        What a learner is told, the likeliest first, and functions like the reference that make this mistake. They are called
+        only where an answer failed. Tests run each as an answer, and it must be told its own message.
     """
 
     def decorate(cases: CaseFunction) -> Exercise:
@@ -234,6 +301,9 @@ def exercise(
             seconds=seconds,
             memory=memory,
             processes=processes,
+            draw=draw,
+            reference=reference,
+            mistakes=mistakes,
         )
 
     return decorate
@@ -243,6 +313,11 @@ def exercises_of(lab: str) -> dict[str, Exercise]:
     """Return the exercises of a lab, in the order in which its checks module defines them."""
     importlib.import_module(f"helix.labs.{lab}")
     return dict(_REGISTRY.get(lab, {}))
+
+
+def is_theirs(file: str) -> bool:
+    """Whether code of this file is the learner's, and neither ours nor installed."""
+    return not file.startswith((_OURS, *_INSTALLED))
 
 
 def _passed(repeats: int) -> str:
@@ -259,7 +334,7 @@ def _raised(error: BaseException, answer: Callable[..., Any], name: str) -> Verd
         kind, text, frames = error.elsewhere
     else:
         kind, text, frames = type(error).__name__, "", traceback.extract_tb(error.__traceback__)
-    theirs = [frame for frame in frames if not frame.filename.startswith((_OURS, *_INSTALLED))]
+    theirs = [frame for frame in frames if is_theirs(frame.filename)]
     if kind == "NotImplementedError" and theirs and theirs[-1] is frames[-1]:
         other = (
             theirs[-1].name != getattr(answer, "__name__", "") if text else _last_code(error) is not _code_of(answer)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from helix.checking import isolation
-from helix.checking.exercise import Exercise, shorten_text
+from helix.checking import isolation, wrong_decisions
+from helix.checking.exercises import Exercise, shorten_text
 from helix.checking.expectations import Unmet, matches, shorten
 from helix.checking.verdict import Verdict
 from helix.record import decisions
@@ -63,10 +64,13 @@ def decision(
 ) -> Exercise:
     """Make the exercise ``check.decide(decide)``: the answer is a function without arguments that returns a `Decision`.
 
+    Mistakes of form, evidence and control that any lab can meet need no wrong answer there: the exercise brings them
+    (`helix.checking.wrong_decisions`).
+
     Parameters
     ----------
     evidence : mapping of str to callable
-        The evidence ids that the decision must rest on, and how the check computes each again.
+        The evidence ids that the decision must rest on, and how the check computes each again: once in a session.
     stop, let_pass : callable
         Draw the cases that the control must stop, and those that it must let pass: for each case, its arguments. Cases of
         the two kinds should differ in nothing but what the control is for.
@@ -81,14 +85,21 @@ def decision(
     examples : tuple of two ReasonedAnswer
         Two contrasting, reasoned answers, shown after the own one was accepted.
     """
+    computed = {id: cache(compute) for id, compute in evidence.items()}
 
-    def cases(answer: Callable[[], Any], rng: np.random.Generator) -> dict[str, Any]:
+    def draw(rng: np.random.Generator) -> list[tuple[Sequence[Any], bool, str]]:
+        asked = [(case, False, stop_because) for case in stop(rng)] + [
+            (case, True, pass_because) for case in let_pass(rng)
+        ]
+        return [asked[place] for place in rng.permutation(len(asked))]
+
+    def cases(answer: Callable[[], Any], asked: list[tuple[Sequence[Any], bool, str]]) -> dict[str, Any]:
         made = answer()
         if not isinstance(made, Decision):
             raise Unmet("Your function must return a `Decision(...)`.", got=shorten(made))
         if problems := made.problems():
             raise Unmet(" ".join(problems))
-        _check_evidence(made, evidence)
+        _check_evidence(made, computed)
         values = recorded()
         if contradictions := made.contradictions(values):
             raise Unmet(" ".join(contradictions))
@@ -101,11 +112,7 @@ def decision(
         for rule in rules:
             if rule.broken(made, values):
                 raise Unmet(rule.message)
-        asked = [(case, False, stop_because) for case in stop(rng)] + [
-            (case, True, pass_because) for case in let_pass(rng)
-        ]
-        for place in rng.permutation(len(asked)):
-            case, wanted, because = asked[place]
+        for case, wanted, because in asked:
             let = _ask(made.control, case)
             if not isinstance(let, bool | np.bool_):
                 raise Unmet("Your control must return True (let it pass) or False (stop it).", got=shorten(let))
@@ -124,6 +131,10 @@ def decision(
     def keep(verdict: Verdict) -> None:
         decisions.register(lab, verdict.details["decision"])
 
+    def brought(solution: Callable[[], Decision]) -> Iterable[wrong_decisions.Wrong]:
+        values = {id: compute() for id, compute in computed.items()}
+        return wrong_decisions.wrong_decisions(solution, values, limits or {}, stop_because, pass_because)
+
     cases.__name__ = name
     cases.__doc__ = title
     return Exercise(
@@ -140,6 +151,9 @@ def decision(
         memory=2048 * isolation.MEGABYTE,
         on_correct=keep,
         is_decision=True,
+        draw=draw,
+        warm=lambda: [compute() for compute in computed.values()],
+        brought=brought,
     )
 
 
