@@ -11,20 +11,19 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from helix import distributed
 from helix.distributed import RankFailed, launch
 from helix.distributed.measured import critical_batch, memory_per_rank, run_record
 from helix.distributed.parallel import batches, data_parallel, ring
 from lessons import from_chapter
+from warmed import warmed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ranks are POSIX processes")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _warm():
-    distributed.warm()
-    yield
-    distributed.close()
+    with warmed(__name__):
+        yield
 
 
 # What the chapter writes out ---------------------------------------------------------------------------------

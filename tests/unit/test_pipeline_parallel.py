@@ -10,7 +10,6 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from helix import distributed
 from helix.distributed import RankFailed, launch
 from helix.distributed.measured.saved import SavedBytes, layer_bytes
 from helix.distributed.paper import balance, costs, schedules
@@ -21,6 +20,7 @@ from helix.distributed.parallel import sleepers
 from helix.distributed.parallel.gpt2_stages import cut, next_token_loss, small_gpt2
 from helix.distributed.parallel.pipeline_parallel import ByTorch, Pipeline, check_divides
 from lessons import from_chapter
+from warmed import warmed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ranks are POSIX processes")
 SCHEDULES = ("naive", "gpipe", "1f1b")
@@ -28,9 +28,8 @@ SCHEDULES = ("naive", "gpipe", "1f1b")
 
 @pytest.fixture(scope="module", autouse=True)
 def _warm():
-    distributed.warm(trials.MODULES)
-    yield
-    distributed.close()
+    with warmed(__name__, trials.MODULES):
+        yield
 
 
 # The cut

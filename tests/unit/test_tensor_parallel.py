@@ -10,7 +10,6 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.functional import gelu
 
-from helix import distributed
 from helix.distributed import RankFailed, counted, launch
 from helix.distributed.measured import memory_per_rank
 from helix.distributed.measured.saved import SavedBytes
@@ -19,6 +18,7 @@ from helix.distributed.paper.costs import Layout, Model
 from helix.distributed.parallel.parallel_block import Block, ParallelAttention, ParallelBlock, ParallelMLP, qkv_share
 from helix.distributed.parallel.tensor_parallel import ColumnParallelLinear, RowParallelLinear, f, g, gathered, share_of
 from lessons import from_chapter
+from warmed import warmed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ranks are POSIX processes")
 HIDDEN, HEADS, BATCH, POSITIONS = 16, 4, 2, 5
@@ -26,9 +26,8 @@ HIDDEN, HEADS, BATCH, POSITIONS = 16, 4, 2, 5
 
 @pytest.fixture(scope="module", autouse=True)
 def _warm():
-    distributed.warm()
-    yield
-    distributed.close()
+    with warmed(__name__):
+        yield
 
 
 # The two operators
