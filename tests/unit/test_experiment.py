@@ -330,6 +330,7 @@ def test_a_record_without_modules_says_that_it_does_not_know(made, capsys):
     results.save(NAME, record)
     made().main([])
     assert "does not say with which modules of helix it was made" in capsys.readouterr().out
+    assert results.notes() == []  # it would be said at the end of every run of the tests
 
 
 # ------------------------------------------------------------------ what a run depends on

@@ -9,7 +9,7 @@ import contextlib
 import re
 import resource
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -107,8 +107,8 @@ class Bill:
 
     lessons: Sequence[str]
     planned: int
-    spent: Counter[tuple[str, str]] = field(default_factory=Counter)
-    groups: Counter[str] = field(default_factory=Counter)
+    spent: defaultdict[tuple[str, str], float] = field(default_factory=lambda: defaultdict(float))
+    groups: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     total: float = 0.0
 
     def add(self, nodeid: str, seconds: float) -> None:

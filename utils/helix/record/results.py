@@ -137,9 +137,11 @@ def stale() -> list[str]:
 
 
 def notes() -> list[str]:
-    """Return, for each record that belongs to its script, what is to be known of the modules behind it; no complaint."""
+    """Return, for each record that names its modules, which of them have changed since; no complaint."""
     found = []
     for file in sorted((paths.root() / "results").glob("[0-9][0-9]_*.json")):
-        if script(file.stem).exists() and (said := changed_modules(load(file.stem), script(file.stem))):
-            found.append(f"results/{file.name}: {said}")
+        record = load(file.stem)
+        if "modules" in record and script(file.stem).exists():
+            said = changed_modules(record, script(file.stem))
+            found += [f"results/{file.name}: {said}"] if said else []
     return found
