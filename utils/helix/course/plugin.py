@@ -185,11 +185,12 @@ class _Costs:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Keep the seconds for the next run's order; where everything is required, hold the budget."""
+        """Keep the seconds of a whole run for the next one's order; where everything is required, hold the budget."""
         own = self.config.pluginmanager.get_plugin("helix-meters").meter  # type: ignore[union-attr]
         self.bill.total = self.workers or own.total
-        if cache := getattr(self.config, "cache", None):
-            cache.set(_CACHE, {**cache.get(_CACHE, {}), **self.bill.groups})
+        cache = getattr(self.config, "cache", None)
+        if cache and self.judged:
+            cache.set(_CACHE, dict(self.bill.groups))
         if self.judged and self.config.getoption("--require-all") and self.bill.over(costs.MARGIN):
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
