@@ -9,7 +9,7 @@ import sys
 import tempfile
 
 from helix import paths
-from helix.course import changed, offline, variables
+from helix.course import offline, variables
 from helix.course.doctor import machine
 
 WORKERS_AT_MOST = 8  # then the longest lesson decides, and each worker spends its seconds on imports
@@ -45,6 +45,8 @@ def main(words: list[str]) -> int:
     options, others = parser.parse_known_args(words)
     chosen: list[str] = []
     if options.changed:
+        from helix.course import changed  # reads notebooks, which takes seconds to import
+
         selection = changed.select()
         print("\n".join(selection.told()), flush=True)
         chosen = selection.words()
