@@ -187,7 +187,7 @@ class _Costs:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Keep the seconds of a whole run for the next one's order; where everything is required, hold the budget."""
         own = self.config.pluginmanager.get_plugin("helix-meters").meter  # type: ignore[union-attr]
-        self.bill.total = self.workers or own.total
+        self.bill.total = self.workers + time.process_time() if self.workers else own.total
         cache = getattr(self.config, "cache", None)
         if cache and self.judged:
             cache.set(_CACHE, dict(self.bill.groups))
