@@ -37,7 +37,7 @@ from helix.checking.card import Card
 from helix.checking.expectations import Unmet, matches, shorten
 from helix.checking.verdict import Verdict
 from helix.record import Decision, decisions, evidence, journal, progress
-from helix.record.evidence import forget
+from helix.record.evidence_store import forget
 
 LAB = "toy"
 

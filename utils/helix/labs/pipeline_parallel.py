@@ -602,7 +602,9 @@ def _to_stop(rng: np.random.Generator) -> list[tuple[PipelinePlan]]:
 def _gpipe_too_much(rng: np.random.Generator) -> PipelinePlan:
     """Return a plan that 1F1B would keep within the limit and GPipe does not."""
     good = _plan(rng)
-    return PipelinePlan("gpipe", good.microbatches, good.forward, good.backward, good.activations, good.fixed, good.device)
+    return PipelinePlan(
+        "gpipe", good.microbatches, good.forward, good.backward, good.activations, good.fixed, good.device
+    )
 
 
 def _to_pass(rng: np.random.Generator) -> list[tuple[PipelinePlan]]:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from helix import measure
-from helix.record.commit import commit
+from helix.record.code_version import commit
 
 RunRecord = dict[str, Any]
 
