@@ -483,7 +483,7 @@ for ax, title, tokens in ((axes[0], "strong: 2²⁰ tokens", 2**20), (axes[1], "
     ax.plot(counts, arithmetic / (arithmetic + ring_time), label="one after the other", markevery=1)
     hidden = arithmetic / 3 + np.maximum(2 / 3 * arithmetic, ring_time)  # only backward has gradients to send
     ax.plot(counts, arithmetic / hidden, label="overlapped with backward", markevery=1)
-    ax.set(xscale="log", xlabel="GPUs", title=title)
+    ax.set(xscale="log", xlabel="GPUs", title=title, ylim=(0, 1.05))
 axes[0].set_ylabel("share of the time in arithmetic")
 axes[0].legend(frameon=False, fontsize=8)
 last = step_time(1024, 2**20)

@@ -568,7 +568,7 @@ pd.DataFrame({way: row(*given) for way, given in ways.items()}).T
 # %% [markdown]
 # A GPU-hour at 1 to 4 dollars is **assumed**.
 # The last row is not free: answering costs electricity as well, about the same whichever of these models answers.
-# Training costs three thousand times as much as any fine-tuning; what the other rows differ by would decide little.
+# Training costs about three thousand times as much as fine-tuning; what the other rows differ by would decide little.
 # What no row says is which of them *answers well*: held out questions of the people who asked must say that.
 #
 # Where a run stands matters as well:
