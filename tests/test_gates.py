@@ -11,6 +11,7 @@ import pytest
 
 from helix import paths
 from helix.course import gates
+from helix.record import results
 
 
 @pytest.mark.parametrize("gate", gates.GATES.values(), ids=gates.GATES.keys())
