@@ -139,7 +139,7 @@ class TestMiniLM:
         np.testing.assert_allclose(alone, padded, atol=1e-6)
 
     def test_int8_is_how_weights_are_stored_not_how_they_are_multiplied(self):
-        onnx = pytest.importorskip("onnx", reason="onnx is of the group engineering.")
+        onnx = pytest.importorskip("onnx", reason="onnx is of the group compilation.")
         graph = onnx.load(str(store.where("minilm") / "model.onnx")).graph
         assert {onnx.TensorProto.INT8} <= {one.data_type for one in graph.initializer}
         assert not {node.op_type for node in graph.node} & {"MatMulInteger", "QLinearMatMul", "DynamicQuantizeLinear"}
@@ -192,7 +192,7 @@ class TestEfficientNet:
         from helix.assets.efficientnet import preprocess
 
         data = pytest.importorskip(
-            "skimage.data", reason="Its pictures come with scikit-image, of the group engineering."
+            "skimage.data", reason="Its pictures come with scikit-image, of the group trust."
         )
         pixels = torch.as_tensor(getattr(data, picture)())
         pixels = pixels if pixels.ndim == 3 else pixels[..., None].expand(-1, -1, 3)
