@@ -191,9 +191,7 @@ class TestEfficientNet:
 
         from helix.assets.efficientnet import preprocess
 
-        data = pytest.importorskip(
-            "skimage.data", reason="Its pictures come with scikit-image, of the group trust."
-        )
+        data = pytest.importorskip("skimage.data", reason="Its pictures come with scikit-image, of the group trust.")
         pixels = torch.as_tensor(getattr(data, picture)())
         pixels = pixels if pixels.ndim == 3 else pixels[..., None].expand(-1, -1, 3)
         model, labels = models.efficientnet_lite0()
