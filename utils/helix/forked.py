@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable
 
 
-def start(child: Callable[[int], None]) -> tuple[int, int]:
+def start(child: Callable[[int], object]) -> tuple[int, int]:
     """Fork; the child runs `child` and ends, without any of this process's cleaning up.
 
     Parameters
