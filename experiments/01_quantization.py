@@ -46,6 +46,7 @@ CALIBRATION = 512  # training pictures
 PARTS = ("conv1", "layer1", "layer2", "layer3", "layer4", "fc")  # what gets bits of its own in the lab
 BITS = (8, 4, 3, 2)
 TOKENS = 1024  # of the text that SmolLM2 reads
+DRAWS = 12  # how often it reads it, each time with a millionth of noise on the input
 # Weight bits and activation bits of the networks that are trained one epoch more; fp32 is their control.
 TUNED: dict[str, tuple[int, int] | None] = {"fp32": None, "8/8": (8, 8), "4/4": (4, 4), "2/4": (2, 4)}
 
@@ -314,6 +315,18 @@ def perplexity(model: str) -> Mapping[str, Any]:
         "bytes": measure.state_size(_variant(model)) if model in LIBRARIES else None,
         "tokens": len(losses),
     }
+
+
+@experiment.runs(rtol=0.02, model=(*LIBRARIES, *APART), draw=range(DRAWS))
+def jittered(model: str, draw: int) -> Mapping[str, Any]:
+    """Read the text with a millionth of noise on the embedded tokens; return the perplexity, also of each window of 256.
+
+    A number that rounds the other way moves all layers above it: what int8 makes of a text is one draw of many.
+    """
+    with language.jitter(_variant(model), seed=draw):
+        losses = language.token_losses(_variant(model), _ids())
+    windows = [float(np.exp(part.mean())) for part in np.split(losses, TOKENS // 256)]
+    return {"perplexity": float(np.exp(losses.mean())), "windows": windows}
 
 
 @experiment.runs(rtol=0.02, model=LIBRARIES)
