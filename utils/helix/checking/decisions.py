@@ -85,7 +85,6 @@ def decision(
     examples : tuple of two ReasonedAnswer
         Two contrasting, reasoned answers, shown after the own one was accepted.
     """
-
     computed = {id: cache(compute) for id, compute in evidence.items()}
 
     def draw(rng: np.random.Generator) -> list[tuple[Sequence[Any], bool, str]]:

@@ -192,8 +192,8 @@ class Exercise:
             return Verdict(Outcome.CORRECT, details.get("message") or _passed(self.repeats), details=details)
         first = unmet[0]
         # A misconception is named only if it explains every case that failed: one coincidence proves nothing.
-        explaining = [message for message in first.explains if all(message in failure.explains for failure in unmet)]
-        return Verdict(Outcome.INCORRECT, explaining[0] if explaining else first.because, first.given, first.got)
+        explaining = (message for message in first.explains if all(one.is_explained_by(message) for one in unmet))
+        return Verdict(Outcome.INCORRECT, next(explaining, first.because), first.given, first.got)
 
     def wrong_answers(self, solution: Callable[..., Any]) -> list[Wrong]:
         """Return the wrong answers that the exercise brings: what is wrong, the answer, and the message that is meant for it.
@@ -206,7 +206,9 @@ class Exercise:
             return brought
         for message, group in self.mistakes.items():
             functions = group if isinstance(group, tuple) else (group,)
-            brought += [(f"{message[:40]}… ({n} of {len(functions)})", one, message) for n, one in enumerate(functions, 1)]
+            brought += [
+                (f"{message[:40]}… ({n} of {len(functions)})", one, message) for n, one in enumerate(functions, 1)
+            ]
         return brought
 
     def case(self, seed: int, index: int) -> Any:

@@ -73,6 +73,7 @@ def sentences(function: ast.FunctionDef) -> Iterator[tuple[int, tuple[str, ...]]
     A sentence is whatever text ends in a full stop, wherever it stands, and whatever is told as `because`; not a docstring, and
     not what describes the case.
     """
+
     def visit(node: ast.AST | None, told: bool) -> Iterator[tuple[int, tuple[str, ...]]]:
         if node is None or (isinstance(node, ast.keyword) and node.arg in _NEVER_TOLD):
             return

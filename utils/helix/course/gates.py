@@ -5,7 +5,6 @@ Every sentence says what is wrong and how to mend it, with the command where the
 
 from __future__ import annotations
 
-import ast
 import importlib.util
 import re
 import statistics
