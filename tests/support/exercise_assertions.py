@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from helix.checking import Exercise, Outcome
+from helix.checking import Exercise, Outcome, isolation
 from helix.checking.wrong_decisions import turned
 from helix.course import gates, notebooks
 from helix.course.notebooks import Target
@@ -22,6 +22,7 @@ SECONDS, SECONDS_WITH_PROCESSES, TRIES = (
     2.0,
     3,
 )  # CPU seconds to judge a right answer; the best of some tries counts
+SECONDS_FOR_ALL_MUTANTS = 60.0
 
 
 def passes(exercise: Exercise, solution: Callable[..., Any]) -> None:
@@ -102,16 +103,36 @@ def _cpu_seconds() -> float:
 
 def mutants_are_refused(exercise: Exercise, solution: Callable[..., Any], equivalent: Mapping[str, str]) -> int:
     """Assert that no mutant of the solution is correct, but for those listed as equivalent; return how many were tried."""
-    tried = 0
     changed = _decision_mutants(solution) if exercise.is_decision else mutants(solution)
-    for what, mutant in changed:
-        if what in equivalent:
-            continue
-        tried += 1
-        outcome = exercise.verdict(mutant, SEEDS[0], whole=False).outcome
-        assert outcome is not Outcome.CORRECT, f"a mutant passes: {what}"
+    tried = {what: mutant for what, mutant in changed if what not in equivalent}
     assert tried, "the solution has no mutants: nothing was tested"
-    return tried
+    passed = _passing(exercise, solution, tried)
+    assert not passed, f"a mutant passes: {passed[0]}"
+    return len(tried)
+
+
+def _passing(exercise: Exercise, solution: Callable[..., Any], tried: Mapping[str, Callable[..., Any]]) -> list[str]:
+    """Return which are correct. All are judged in one process of their own; if that has to be stopped, each in its own."""
+
+    def correct(answer: Callable[..., Any]) -> bool:
+        ran = isolation._alarmed(
+            lambda: exercise.verdict(answer, SEEDS[0], isolated=False, whole=False).as_plain(), exercise.seconds
+        )
+        return ran.value is not None and ran.value["outcome"] == Outcome.CORRECT
+
+    def judge() -> dict[str, Any]:
+        passing = [what for what, mutant in tried.items() if correct(mutant)]
+        # Had a mutant changed what the next ones are judged by, they would be refused for that.
+        return {"passing": passing, "unharmed": correct(solution)}
+
+    ran = None if exercise.processes else isolation.run(judge, SECONDS_FOR_ALL_MUTANTS, exercise.memory)
+    if ran and ran.value and ran.value["unharmed"]:
+        return list(ran.value["passing"])
+    return [
+        what
+        for what, mutant in tried.items()
+        if exercise.verdict(mutant, SEEDS[0], whole=False).outcome is Outcome.CORRECT
+    ]
 
 
 def _decision_mutants(solution: Callable[[], Any]) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dis
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from helix.checking.ranks import Found, Question, on_ranks
 
 Mistakes = Mapping[str, Callable[..., Any] | tuple[Callable[..., Any], ...]]
 
+_NONE: Mapping[str, Callable[[], bool]] = {}
 _RAISE = dis.opmap["RAISE_VARARGS"]
 
 
@@ -40,6 +43,7 @@ class Ask:
         because: str,
         given: str = "",
         mistakes: Mistakes | None = None,
+        explain: bool = True,
         exact: bool = False,
         rtol: float = 1e-6,
         atol: float = 1e-9,
@@ -58,6 +62,8 @@ class Ask:
             The case in words; without it the arguments are named as the reference's parameters are.
         mistakes : mapping, optional
             Further mistakes of this question only, likelier than the exercise's: for what only the case knows.
+        explain : bool
+            False looks for no mistake and says nothing of the kind of value: at an edge, `because` says more.
         exact : bool
             Numbers must be equal, whatever their kind. Whole numbers always must.
         rtol, atol : float
@@ -71,7 +77,7 @@ class Ask:
             If the answer gives another value, refuses a case that has an answer, or changes what it was given.
         """
 
-        def unmet(said: str, shown: str, explains: tuple[str, ...] = ()) -> Unmet:
+        def unmet(said: str, shown: str, explains: Mapping[str, Callable[[], bool]] = _NONE) -> Unmet:
             return Unmet(said, given or self._named(args), shown, explains)
 
         tolerance = (0.0, 0.0) if exact else (rtol, atol)
@@ -85,12 +91,13 @@ class Ask:
             refusal = f"{because} Your function refuses this case, which has an answer."
             raise unmet(refusal, f"{type(error).__name__}: {error}") from None
         if not matches(got, wanted, *tolerance):
+            kept = _kept(got)
             raise unmet(
-                of_type(got, wanted) or because,
+                (of_type(got, wanted) if explain else "") or because,
                 shorten(got),
                 _explains(
-                    {**(mistakes or {}), **self.mistakes},
-                    lambda one: matches(got, one(*copy.deepcopy(args)), *tolerance),
+                    {**(mistakes or {}), **self.mistakes} if explain else {},
+                    lambda one: matches(kept, one(*copy.deepcopy(args)), *tolerance),
                 ),
             )
         if not may_change and (changed := self._changed(args, own)):
@@ -145,13 +152,18 @@ class Ask:
             If a rank returned another value, changed what it was given, or sent too much.
         """
         found = on_ranks(self.answer, questions, ranks, timeout, careful, count=most_bytes is not None)
-        for question, got, changed in zip(questions, found.values, found.changed, strict=True):
+        for question, got, changed in zip(questions, found.returned, found.changed, strict=True):
             args = question.arguments()
 
             def by_rank(function: Callable[..., Any], args: tuple[Any, ...] = args) -> list[Any]:
                 return _listed(function(*copy.deepcopy(args)))
 
-            def unmet(said: str, shown: str = "", explains: tuple[str, ...] = (), asked: Question = question) -> Unmet:
+            def unmet(
+                said: str,
+                shown: str = "",
+                explains: Mapping[str, Callable[[], bool]] = _NONE,
+                asked: Question = question,
+            ) -> Unmet:
                 return Unmet(said, asked.given or self._named(asked.arguments()), shown, explains)
 
             wanted = by_rank(self.reference)
@@ -267,20 +279,25 @@ def _tried(mistake: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         return _Failed()
 
 
-def _explains(mistakes: Mistakes, gives_it: Callable[[Callable[..., Any]], bool]) -> tuple[str, ...]:
-    """Return the messages of the mistakes that give just this value; one that raises gives none."""
+def _explains(mistakes: Mistakes, gives_it: Callable[[Callable[..., Any]], bool]) -> dict[str, Callable[[], bool]]:
+    """Return for each message whether one of its mistakes gives just this value; one that raises gives none."""
 
-    def tried(one: Callable[..., Any]) -> bool:
-        try:
-            return gives_it(one)
-        except Exception:
-            return False
+    def any_gives_it(group: Callable[..., Any] | tuple[Callable[..., Any], ...]) -> bool:
+        for one in group if isinstance(group, tuple) else (group,):
+            with contextlib.suppress(Exception):
+                if gives_it(one):
+                    return True
+        return False
 
-    return tuple(
-        message
-        for message, group in mistakes.items()
-        if any(tried(one) for one in (group if isinstance(group, tuple) else (group,)))
-    )
+    return {message: partial(any_gives_it, group) for message, group in mistakes.items()}
+
+
+def _kept(value: Any) -> Any:
+    """Return what was answered as it is now, since an answer can change what it returned; what cannot be copied, itself."""
+    try:
+        return copy.deepcopy(value)
+    except Exception:
+        return value
 
 
 def _deliberate(error: Exception) -> bool:

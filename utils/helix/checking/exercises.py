@@ -192,8 +192,8 @@ class Exercise:
             return Verdict(Outcome.CORRECT, details.get("message") or _passed(self.repeats), details=details)
         first = unmet[0]
         # A misconception is named only if it explains every case that failed: one coincidence proves nothing.
-        explaining = [message for message in first.explains if all(message in failure.explains for failure in unmet)]
-        return Verdict(Outcome.INCORRECT, explaining[0] if explaining else first.because, first.given, first.got)
+        explaining = (message for message in first.explains if all(one.is_explained_by(message) for one in unmet))
+        return Verdict(Outcome.INCORRECT, next(explaining, first.because), first.given, first.got)
 
     def wrong_answers(self, solution: Callable[..., Any]) -> list[Wrong]:
         """Return the wrong answers that the exercise brings: what is wrong, the answer, and the message that is meant for it.

@@ -34,13 +34,26 @@ class Unmet(Exception):
         The reason that stands if no misconception explains the answer.
     given, got : str
         The case, and what the answer returned.
-    explains : tuple of str
-        The misconceptions that would give just this answer on this case, the likeliest first.
+    explains : tuple of str, or mapping of str to callable
+        The misconceptions that would give just this answer on this case, the likeliest first; of a mapping those whose function
+        returns True, which is called only if it matters.
     """
 
-    def __init__(self, because: str, given: str = "", got: str = "", explains: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        because: str,
+        given: str = "",
+        got: str = "",
+        explains: tuple[str, ...] | Mapping[str, Callable[[], bool]] = (),
+    ) -> None:
         super().__init__(because)
         self.because, self.given, self.got, self.explains = because, given, got, explains
+
+    def is_explained_by(self, message: str) -> bool:
+        """Whether this misconception would give just this answer."""
+        if isinstance(self.explains, Mapping):
+            return message in self.explains and self.explains[message]()
+        return message in self.explains
 
 
 def expect(

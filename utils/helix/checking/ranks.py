@@ -53,7 +53,7 @@ class Found:
 
     Parameters
     ----------
-    values : list of list
+    returned : list of list
         For each question what each rank returned, tensors as lists.
     changed : list of list of bool
         For each question whether each rank's arguments were changed in place.
@@ -61,7 +61,7 @@ class Found:
         What each rank communicated, if that was counted.
     """
 
-    values: list[list[Any]]
+    returned: list[list[Any]]
     changed: list[list[bool]]
     calls: list[list[Any]] = field(default_factory=list)
 
@@ -82,8 +82,8 @@ def on_ranks(
 
     asked = [one.args for one in questions]
     by_rank = launch(_answers, answer, asked, ranks=ranks, timeout=timeout, count=count, careful=careful, note=False)
-    values, changed = ([[rank[part][n] for rank in by_rank] for n in range(len(questions))] for part in (0, 1))
-    return Found(values, changed, by_rank.calls)
+    returned, changed = ([[rank[part][n] for rank in by_rank] for n in range(len(questions))] for part in (0, 1))
+    return Found(returned, changed, by_rank.calls)
 
 
 def _answers(answer: Callable[..., Any], asked: Sequence[tuple[Any, ...]]) -> tuple[list[Any], list[bool]]:
