@@ -440,6 +440,8 @@ from helix.distributed import messages
 
 model = messages.fit(record["alpha_beta"]["pairs"])
 print(f"α = {model.latency.value * 1e6:.0f} µs, 1/β = {1e-9 / model.seconds_per_byte.value:.1f} GB/s")
+
+# %%
 table = pd.DataFrame(record["alpha_beta"]["table"])
 ratios = table["gloo"] / table["predicted"]
 print(f"gloo's all-reduce on two ranks takes {ratios.min():.1f} to {ratios.max():.1f} times what the model predicts")
