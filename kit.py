@@ -41,6 +41,7 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 BOTH: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
 ASTRAY = ["PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_CONSTRAINT"]
 ASTRAY += ["UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE", "UV_NO_BINARY", "UV_OFFLINE", "UV_WORKING_DIR"]
+SELDOM = r"/(tests|transformers/models)/"  # what is compiled when it is first imported, if ever: a third of everything
 UV_CACHE = "uv-cache"  # beside the packages, so that uv links its files instead of copying them; gone at the end
 # What pip was told about its indexes, and what uv calls it.
 UV_NAMES = {
@@ -161,11 +162,15 @@ def further_groups(sections: dict[str, list[str]]) -> list[str]:
     return [group for group in sections if group not in ("core", "cuda")]
 
 
+def project_text() -> str:
+    """Return pyproject.toml above its tool settings."""
+    return (ROOT / "pyproject.toml").read_text("utf-8").split("\n[tool.")[0]
+
+
 def stamp() -> str:
     """Return the hash of what decides the set-up: the two locks, and pyproject.toml above its tool settings."""
-    project = (ROOT / "pyproject.toml").read_text("utf-8").split("\n[tool.")[0]
     locks = [(ROOT / lock).read_text("utf-8") for lock in ("requirements.lock", "utils/helix/assets/assets.lock")]
-    return digest("".join([*locks, project]))
+    return digest("".join([*locks, project_text()]))
 
 
 def digest(text: str) -> str:
@@ -427,10 +432,23 @@ class Installer:
         pip(self.home, self.guard, "install", "--no-compile", *arguments)
         self.uv = []
 
+    def course(self) -> None:
+        """Install the course itself, which stays in its folder, unless it is there as its project file says."""
+        project = digest(project_text())
+        here = any(site(self.home).glob("*.dist-info/direct_url.json"))  # nothing else comes from a folder
+        if not here or load(self.home / PLAN).get("project") != project:
+            self.install("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+            save(self.home / PLAN, {**load(self.home / PLAN), "project": project})
+
     def finish(self) -> None:
         """Compile what was installed, on all cores, and drop the cache."""
-        with step("Compiling"):  # some packages hold files that are no Python of today: no error counts
-            run([str(self.home / "bin" / "python"), "-m", "compileall", "-q", "-j", "0", str(site(self.home))])
+        packages = site(self.home)
+        now = digest(str(sorted((info.name, info.stat().st_mtime_ns) for info in packages.glob("*.dist-info"))))
+        if load(self.home / PLAN).get("compiled") != now:
+            command = [str(self.home / "bin" / "python"), "-m", "compileall", "-q", "-j", "0", "-x", SELDOM]
+            with step("Compiling"):  # some packages hold files that are no Python of today: no error counts
+                run([*command, str(packages)])
+            save(self.home / PLAN, {**load(self.home / PLAN), "compiled": now})
         shutil.rmtree(self.home / UV_CACHE, ignore_errors=True)
 
 
@@ -499,8 +517,8 @@ def install_torch(installer: Installer, build: str, pin: str, cuda: list[str]) -
 
 def check_space(home: Path, gigabytes: float) -> None:
     """Stop before the disk is full: compare the free space with what is still to come."""
-    missing = gigabytes - size(home) / 1e9
     free = shutil.disk_usage(ROOT).free / 1e9
+    missing = gigabytes - (size(home) / 1e9 if gigabytes > free else 0)  # to count all files takes a second
     if missing > free:
         raise Stop(f"Set-up needs {missing:.1f} GB more; {free:.1f} GB are free. Make room and call again.")
 
@@ -572,7 +590,7 @@ def set_up(home: Path, guard: int, options: argparse.Namespace) -> int:
         with step(f"Installing core ({len(core)} packages)"):
             installer.packages(core)
         with step("Installing the course itself"):
-            installer.install("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+            installer.course()
     except InstallFailed as failure:
         raise Stop(f"{failure.tail}\nThe core of the course could not be installed: {failure}") from None
     failed = install_further(installer, {group: sections[group] for group in wanted}, chapters)
@@ -582,6 +600,7 @@ def set_up(home: Path, guard: int, options: argparse.Namespace) -> int:
     assets = sorted(written_chapters(home / "bin" / "python", "assets"))
     if assets or options.all_groups:
         fetch_assets(home, options)
+    seconds, bytes_ = time.monotonic() - started, size(home)
     marker = {
         "stamp": stamp(),
         "python": version_of(str(home / "bin" / "python")),
@@ -589,11 +608,11 @@ def set_up(home: Path, guard: int, options: argparse.Namespace) -> int:
         "groups": ["core", *(group for group in wanted if group not in failed)],
         "failed": failed,
         "assets": assets,
-        "seconds": round(time.monotonic() - started),
-        "bytes": size(home),
+        "seconds": round(seconds),
+        "bytes": bytes_,
     }
     save(home / MARKER, marker)
-    say(f"Ready: {size(home) / 1e9:.2f} GB in {time.monotonic() - started:.0f} s.")
+    say(f"Ready: {bytes_ / 1e9:.2f} GB in {seconds:.0f} s.")
     return 1 if set(options.group) & set(failed) else 0
 
 
