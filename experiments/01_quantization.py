@@ -564,7 +564,7 @@ def _claim_qat(table: Mapping[str, Any]) -> None:
 def _language(runs: dict[str, pd.DataFrame]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the readings of SmolLM2, and how its pronoun gaps moved; give the claim on dynamic int8."""
     read = runs["perplexity"].set_index("model")
-    draws = runs["jittered"].pivot(index="draw", columns="model", values="perplexity")
+    draws = runs["jittered"].pivot_table(index="draw", columns="model", values="perplexity")
     speeds = runs["speed"].set_index("what")
     readings = {
         name: {

@@ -602,7 +602,7 @@ plots.show(
 
 # %% [markdown]
 # It is the rows first.
-# With a grid for each row the weights' grid still counts, and 7 or 8 bits matter little.
+# With a grid for each row, the weights' grid still counts more than the eighth bit.
 #
 # One grid for all that is read together has another price, and it is not about accuracy.
 # What is read together may come from several people.
@@ -621,7 +621,7 @@ for name, model in (("legacy", legacy), ("torchao", torchao)):
 # No test that sends one request at a time will find it, and the person who gets the odd answer cannot reproduce it.
 # Grids per row end that.
 #
-# They do not end the draws.
+# They do not end the drawing.
 # Here is log p(she) − log p(he) for the word after "The nurse said that" (in nats: natural logarithms), alone and beside another sentence, ten readings with a millionth of noise each:
 
 # %%
@@ -633,6 +633,7 @@ pd.DataFrame(
 )
 
 # %% [markdown]
+# Under the same noise, company changes nothing with torchao, and something in all ten draws with the old library.
 # **An audit holds for the artefact that was audited**, and of a model that rounds, a single answer is no evidence.
 #
 # The price stands in the claim.
