@@ -1,4 +1,4 @@
-"""Bias mitigation: a penalty safe for every batch, a reversed gradient, weights, thresholds, the rule, and a decision."""
+"""Bias mitigation: a penalty safe for every batch, weights, thresholds, the rule, and a decision."""
 
 from __future__ import annotations
 
@@ -7,17 +7,38 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from helix.checking import ReasonedAnswer, Rule, any_of, decision, exercise, expect, expect_raises
+from helix.checking import Ask, ReasonedAnswer, Rule, decision, exercise
 from helix.record import results
 
 LIMIT, TOLERANCE = 0.1, 0.02
+
+Floats = NDArray[np.float64]
+Names = NDArray[Any]
+
+
+def _signed(p: Floats, code: Floats) -> float:
+    return float(p[code == 0].mean() - p[code == 1].mean())
+
+
+def _slope(code: Floats) -> Floats:
+    """Return what each person moves the signed gap by."""
+    first = code == 0
+    return np.where(first, 1 / first.sum(), -1 / (~first).sum())
+
+
+def _safe_gap(p: Floats, code: Floats) -> tuple[float, Floats]:
+    if len(set(code.tolist())) < 2:
+        return 0.0, np.zeros(len(p))
+    gap = _signed(p, code)
+    return abs(gap), np.sign(gap) * _slope(code)
 
 
 @exercise(
     lab="debiasing",
     title="A gap that survives every batch",
-    minutes=14,
+    minutes=10,
     difficulty=2,
     hints=(
         "Without one of the groups return `0.0` and zeros of the shape of `p`.",
@@ -27,80 +48,37 @@ LIMIT, TOLERANCE = 0.1, 0.02
     errors={
         r"Mean of empty slice|invalid value": "The mean of nobody is NaN. Ask whether both groups are there before you divide.",
     },
+    reference=_safe_gap,
+    mistakes={
+        "This is the signed gap. Pushing it down would widen a gap that is negative already.": (
+            lambda p, code: (_signed(p, code), _slope(code))
+        ),
+        "The value is right; the gradient is that of the signed gap. The absolute value turns it round where the gap is negative.": (
+            lambda p, code: (abs(_signed(p, code)), _slope(code))
+        ),
+        "You divided by the size of the batch. Each mean is over its own group.": (
+            lambda p, code: (_safe_gap(p, code)[0], np.sign(_signed(p, code)) * np.where(code == 0, 1, -1) / len(code))
+        ),
+    },
 )
-def safe_gap(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+def safe_gap(ask: Ask, rng: np.random.Generator) -> None:
     """Ask for the gap of a batch and its gradient, also where a group is empty."""
     first, second = int(rng.integers(3, 6)), int(rng.integers(7, 11))
     code = rng.permutation(np.repeat([0, 1], [first, second]))
     for lean in (-1, 1):
         p = np.where(code == 0, rng.uniform(0.1, 0.4, len(code)), rng.uniform(0.6, 0.9, len(code)))
         p = p if lean < 0 else 1 - p
-        gap = p[code == 0].mean() - p[code == 1].mean()
-        slope = np.where(code == 0, 1 / first, -1 / second)
-        given = f"a batch with {first} and {second} people, signed gap {gap:.3f}"
-        got = answer(p.copy(), code.copy())
-        expect(
-            got,
-            close_to=(abs(gap), np.sign(gap) * slope),
+        ask(
+            *(p, code),
             because="This is not the absolute gap and its gradient.",
-            given=given,
-            if_equals={
-                "This is the signed gap. Pushing it down would widen a gap that is negative already.": (gap, slope),
-                "The value is right; the gradient is that of the signed gap. The absolute value turns it round where the gap is negative.": (
-                    abs(gap),
-                    slope,
-                ),
-                "You divided by the size of the batch. Each mean is over its own group.": any_of(
-                    (abs(gap), np.sign(gap) * np.where(code == 0, 1, -1) / len(code)),
-                ),
-            },
+            given=f"a batch with {first} and {second} people, signed gap {_signed(p, code):.3f}",
         )
     for only in (0, 1):
-        expect(
-            answer(p.copy(), np.full(len(p), only)),
-            close_to=(0.0, np.zeros(len(p))),
+        ask(
+            *(p, np.full(len(p), only)),
             because="A batch without one of the groups says nothing: value 0 and a gradient of zeros, never NaN.",
             given=f"a batch in which everybody is in group {only}",
         )
-
-
-@exercise(
-    lab="debiasing",
-    title="The gradient, turned round",
-    minutes=16,
-    difficulty=3,
-    hints=(
-        "The derivative of the mean cross-entropy by a logit u is (σ(u) − target) / n.",
-        "The adversary's logit is u = w z, so the chain rule gives w (σ(u) − a) / n for z, and the sum of z (σ(u) − a) / n for w.",
-        "Only what flows back into z is turned round: multiply it by −alpha. The adversary itself learns with the plain gradient.",
-    ),
-)
-def reversed_gradients(answer: Callable[..., Any], rng: np.random.Generator) -> None:
-    """Ask for the gradients of a model's logits and of an adversary's weight."""
-    n = int(rng.integers(5, 9))
-    z, w, alpha = rng.normal(size=n) + 0.3, float(rng.uniform(0.6, 2)), float(rng.uniform(1.5, 3))
-    y, a = rng.integers(2, size=n), rng.integers(2, size=n)
-
-    def sigmoid(x: Any) -> Any:
-        return 1 / (1 + np.exp(-x))
-
-    task, other = (sigmoid(z) - y) / n, (sigmoid(w * z) - a) / n
-    slope = float((other * z).sum())
-    expect(
-        answer(z.copy(), y.copy(), a.copy(), w, alpha),
-        close_to=(task - alpha * w * other, slope),
-        because="These are not the two gradients.",
-        given=f"{n} people, w = {w:.2f}, alpha = {alpha:.2f}",
-        if_equals={
-            "Nothing is turned round: this helps the adversary to read the group.": (task + alpha * w * other, slope),
-            "You turned the adversary's own gradient too. It has to learn, or it is no opponent.": any_of(
-                (task - alpha * w * other, -slope), (task - alpha * w * other, -alpha * slope)
-            ),
-            "The w of the chain rule is missing on the way back to z.": (task - alpha * other, slope),
-            "The strength alpha is not used.": (task - w * other, slope),
-            "Both losses are means: divide by the number of people.": (n * (task - alpha * w * other), n * slope),
-        },
-    )
 
 
 SYLLABLES = ("an", "bel", "cor", "dun", "el", "far", "gal", "hod", "il", "jor", "kem", "lun")
@@ -109,6 +87,17 @@ SYLLABLES = ("an", "bel", "cor", "dun", "el", "far", "gal", "hod", "il", "jor", 
 def _names(rng: np.random.Generator, n: int) -> list[str]:
     """Draw names that nobody can have written down beforehand, in random order."""
     return [str(name) for name in rng.choice([a + b for a in SYLLABLES for b in SYLLABLES if a != b], n, replace=False)]
+
+
+def _alike(*columns: Names) -> Floats:
+    """For each person, how many are as this person is in all of these."""
+    keys = np.array([" ".join(map(str, row)) for row in zip(*columns, strict=True)])
+    _, place, n = np.unique(keys, return_inverse=True, return_counts=True)
+    return n[place].astype(float)
+
+
+def _weights_within(y: Names, group: Names, level: Names) -> Floats:
+    return _alike(level, group) * _alike(level, y) / _alike(level) / _alike(level, group, y)
 
 
 @exercise(
@@ -125,8 +114,30 @@ def _names(rng: np.random.Generator, n: int) -> list[str]:
         r"ambiguous": "`level == one and group == name` does not work on arrays; write `(level == one) & (group == name)`.",
         r"divi": "A cell is empty: this group has nobody with this label in this level. Then there is nobody to weight either.",
     },
+    reference=_weights_within,
+    mistakes={
+        "You left the levels out: this also evens out what differs between them, which was to stay.": (
+            lambda y, group, level: _weights_within(y, group, np.full(len(y), "all"))
+        ),
+        "This is upside down: the fuller a cell, the smaller its weight.": (
+            lambda y, group, level: 1 / _weights_within(y, group, level)
+        ),
+        "The shares have different margins: group and label are counted among everybody, the cell within its level. All three are shares of the same people.": (
+            lambda y, group, level: _alike(group) * _alike(y) / len(y) / _alike(level, group, y),
+            lambda y, group, level: _alike(group) * _alike(y) / len(y) ** 2 * _alike(level) / _alike(level, group, y),
+        ),
+        "P(label) is missing: this is one over the share of the label within the group.": (
+            lambda y, group, level: _alike(level, group) / _alike(level, group, y)
+        ),
+        "P(group) is missing: this is one over the share of the group among those with the label.": (
+            lambda y, group, level: _alike(level, y) / _alike(level, group, y)
+        ),
+        "This conditions on the group alone: it balances the sizes of the groups and leaves the tie.": (
+            lambda y, group, level: _alike(level) / _alike(level, group)
+        ),
+    },
 )
-def weights_within(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+def weights_within(ask: Ask, rng: np.random.Generator) -> None:
     """Ask for weights that make group and label independent within each level."""
     groups, levels = _names(rng, 3), _names(rng, 3)
     cells = [(g, c, one) for one in levels for g in groups for c in (0, 1)]
@@ -135,42 +146,42 @@ def weights_within(answer: Callable[..., Any], rng: np.random.Generator) -> None
     sizes = rng.choice(np.arange(3, 30), size=len(cells), replace=False)
     group, y, level = (np.repeat(np.array([cell[i] for cell in cells]), sizes) for i in range(3))
     order = rng.permutation(len(y))
-    group, y, level = group[order], y[order], level[order]
-
-    def share(*masks: Any) -> Any:
-        """For each person, how many are as this person is in all of these."""
-        keys = np.array([" ".join(map(str, row)) for row in zip(*masks, strict=True)])
-        _, place, n = np.unique(keys, return_inverse=True, return_counts=True)
-        return n[place]
-
-    n, here = len(y), share(level)
-    own, same, cell = share(level, group), share(level, y), share(level, group, y)
-    right = own * same / here / cell
-    expect(
-        answer(y.copy(), group.copy(), level.copy()),
-        close_to=right,
+    ask(
+        *(y[order], group[order], level[order]),
         because="Under these weights group and label are not independent within each level.",
-        given=f"{n} people in three groups and three levels",
-        if_equals={
-            "You left the levels out: this also evens out what differs between them, which was to stay.": share(group)
-            * share(y)
-            / n
-            / share(group, y),
-            "This is upside down: the fuller a cell, the smaller its weight.": 1 / right,
-            "The shares have different margins: group and label are counted among everybody, the cell within its level. All three are shares of the same people.": any_of(
-                share(group) * share(y) / n**2 / (cell / here), share(group) * share(y) / n / cell
-            ),
-            "P(label) is missing: this is one over the share of the label within the group.": own / cell,
-            "P(group) is missing: this is one over the share of the group among those with the label.": same / cell,
-            "This conditions on the group alone: it balances the sizes of the groups and leaves the tie.": here / own,
-        },
+        given=f"{len(y)} people in three groups and three levels",
     )
+
+
+Pick = Callable[[Floats, float], float]
+
+
+def _at(own: Floats, rate: float) -> float:
+    return float(np.sort(own)[::-1][int(rate * len(own))])
+
+
+def _thresholds(
+    scores: Floats, y: Floats, group: Names, rate: float, at_least: int = 10, *, label: int = 1, pick: Pick = _at
+) -> dict[str, float]:
+    """Return each group's threshold among those with this label, for as many groups as have enough qualified people."""
+    names = [str(name) for name in np.unique(group)]
+    if min(int(y[group == name].sum()) for name in names) < at_least:
+        raise ValueError("too few qualified people in a group")
+    return {name: pick(scores[(group == name) & (y == label)], rate) for name in names}
+
+
+def _of_everybody(scores: Floats, y: Floats, group: Names, rate: float, at_least: int = 10) -> dict[str, float]:
+    return {str(name): _at(scores[group == name], rate) for name in np.unique(group)}
+
+
+def _for_all(scores: Floats, group: Names, rate: float) -> dict[str, float]:
+    return {str(name): _at(scores, rate) for name in np.unique(group)}
 
 
 @exercise(
     lab="debiasing",
     title="A threshold for the qualified",
-    minutes=14,
+    minutes=12,
     difficulty=3,
     hints=(
         "For each group take the scores of its people with label 1, largest first: `np.sort(own)[::-1]`.",
@@ -181,8 +192,25 @@ def weights_within(answer: Callable[..., Any], rng: np.random.Generator) -> None
         r"out of bounds": "There are no so many qualified people. The places run from 0 to n − 1, and a group may have too few: raise a ValueError.",
         r"ambiguous": "`group == name and y == 1` does not work on arrays; write `(group == name) & (y == 1)`.",
     },
+    reference=_thresholds,
+    mistakes={
+        "These thresholds select the same share of *all* people of a group. The share of its qualified people is asked for: take those with label 1 first.": _of_everybody,
+        "You took the people with label 0. The qualified have label 1.": (lambda *case: _thresholds(*case, label=0)),
+        "This is one threshold for everybody. Leaving the group out of the rule does not give the qualified of each group the same chance.": (
+            lambda scores, y, group, rate, at_least=10: _for_all(scores, group, rate),
+            lambda scores, y, group, rate, at_least=10: {
+                name: _at(scores[y == 1], rate) for name in _for_all(scores, group, rate)
+            },
+        ),
+        "You counted from the lowest score: this turns away the share that was to be selected.": (
+            lambda *case: _thresholds(*case, pick=lambda own, rate: -_at(-own, rate))
+        ),
+        "One person too few lies above: selected is who scores *above* the threshold.": (
+            lambda *case: _thresholds(*case, pick=lambda own, rate: float(np.sort(own)[::-1][int(rate * len(own)) - 1]))
+        ),
+    },
 )
-def qualified_thresholds(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+def qualified_thresholds(ask: Ask, rng: np.random.Generator) -> None:
     """Ask for thresholds that give the qualified of every group the same chance, and for a refusal where they are few."""
     at_least = int(rng.integers(8, 15))
     names = _names(rng, 3)
@@ -195,51 +223,67 @@ def qualified_thresholds(answer: Callable[..., Any], rng: np.random.Generator) -
     rate = float(rng.choice([0.23, 0.31, 0.37]))
     order = rng.permutation(len(y))
     group, y, scores = group[order], y[order], scores[order]
-
-    def at(pick: Callable[[Any], float], of: Any = y == 1) -> dict[str, float]:
-        return {name: pick(np.sort(scores[(group == name) & of])[::-1]) for name in names}
-
-    def place(own: Any) -> float:
-        return float(own[int(rate * len(own))])
-
-    everybody = np.ones(len(y), dtype=bool)
-    got = answer(scores.copy(), y.copy(), group.copy(), rate, at_least)
-    expect(
-        got,
-        close_to=at(place),
+    ask(
+        *(scores, y, group, rate, at_least),
         because="With these thresholds not just floor(rate · n) of the n qualified people of each group score above.",
         given=f"{', '.join(map(str, qualified))} qualified people in three groups, rate {rate}, at_least {at_least}",
-        if_equals={
-            "These thresholds select the same share of *all* people of a group. Asked is for the share of its qualified people: take those with label 1 first.": at(
-                place, everybody
-            ),
-            "You took the people with label 0. The qualified have label 1.": at(place, y == 0),
-            "This is one threshold for everybody. Leaving the group out of the rule does not give the qualified of each group the same chance.": any_of(
-                dict.fromkeys(names, place(np.sort(scores)[::-1])),
-                dict.fromkeys(names, place(np.sort(scores[y == 1])[::-1])),
-            ),
-            "You counted from the lowest score: this turns away the share that was to be selected.": at(
-                lambda own: place(own[::-1])
-            ),
-            "One person too few lies above: selected is who scores *above* the threshold.": at(
-                lambda own: float(own[int(rate * len(own)) - 1])
-            ),
-        },
     )
     small = y.copy()
     small[np.flatnonzero((group == names[2]) & (y == 1))[0]] = 0
-    expect_raises(
+    ask.raises(
         ValueError,
-        lambda: answer(scores.copy(), small, group.copy(), rate, at_least),
+        *(scores, small, group, rate, at_least),
         because=f"A group has {at_least - 1} qualified people here, and {at_least} are the least. Raise a ValueError: a threshold that hangs on so few is chance, and it would be used for all of them.",
         given=f"a group with {at_least - 1} qualified people and many others, at_least {at_least}",
     )
 
 
+Pair = tuple[float, float]
+Tried = dict[float, dict[str, Pair]]
+
+
+def _kept(one: dict[str, Pair], limit: float) -> bool:
+    return abs(one["validation"][1]) <= limit
+
+
+def _accurate(pair: Pair) -> float:
+    return pair[0]
+
+
+def _narrow(pair: Pair) -> float:
+    return -abs(pair[1])
+
+
+def _on_test(one: dict[str, Pair]) -> float:
+    return abs(one["test"][1])
+
+
+def _rule(
+    keep: Callable[[dict[str, Pair], float], bool] = _kept,
+    best: Callable[[Pair], float] = _accurate,
+    split: str = "validation",
+    told: Callable[[dict[str, Pair]], float] = _on_test,
+) -> Callable[[Tried, float], Pair]:
+    """Return a rule that chooses a strength and tells a gap; the right one without arguments."""
+
+    def rule(tried: Tried, limit: float = LIMIT) -> Pair:
+        kept = [strength for strength, one in tried.items() if keep(one, limit)]
+        if not kept:
+            raise ValueError("no strength keeps the limit")
+        chosen = max(kept, key=lambda strength: best(tried[strength][split]))
+        return chosen, told(tried[chosen])
+
+    return rule
+
+
+def _signed_kept(one: dict[str, Pair], limit: float) -> bool:
+    return one["validation"][1] <= limit
+
+
 @exercise(
     lab="debiasing",
     title="The rule that chooses λ",
-    minutes=12,
+    minutes=10,
     difficulty=2,
     hints=(
         "First keep what is within the limit on validation, then look at accuracy on validation. Test comes last, and only for the strength that was chosen.",
@@ -247,67 +291,66 @@ def qualified_thresholds(answer: Callable[..., Any], rng: np.random.Generator) -
         "`best = max(kept, key=lambda strength: kept[strength])`, then `return best, abs(tried[best]['test'][1])`; if `kept` is empty, `raise ValueError(...)`.",
     ),
     errors={r"empty": "Nothing is within the limit: raise a ValueError of your own before you look for the best."},
+    reference=_rule(),
+    mistakes={
+        "You compared the signed gap. A gap of −0.15 is as wide as one of 0.15.": (
+            _rule(_signed_kept),
+            _rule(_signed_kept, told=lambda one: one["test"][1]),
+        ),
+        "You chose on the test people. Then nothing is left to say what the choice is worth.": (
+            _rule(lambda one, limit: abs(one["test"][1]) <= limit, split="test"),
+            _rule(lambda one, limit: True, _narrow, "test"),
+        ),
+        "You asked the test people to keep the limit too: that is choosing on them. Open test last, for one strength.": (
+            _rule(lambda one, limit: _kept(one, limit) and abs(one["test"][1]) <= limit)
+        ),
+        "This is the gap on validation, where the strength was chosen because of it. Report the one on test.": (
+            _rule(told=lambda one: abs(one["validation"][1])),
+            _rule(told=lambda one: one["validation"][1]),
+        ),
+        "The strength is right; the gap on test keeps its sign here. A gap is never negative.": (
+            _rule(told=lambda one: one["test"][1])
+        ),
+        "This is the most accurate of all; the limit is not kept.": _rule(lambda one, limit: True),
+        "This has the narrowest gap. Within the limit the rule asks for accuracy.": (
+            _rule(lambda one, limit: True, _narrow)
+        ),
+        "At most the limit is `<=`: a gap of just the limit may stay.": (
+            _rule(lambda one, limit: abs(one["validation"][1]) < limit)
+        ),
+    },
 )
-def choose_strength(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+def choose_strength(ask: Ask, rng: np.random.Generator) -> None:
     """Ask for the strength that validation chooses, and for its gap on test."""
     limit = float(rng.choice([0.08, 0.1, 0.12]))
     strengths = [float(one) for one in rng.permutation([0.1, 0.3, 1.0, 3.0, 9.0, 27.0, 81.0, 243.0])]
-    wide, negative, lucky, edge, under, both, least, poor = strengths
-    validation = {
-        wide: (0.86, limit + 0.07),
-        negative: (0.85, -limit - 0.05),
-        lucky: (0.845, limit + 0.015),
-        edge: (0.84, -limit),
-        under: (0.83, limit - 0.02),
-        both: (0.82, 0.03),
-        least: (0.80, -0.002),
-        poor: (0.70, 0.01),
+    pairs = (  # (accuracy, signed gap) on validation and on test
+        ((0.86, limit + 0.07), (0.852, limit + 0.05)),  # wide
+        ((0.85, -limit - 0.05), (0.846, -limit - 0.06)),  # wide, the other way
+        ((0.845, limit + 0.015), (0.849, limit - 0.02)),  # within the limit on test only
+        ((0.84, -limit), (0.833, -limit - 0.012)),  # just the limit: the right one
+        ((0.83, limit - 0.02), (0.825, limit + 0.01)),  # within it on validation only
+        ((0.82, 0.03), (0.817, 0.02)),  # within it on both
+        ((0.80, -0.002), (0.79, -0.013)),  # the narrowest on validation
+        ((0.70, 0.01), (0.69, 0.004)),  # the narrowest on test
+    )
+    tried = {
+        strengths[place]: dict(zip(("validation", "test"), pairs[place], strict=True))
+        for place in rng.permutation(len(pairs)).tolist()
     }
-    test = {
-        wide: (0.852, limit + 0.05),
-        negative: (0.846, -limit - 0.06),
-        lucky: (0.849, limit - 0.02),
-        edge: (0.833, -limit - 0.012),
-        under: (0.825, limit + 0.01),
-        both: (0.817, 0.02),
-        least: (0.79, -0.013),
-        poor: (0.69, 0.004),
-    }
-    tried = {one: {"validation": validation[one], "test": test[one]} for one in rng.permutation(strengths).tolist()}
-    end = abs(test[edge][1])
-    expect(
-        answer({one: dict(pair) for one, pair in tried.items()}, limit),
-        close_to=(edge, end),
+    ask(
+        *(tried, limit),
         because="The rule gives something else: by validation alone, the most accurate strength whose absolute gap is at most the limit; then its absolute gap on test.",
         given="; ".join(
             f"λ={one:g}: {pair['validation'][0]:.3f}, {pair['validation'][1]:+.3f} (test {pair['test'][0]:.3f}, {pair['test'][1]:+.3f})"
             for one, pair in tried.items()
         )
         + f"; limit {limit:g}",
-        if_equals={
-            "You compared the signed gap. A gap of −0.15 is as wide as one of 0.15.": any_of(
-                *((negative, sign * test[negative][1]) for sign in (1, -1))
-            ),
-            "You chose on the test people. Then nothing is left to say what the choice is worth.": any_of(
-                (lucky, test[lucky][1]), (poor, test[poor][1]), (lucky, validation[lucky][1])
-            ),
-            "You asked the test people to keep the limit too: that is choosing on them. Open test last, for one strength.": (
-                both,
-                test[both][1],
-            ),
-            "This is the gap on validation, where the strength was chosen because of it. Report the one on test.": any_of(
-                (edge, limit), (edge, -limit)
-            ),
-            "The strength is right; the gap on test keeps its sign here. A gap is never negative.": (edge, -end),
-            "This is the most accurate of all; the limit is not kept.": (wide, test[wide][1]),
-            "This has the narrowest gap. Within the limit the rule asks for accuracy.": (least, abs(test[least][1])),
-            "At most the limit is `<=`: a gap of just the limit may stay.": (under, test[under][1]),
-        },
     )
     none = {1.0: (0.8, 0.3), 2.0: (0.7, -0.2)}
-    expect_raises(
+    ask.raises(
         ValueError,
-        lambda: answer({one: {"validation": pair, "test": (0.75, 0.01)} for one, pair in none.items()}, limit),
+        *({one: {"validation": pair, "test": (0.75, 0.01)} for one, pair in none.items()}, limit),
         because="No strength keeps the limit on validation here, whatever test says. Raise a ValueError: the next best would be another rule.",
         given="gaps of 0.3 and −0.2 on validation, and of 0.01 on test",
     )
@@ -325,6 +368,7 @@ def _adult() -> tuple[Any, Any, Any, Any]:
     return test.y, before, after, test.groups
 
 
+@cache
 def _gap(name: str, which: int) -> float:
     from helix.trust.groups import gaps
 
@@ -381,7 +425,7 @@ def _cases_to_pass(rng: np.random.Generator) -> list[tuple[Any, ...]]:
 decide = decision(
     lab="debiasing",
     title="A decision: may the mitigated model be shipped?",
-    minutes=20,
+    minutes=14,
     evidence={
         "parity_gap_after": lambda: _gap("demographic_parity", 1),
         "opportunity_gap_growth": lambda: _gap("equal_opportunity", 1) - _gap("equal_opportunity", 0),

@@ -161,11 +161,15 @@ def group_metrics(y_true: ArrayLike, y_pred: ArrayLike, groups: Any, expected: S
     ValueError
         As `counts`.
     """
+    import pandas as pd
+
     cells = counts(y_true, y_pred, groups, expected)
-    frame = cells.sum(axis=1).rename("n").to_frame()
-    for rate, (over, under) in RATES.items():
-        frame[rate] = cells[list(over)].sum(axis=1) / cells[list(under)].sum(axis=1)
-    return frame
+    part = {name: cells[name].to_numpy() for name in cells}
+    rates: dict[str, Any] = {"n": sum(part.values())}
+    with np.errstate(invalid="ignore"):  # nobody stands below the line: NaN
+        for rate, (over, under) in RATES.items():
+            rates[rate] = sum(part[one] for one in over) / sum(part[one] for one in under)
+    return pd.DataFrame(rates, index=cells.index)
 
 
 def gaps(y_true: ArrayLike, y_pred: ArrayLike, groups: Any) -> dict[str, float]:
