@@ -11,7 +11,7 @@
 #
 # You will measure how unequally one real table selects people, write a control that stops such a selection, and record a decision that rests on your own numbers.
 #
-# **45 minutes · four exercises · read the start page first.**
+# **60 minutes · four exercises · read the start page first.**
 #
 # The table is Adult: people whom the US Census Bureau asked around 1994, and whether each earned more than 50,000 dollars a year.
 # Suppose that a lender wants to use that label to choose who gets an offer.

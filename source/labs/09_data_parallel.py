@@ -27,7 +27,7 @@ import torch.distributed as dist
 
 from helix import distributed
 from helix.labs import data_parallel as check
-from helix.distributed import run_record
+from helix.distributed.measured import run_record
 from helix.record import Decision, evidence, results
 
 distributed.warm("helix.labs.data_parallel")  # so that the checks find the process from which ranks are forked

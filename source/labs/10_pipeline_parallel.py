@@ -25,9 +25,9 @@ import torch.distributed as dist
 
 from helix import distributed
 from helix.labs import pipeline_parallel as check
-from helix.distributed import schedules
-from helix.distributed.pipeline_plan import GPT, PLAN, Plan, plan_for
-from helix.distributed.schedules import Event
+from helix.distributed.paper import schedules
+from helix.distributed.paper.pipeline_plan import GPT, PLAN, PipelinePlan, plan_for
+from helix.distributed.paper.schedules import Event
 from helix.record import Decision, evidence
 
 distributed.warm()
@@ -175,7 +175,7 @@ check.last_stage(last_stage)
 #
 # The output layer of a model with a large vocabulary costs as much as several layers.
 # Cut the layers into contiguous stages so that the slowest stage is as fast as can be.
-# There are at most twelve layers, so you may try every cut; for hundreds of layers `helix.distributed.balance` has a faster way.
+# There are at most twelve layers, so you may try every cut; for hundreds of layers `helix.distributed.paper.balance` has a faster way.
 
 
 # %%
@@ -256,7 +256,7 @@ check.peak_bytes(peak_bytes)
 # Other groups want the same cards.
 #
 # First measure the plan, stage by stage.
-# (Operations and bytes are counted by the formulas of `helix.distributed.costs`; times assume 10¹⁴ operations a second on each card.)
+# (Operations and bytes are counted by the formulas of `helix.distributed.paper.costs`; times assume 10¹⁴ operations a second on each card.)
 
 # %%
 step = PLAN.events()
@@ -278,7 +278,7 @@ print(f"idle share {schedules.idle_share(other.events()):.2f}")
 # %% [markdown]
 # **Ship the plan, fix it, or stop it?**
 # The limits of those who lend the cards: at most 0.2 of the device time idle, and no card filled beyond 0.9.
-# Your control gets a `Plan` and returns True (it may run) or False.
+# Your control gets a `PipelinePlan` and returns True (it may run) or False.
 # It will meet plans whose totals look fine.
 #
 # This is the form; copy it into the function and replace every `...` by words of your own.
@@ -310,7 +310,7 @@ def decide() -> Decision:
     """
 
     ### BEGIN SOLUTION
-    def control(plan: Plan) -> bool:
+    def control(plan: PipelinePlan) -> bool:
         predicted = plan.events()
         held = peak_bytes(predicted, list(plan.activations))
         full = max(fixed + peak for fixed, peak in zip(plan.fixed, held, strict=True)) / plan.device

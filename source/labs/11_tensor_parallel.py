@@ -26,10 +26,10 @@ import torch.distributed as dist
 
 from helix import distributed
 from helix.labs import tensor_parallel as check
-from helix.distributed import planner
-from helix.distributed.clusters import selene
-from helix.distributed.costs import Model
-from helix.distributed.footprint import GRIDS, Footprint, Given, footprint
+from helix.distributed.paper import planner
+from helix.distributed.paper.clusters import selene
+from helix.distributed.paper.costs import Model
+from helix.distributed.paper.footprint import GRIDS, Footprint, Given, footprint
 from helix.record import Decision, evidence
 
 distributed.warm("helix.labs.tensor_parallel")  # so that the checks find the process from which ranks are forked

@@ -11,7 +11,7 @@
 #
 # You will count the errors that a model makes with those whom it passes over, find the columns that know what was left out, choose a threshold without looking at the test people, and decide whether a bank may send its offers.
 #
-# **90 minutes · five exercises · read [the chapter](../notebooks/12_fairness_audit.ipynb) first.**
+# **75 minutes · five exercises · read [the chapter](../notebooks/12_fairness_audit.ipynb) first.**
 #
 # Short of time?
 # Exercises 1, 4 and 5 lead to the decision; 2 and 3 stand alone.
@@ -51,7 +51,7 @@ def scored(people: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 # %% [markdown]
 # ## 1. Passed over wrongly
 #
-# *18 minutes · difficulty 2 of 5 · core*
+# *9 minutes · difficulty 2 of 5 · core*
 #
 # Those whom a model does not select rarely complain: they do not know.
 # The **false omission rate** asks about them.
@@ -110,7 +110,7 @@ print("COMPAS:", false_omission_rates(people[tables.COMPAS_LABEL].to_numpy(), hi
 # %% [markdown]
 # ## 2. What follows from the base rate
 #
-# *12 minutes · difficulty 2 of 5 · core*
+# *8 minutes · difficulty 2 of 5 · core*
 #
 # Suppose somebody has built a classifier with the same TPR and the same FPR for all groups: equalised odds.
 # Then the base rate $p$ of a group alone decides how much being selected *means* there.
@@ -164,7 +164,7 @@ for group, p in (("African-American", 0.523), ("Caucasian", 0.391)):
 #
 # ## 3. Who else knows the attribute?
 #
-# *20 minutes · difficulty 3 of 5 · core*
+# *11 minutes · difficulty 3 of 5 · core*
 #
 # "We do not use sex" is no answer while another column knows it.
 # For each categorical column: guess the attribute as the largest group **within the person's category**, and count over all people how often that is right.
@@ -219,7 +219,7 @@ print(proxies(train[columns], train["sex"].astype(str)))
 #
 # ## 4. Choose here, judge there
 #
-# *18 minutes · difficulty 3 of 5 · core*
+# *13 minutes · difficulty 3 of 5 · core*
 #
 # A threshold that was picked on the people on whom it is judged looks better than it is.
 # So: of the `candidates`, choose the **lowest** threshold at which, on **validation**, the selection rates lie at most `limit` apart *and* the impact ratio is at least 0.8.
@@ -287,7 +287,7 @@ print(choose_then_judge(scored(validation), scored(test), candidates))
 #
 # ## 5. A decision: who gets the offer?
 #
-# *22 minutes · difficulty 3 of 5 · core*
+# *19 minutes · difficulty 3 of 5 · core*
 #
 # A bank has money for offers to a tenth of its people.
 # It takes the tenth with the highest scores, by a threshold chosen on validation, and its rule says: ΔDP at most 0.1.

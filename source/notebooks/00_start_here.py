@@ -13,7 +13,7 @@
 #
 # After this page you know how the course works, you can say how far a number from a sample may be trusted, and you are ready for a first lab that ends in a decision of your own.
 #
-# **55 minutes · needs nothing but this notebook · both strands.**
+# **45 minutes · needs nothing but this notebook · both strands.**
 #
 # Double Helix has two strands.
 # One is **engineering**: making models smaller, faster, distributed, private, deployed.

@@ -175,7 +175,7 @@ for N in (2, 3, 4):
     print(f"{N} ranks: each sent {found[0][0]:,} bytes, the bound is {bound:,.0f}")
 
 # %% [markdown]
-# `helix.distributed.ring` is this for tensors of any shape.
+# `helix.distributed.parallel.ring` is this for tensors of any shape.
 #
 # ### One gradient from many
 #
@@ -259,10 +259,10 @@ for N in (2, 3):
 # `ByHand` sends one message a parameter, and each message costs a start, however small it is.
 # One message after all gradients would waste the time of the backward pass.
 # DDP does something between: it fills **buckets** of about 25 MB (the first of 1 MB) in the order in which backward reaches the parameters, from last to first, and sends a bucket while backward goes on.
-# `helix.distributed.data_parallel` has one limit for all its buckets:
+# `helix.distributed.parallel.data_parallel` has one limit for all its buckets:
 
 # %% tags=["nbval-check-output"]
-from helix.distributed.data_parallel import buckets_of
+from helix.distributed.parallel.data_parallel import buckets_of
 
 for number, bucket in enumerate(buckets_of(network(0), limit=2_000)):
     print(f"bucket {number}: {bucket.size:>7,} bytes, {', '.join(bucket.names)}")
@@ -316,7 +316,7 @@ print(f"a seed of its own:  {len({i for hand in apart for i in hand})} of 10,000
 # %%
 import copy
 
-from helix.distributed import batches, data_parallel
+from helix.distributed.parallel import batches, data_parallel
 
 
 def share_error(X, y, counts, norm, mend: bool) -> float:
@@ -397,7 +397,8 @@ plots.show(
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
-from helix.distributed import counted, memory_per_rank
+from helix.distributed import counted
+from helix.distributed.measured import memory_per_rank
 
 
 def sharded_step(X, y):
@@ -436,7 +437,7 @@ print(calls)
 # %%
 import pandas as pd
 
-from helix.distributed import messages
+from helix.distributed.measured import messages
 
 model = messages.fit(record["alpha_beta"]["pairs"])
 print(f"α = {model.latency.value * 1e6:.0f} µs, 1/β = {1e-9 / model.seconds_per_byte.value:.1f} GB/s")
@@ -462,7 +463,7 @@ print(f"gloo's all-reduce on two ranks takes {ratios.min():.1f} to {ratios.max()
 # - **weak scaling**: each GPU always has 2¹⁴ tokens, and the step grows.
 
 # %%
-from helix.distributed.clusters import selene
+from helix.distributed.paper.clusters import selene
 
 cluster, parameters = selene(1024), 1e9
 speed = cluster.peak * cluster.efficiency
@@ -541,7 +542,7 @@ plots.show(
 # %%
 import math
 
-from helix.distributed.critical_batch import fit
+from helix.distributed.measured.critical_batch import fit
 
 V, v = tensors(fashion_mnist.load("validation"))
 torch.set_num_threads(1)
@@ -616,7 +617,7 @@ _ = launch(script.main)
 # The tests run it with two agents on one machine, which play two nodes; **it was not run on a cluster**, and the file says so:
 
 # %% tags=["nbval-check-output"]
-from helix.distributed import jobs
+from helix.distributed.paper import jobs
 
 job = jobs.Job("sum-of-ranks", "sum_of_ranks.py", nodes=4, per_node=8)
 print(jobs.torchrun(job, "node-0.example"), "\n")
@@ -682,7 +683,7 @@ claim(
 # Training states alone, in mixed precision with Adam, are 16 bytes a parameter: 2 of weight, 2 of gradient, 4 of a master copy and 8 of moments.
 
 # %%
-from helix.distributed.one_device import DEVICES, largest_model, on_one_device
+from helix.distributed.paper.one_device import DEVICES, largest_model, on_one_device
 
 pd.DataFrame(
     {
@@ -742,7 +743,7 @@ pd.DataFrame(
 ).rename_axis("test pictures answered differently, by seed")
 
 # %%
-from helix.distributed import run_record
+from helix.distributed.measured import run_record
 
 
 def one_epoch(X, y, seed: int):

@@ -22,7 +22,7 @@ for package in ("torch", "transformers"):
     print(package, version(package))
 
 from helix import distributed
-from helix.distributed import pipeline_trials as trials
+from helix.distributed.parallel import pipeline_trials as trials
 
 distributed.warm(trials.MODULES)
 
@@ -57,7 +57,7 @@ distributed.warm(trials.MODULES)
 import torch
 import torch.distributed as dist
 
-from helix.distributed.gpt2_stages import cut, next_token_loss, small_gpt2
+from helix.distributed.parallel.gpt2_stages import cut, next_token_loss, small_gpt2
 
 model = small_gpt2(seed=0, layers=8, hidden=64, vocabulary=512)  # GPT-2 has 12, 768 and 50,257
 x, y = trials.tokens()  # 8 sequences of 32 random tokens, and the tokens that follow
@@ -124,7 +124,7 @@ print(f"loss of two ranks {loss:.4f}, of one process {alone:.4f}")
 # The simulator `schedules.simulate` starts each pass as soon as its order and its neighbours allow:
 
 # %% tags=["nbval-check-output"]
-from helix.distributed import schedules
+from helix.distributed.paper import schedules
 
 forward, backward = [1.0] * 4, [2.0] * 4  # seconds of each of four stages
 naive = schedules.simulate("naive", forward, backward, microbatches=1)
@@ -235,7 +235,7 @@ for how, found in record["training"].items():
 # It is even a little lower without the sum: two free copies are another, larger model.
 # Only the comparison with one process shows that it is not the model that was to be trained.
 #
-# From here on `helix.distributed.pipeline_parallel.Pipeline` does the work.
+# From here on `helix.distributed.parallel.pipeline_parallel.Pipeline` does the work.
 # It is the loop above with three more things: it adds the ends, records when each pass ran, and checks that the stages agree.
 
 # %% tags=["nbval-check-output"]
@@ -368,7 +368,8 @@ except distributed.RankFailed as failed:
 # Now look at both schedules, **as predicted and as recorded**, on four ranks with four micro-batches:
 
 # %%
-from helix.distributed import gantt, sleepers
+from helix.distributed.paper import gantt
+from helix.distributed.parallel import sleepers
 
 recorded = {}
 for schedule in ("gpipe", "1f1b"):
@@ -405,8 +406,8 @@ for schedule, events in recorded.items():
 # For one of our layers:
 
 # %% tags=["nbval-check-output"]
-from helix.distributed.costs import Model
-from helix.distributed.saved import SavedBytes, layer_bytes
+from helix.distributed.paper.costs import Model
+from helix.distributed.measured.saved import SavedBytes, layer_bytes
 
 layer, inputs = model.transformer.h[0], torch.ones(2, 32, 64, requires_grad=True)
 with SavedBytes(layer.parameters()) as saved:
@@ -484,10 +485,10 @@ for how in ("whole", "early stop"):
 # The law assumed equal stages.
 # The head of a model with a large vocabulary costs as much as several layers, and a pipeline goes at the pace of its slowest stage.
 # So cut by **cost**, not by number: among all cuts of the layers into p contiguous stages take the one whose largest sum is smallest.
-# `helix.distributed.balance` finds it exactly.
+# `helix.distributed.paper.balance` finds it exactly.
 
 # %% tags=["nbval-check-output"]
-from helix.distributed import balance
+from helix.distributed.paper import balance
 
 uneven = Model(layers=8, hidden=512, heads=8, vocabulary=22_000, sequence=128)
 layers = balance.layer_costs(uneven)
@@ -558,8 +559,8 @@ claim(
 # The paper also *interleaves*: with v small stages a device the bubble is about a v-th of it, at the price of more messages.
 
 # %% tags=["nbval-check-output"]
-from helix.distributed.costs import bubble
-from helix.distributed.published import TABLE_1
+from helix.distributed.paper.costs import bubble
+from helix.distributed.paper.published import TABLE_1
 
 run = TABLE_1[9]
 m = run.layout.microbatches(run.batch)
@@ -573,7 +574,7 @@ print(f"{hours:,} GPU-hours, of them idle {share * hours:,.0f}: one GPU for {sha
 # In energy and carbon, with a range for each input, and those that nobody documented marked as **ASSUMED**: a waiting GPU may sit near its idle power, or spin at full tilt.
 
 # %% tags=["nbval-check-output"]
-from helix.distributed.footprint import GRIDS, Given, footprint
+from helix.distributed.paper.footprint import GRIDS, Given, footprint
 
 waiting = Given(60, 200, 400)  # watts of a GPU that waits: nobody published it
 idle = 84 * 24 * share

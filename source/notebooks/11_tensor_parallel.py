@@ -179,7 +179,7 @@ print("b·s·h numbers of 4 bytes are", 4 * b * s * h)
 
 # %% [markdown]
 # One all-reduce of $bsh$ numbers each way, *whatever t is and however wide the inner layer*.
-# `helix.distributed.tensor_parallel` has the layers as modules.
+# `helix.distributed.parallel.tensor_parallel` has the layers as modules.
 #
 # ### Attention: cut by heads
 #
@@ -190,7 +190,7 @@ print("b·s·h numbers of 4 bytes are", 4 * b * s * h)
 # Cut by heads, each of two ranks holds:
 
 # %% tags=["nbval-check-output"]
-from helix.distributed.parallel_block import Block, ParallelBlock, qkv_share
+from helix.distributed.parallel.parallel_block import Block, ParallelBlock, qkv_share
 
 
 def rows_of_rank():
@@ -378,7 +378,7 @@ pd.DataFrame(table).T.map("{:.1%} of one rank's".format)
 # The 10 µs of latency are assumed, and high inside a node; for narrow layers they are the larger part:
 
 # %%
-from helix.distributed.clusters import selene
+from helix.distributed.paper.clusters import selene
 
 cluster = selene(64)
 
@@ -414,8 +414,8 @@ plots.show(
 # A model of 7.5 billion parameters on 64 A100s, 512 sequences of 2,048 tokens a step:
 
 # %%
-from helix.distributed import planner
-from helix.distributed.costs import Model
+from helix.distributed.paper import planner
+from helix.distributed.paper.costs import Model
 
 gpt = Model(layers=36, hidden=4096, heads=32)
 plans = planner.plan(gpt, cluster, 512, chunks=(1, 2, 3))
@@ -446,7 +446,7 @@ print(planner.plan(gpt, cluster, 512, chunks=(1, 2, 3), zero=1).fitting[0])
 # The record holds ours against them; one row is computed again here:
 
 # %%
-from helix.distributed import published
+from helix.distributed.paper import published
 
 live = published.compare(published.TABLE_1[4])
 stored = record["plans"][4]
@@ -506,7 +506,7 @@ claim(
 # No input is known exactly, so each has a range, and is named as assumed unless all three of its numbers have a source:
 
 # %%
-from helix.distributed.footprint import GRIDS, Given, footprint
+from helix.distributed.paper.footprint import GRIDS, Given, footprint
 
 watts = Given(
     200, 330, 400

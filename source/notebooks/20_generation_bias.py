@@ -11,7 +11,7 @@
 #
 # After this chapter you can measure whose pronoun a generator expects, repair it in three ways, and say what each repair leaves as it was.
 #
-# **75 minutes · after [Fairness audit](12_fairness_audit.ipynb) · strand: ethics.**
+# **60 minutes · after [Fairness audit](12_fairness_audit.ipynb) · strand: ethics.**
 #
 # You need Python, the idea of a language model (it gives each next token a probability), and the intervals of the start page.
 # Chinese is not needed: every Chinese line is explained.

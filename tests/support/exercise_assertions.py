@@ -1,18 +1,28 @@
-"""The four assertions that hold for every exercise, as functions, so that they can themselves be tested."""
+"""The assertions that hold for every exercise, as functions, so that they can themselves be tested."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from helix.checking import Exercise, Outcome
+import psutil
+
+from helix.checking import Exercise, Outcome, isolation
+from helix.checking.wrong_decisions import turned
 from helix.course import gates, notebooks
 from helix.course.notebooks import Target
 from mutants import mutants
 
 SEEDS = (1, 2, 3)
 MANY = 40  # seeds on which a wrong answer must not be lucky; a decision, whose cases are large, and a check with processes get fewer
+SECONDS, SECONDS_WITH_PROCESSES, TRIES = (
+    0.2,
+    2.0,
+    3,
+)  # CPU seconds to judge a right answer; the best of some tries counts
+SECONDS_FOR_ALL_MUTANTS = 60.0
 
 
 def passes(exercise: Exercise, solution: Callable[..., Any]) -> None:
@@ -28,29 +38,101 @@ def blank_is_not_attempted(exercise: Exercise, blank: Callable[..., Any]) -> Non
     assert verdict.outcome is Outcome.NOT_ATTEMPTED, f"the blank is not recognised: {verdict}"
 
 
-def is_refused(exercise: Exercise, answer: Callable[..., Any], says: str) -> None:
-    """Assert that a wrong answer is refused with the message that is meant for it, whatever the seed."""
+def stays_isolated(wrong: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a wrong answer that hangs, kills its process or eats memory: it is never judged in the tests' own process."""
+    wrong.isolated = True  # type: ignore[attr-defined]
+    return wrong
+
+
+def is_refused(exercise: Exercise, answer: Callable[..., Any], says: str, isolated: bool = False) -> None:
+    """Assert that a wrong answer is refused with the message that is meant for it, whatever the seed.
+
+    It is judged once as learners' answers are, in a process of its own, and on other seeds in this one; always in its own
+    if `isolated`.
+    """
     for seed in SEEDS:
-        verdict = exercise.verdict(answer, seed)
+        verdict = exercise.verdict(answer, seed, isolated=isolated or seed == SEEDS[0])
         assert verdict.outcome in (Outcome.INCORRECT, Outcome.RAISED), f"a wrong answer is {verdict.outcome}"
         assert says in verdict.message, f"it is told {verdict.message!r}, not {says!r}"
-    for seed in range(2 if exercise.processes else 10 if exercise.is_decision else MANY):
-        verdict = exercise.verdict(answer, seed, isolated=False)
+    for seed in () if isolated else _many(exercise):
+        verdict = exercise.verdict(answer, seed, isolated=False, whole=False)
         assert verdict.outcome is not Outcome.CORRECT, f"a wrong answer is lucky with seed {seed}"
+
+
+def own_wrong_answers_are_told_apart(exercise: Exercise, solution: Callable[..., Any]) -> int:
+    """Assert that each wrong answer which the exercise brings gets its own message on many seeds; return how many there are."""
+    brought = exercise.wrong_answers(solution)
+    for what, answer, says in brought:
+        for seed in sorted({*SEEDS, *_many(exercise)}):
+            verdict = exercise.verdict(answer, seed, isolated=False)
+            assert verdict.outcome is not Outcome.CORRECT, f"{what}: right by luck with seed {seed}"
+            assert says in verdict.message, f"{what}: with seed {seed} it is told {verdict.message!r}, not {says!r}"
+    return len(brought)
+
+
+def _many(exercise: Exercise) -> range:
+    return range(2 if exercise.processes else 10 if exercise.is_decision else MANY)
+
+
+def is_judged_in_time(exercise: Exercise, solution: Callable[..., Any]) -> float:
+    """Assert that judging a right answer costs no more than it may, whatever else the machine does; return the CPU seconds."""
+    most = SECONDS_WITH_PROCESSES if exercise.processes else SECONDS
+    exercise.verdict(
+        solution, SEEDS[0], isolated=False
+    )  # what is computed once a session, such as a decision's evidence
+    least = float("inf")
+    for fresh in range(MANY, MANY + TRIES):  # seeds whose cases have not been drawn: a learner waits for that too
+        before = _cpu_seconds()
+        exercise.verdict(solution, fresh, isolated=False)
+        least = min(least, _cpu_seconds() - before)
+        if least <= most:
+            return least
+    raise AssertionError(
+        f"{exercise.lab}.{exercise.name} takes {least:.2f} CPU seconds to judge a right answer; {most:g} are the most"
+    )
+
+
+def _cpu_seconds() -> float:
+    """Return what this process has used, and the processes it started with theirs."""
+    used = 0.0
+    for one in [psutil.Process(), *psutil.Process().children(recursive=True)]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            used += sum(one.cpu_times()[:4])
+    return used
 
 
 def mutants_are_refused(exercise: Exercise, solution: Callable[..., Any], equivalent: Mapping[str, str]) -> int:
     """Assert that no mutant of the solution is correct, but for those listed as equivalent; return how many were tried."""
-    tried = 0
     changed = _decision_mutants(solution) if exercise.is_decision else mutants(solution)
-    for what, mutant in changed:
-        if what in equivalent:
-            continue
-        tried += 1
-        outcome = exercise.verdict(mutant, SEEDS[0]).outcome
-        assert outcome is not Outcome.CORRECT, f"a mutant passes: {what}"
+    tried = {what: mutant for what, mutant in changed if what not in equivalent}
     assert tried, "the solution has no mutants: nothing was tested"
-    return tried
+    passed = _passing(exercise, solution, tried)
+    assert not passed, f"a mutant passes: {passed[0]}"
+    return len(tried)
+
+
+def _passing(exercise: Exercise, solution: Callable[..., Any], tried: Mapping[str, Callable[..., Any]]) -> list[str]:
+    """Return which are correct. All are judged in one process of their own; if that has to be stopped, each in its own."""
+
+    def correct(answer: Callable[..., Any]) -> bool:
+        ran = isolation._alarmed(
+            lambda: exercise.verdict(answer, SEEDS[0], isolated=False, whole=False).as_plain(), exercise.seconds
+        )
+        return ran.value is not None and ran.value["outcome"] == Outcome.CORRECT
+
+    def judge() -> dict[str, Any]:
+        passing = [what for what, mutant in tried.items() if correct(mutant)]
+        # Had a mutant changed what the next ones are judged by, they would be refused for that.
+        return {"passing": passing, "unharmed": correct(solution)}
+
+    ran = None if exercise.processes else isolation.run(judge, SECONDS_FOR_ALL_MUTANTS, exercise.memory)
+    if ran and ran.value and ran.value["unharmed"]:
+        return list(ran.value["passing"])
+    return [
+        what
+        for what, mutant in tried.items()
+        if exercise.verdict(mutant, SEEDS[0], whole=False).outcome is Outcome.CORRECT
+    ]
 
 
 def _decision_mutants(solution: Callable[[], Any]) -> Any:
@@ -62,10 +144,8 @@ def _decision_mutants(solution: Callable[[], Any]) -> Any:
     }  # fmt: skip
     for field, blank in blanks.items():
         yield f"{field} = {blank!r}", lambda field=field, blank=blank: replace(made, **{field: blank})
-    turned = {"<": ">=", "<=": ">", ">": "<=", ">=": "<", "==": "!=", "!=": "=="}
     for id, text in made.evidence.items():
-        relation = next(sign for sign in ("<=", ">=", "==", "!=", "<", ">") if sign in text)
-        opposite = {**made.evidence, id: text.replace(relation, turned[relation])}
+        opposite = {**made.evidence, id: turned(text)}
         yield f"{id} {opposite[id]}", lambda opposite=opposite: replace(made, evidence=opposite)
     control = made.control
     yield "the control turned round", lambda: replace(made, control=lambda *case: not control(*case))

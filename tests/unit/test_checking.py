@@ -11,6 +11,8 @@ import sys
 import time
 from dataclasses import replace
 from datetime import date, timedelta
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -30,15 +32,14 @@ from helix.checking import (
     expect_raises,
     expect_that,
 )
+from helix.checking import exercises as engine
 from helix.checking.card import Card
 from helix.checking.expectations import Unmet, matches, shorten
 from helix.checking.verdict import Verdict
 from helix.record import Decision, decisions, evidence, journal, progress
-from helix.record.evidence import forget
+from helix.record.evidence_store import forget
 
 LAB = "toy"
-# The package holds a function of the same name.
-engine = importlib.import_module("helix.checking.exercise")
 
 
 @pytest.fixture(autouse=True)
@@ -282,14 +283,25 @@ class Hanging:
         ({"a": 1.0}, 1.0, "a value for each key"),
         ({"a": 1.0}, pd.Series([9.0, 1.0], index=["a", "a"]), "a value for each key"),
         ([1, 2], [1, 2, 3], "Another value"),
-        ([1, 2], {1, 2}, "Another value"),
-        ("text", b"text", "Another value"),
+        ([1, 2], {1, 2}, "`set`; a list is expected"),
+        ((1, 2), 1.0, "`float`; a tuple (a list will do) is expected"),
+        ([1, 2], "12", "`str`; a list is expected"),
+        (np.ones((2, 3)), [[1.0] * 3] * 2, "`list`; an array of the shape (2, 3) is expected"),
+        ("text", b"text", "`bytes`; a text is expected"),
         (1.0, Hostile, "`Hostile`; a single number"),
         (1.0, AlwaysEqual, "`AlwaysEqual`; a single number"),
-        ("text", AlwaysEqual, "Another value"),
+        ("text", AlwaysEqual, "`AlwaysEqual`; a text is expected"),
         ([1.0], lambda: [Hostile()], "Another value"),
         ({"a": 1.0}, lambda: {"a": Hostile()}, "Another value"),
-        (np.ones(2), Hostile, "Another value"),
+        (np.ones(2), Hostile, "`Hostile`; an array"),
+        (10_000_000, 10_000_001, "Another value"),
+        (10_000_000, 10_000_001.0, "Another value"),
+        (9_999_999.6, 10_000_000, "Another value"),
+        (np.array([10_000_000]), np.array([10_000_001]), "Another value"),
+        (np.array([10_000_000]), np.array([10_000_001.0]), "Another value"),
+        (np.array([9_999_999.6]), np.array([10_000_000]), "Another value"),
+        (Fraction(1, 3), Fraction(333, 1000), "Another value"),
+        (Decimal("0.1"), Fraction(1, 9), "Another value"),
     ],
 )
 def test_another_value_is_refused(wanted, answer, says):
@@ -320,6 +332,15 @@ def test_another_value_is_refused(wanted, answer, says):
         (np.array(["a", "b"]), np.array(["a", "b"])),
         ("text", np.str_("text")),
         (2**200, 2**200),
+        (10_000_000, 10_000_000.0 + 1e-8),
+        (9_999_999.6, 9_999_999.7),
+        (Fraction(1, 3), 1 / 3),
+        (1 / 3, Fraction(1, 3)),
+        (0.1, Decimal("0.1")),
+        (Decimal("0.1"), Fraction(1, 10)),
+        (3, Fraction(3)),
+        ([1, 2], np.array([1, 2])),
+        ((0.5, None), [Fraction(1, 2), None]),
     ],
     ids=str,
 )

@@ -655,7 +655,7 @@ def test_every_verdict_is_shown(sign, tone, table, options):
         assert line == "Demographic parity: not known, since too few people stand behind a rate."
     else:
         assert ("the limit is" in line) == ("limits" in options)
-    assert f"class=\"verdict {'good' if found.passed else 'bad'}\"" in html
+    assert f'class="verdict {"good" if found.passed else "bad"}"' in html
 
 
 @pytest.mark.parametrize(

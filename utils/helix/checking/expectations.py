@@ -5,11 +5,17 @@ from __future__ import annotations
 import itertools
 import numbers
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 _NOTHING = object()
+_SLIP = (1e-6, 1e-12)  # so far, absolutely and relatively, arithmetic may carry a whole number from itself
+
+
+_CONTAINERS = ("a list", "a tuple (a list will do)")
 
 
 class any_of:
@@ -28,13 +34,26 @@ class Unmet(Exception):
         The reason that stands if no misconception explains the answer.
     given, got : str
         The case, and what the answer returned.
-    explains : tuple of str
-        The misconceptions that would give just this answer on this case, the likeliest first.
+    explains : tuple of str, or mapping of str to callable
+        The misconceptions that would give just this answer on this case, the likeliest first; of a mapping those whose function
+        returns True, which is called only if it matters.
     """
 
-    def __init__(self, because: str, given: str = "", got: str = "", explains: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        because: str,
+        given: str = "",
+        got: str = "",
+        explains: tuple[str, ...] | Mapping[str, Callable[[], bool]] = (),
+    ) -> None:
         super().__init__(because)
         self.because, self.given, self.got, self.explains = because, given, got, explains
+
+    def is_explained_by(self, message: str) -> bool:
+        """Whether this misconception would give just this answer."""
+        if isinstance(self.explains, Mapping):
+            return message in self.explains and self.explains[message]()
+        return message in self.explains
 
 
 def expect(
@@ -86,7 +105,7 @@ def expect(
             for one in (mistaken.values if isinstance(mistaken, any_of) else (mistaken,))
         )
     )
-    raise Unmet(_of_type(value, wanted) or because, given, shorten(value), explains)
+    raise Unmet(of_type(value, wanted) or because, given, shorten(value), explains)
 
 
 def expect_that(condition: object, *, because: str, given: str = "", got: Any = _NOTHING) -> None:
@@ -118,19 +137,19 @@ def matches(value: Any, wanted: Any, rtol: float = 0.0, atol: float = 0.0) -> bo
 def _matches(value: Any, wanted: Any, rtol: float, atol: float) -> bool:
     if isinstance(wanted, bool) or isinstance(value, bool):
         return isinstance(wanted, bool) and isinstance(value, bool) and value is wanted
-    if isinstance(wanted, int) and isinstance(value, int):  # exact at any size, which floats are not
-        return value == wanted or abs(value - wanted) <= atol + rtol * abs(wanted)
     if isinstance(wanted, numbers.Number):
-        return isinstance(value, numbers.Number) and bool(
-            np.isclose(value, wanted, rtol=rtol, atol=atol, equal_nan=True)  # type: ignore[call-overload]
-        )
+        return isinstance(value, numbers.Number) and _same_number(value, wanted, rtol, atol)
     if isinstance(wanted, np.ndarray):
         if not isinstance(value, np.ndarray) or value.shape != wanted.shape:
             return False
         if wanted.dtype.kind in "fciu" and value.dtype.kind in "fciu":
-            if not (rtol or atol):
-                return np.array_equal(value, wanted, equal_nan=True)
-            return bool(np.allclose(value, wanted, rtol=rtol, atol=atol, equal_nan=True))
+            whole = (value.dtype.kind in "iu") + (wanted.dtype.kind in "iu")
+            if whole == 2 or not (rtol or atol):
+                return np.array_equal(value, wanted, equal_nan=whole == 0)
+            within = np.isclose(value, wanted, rtol=rtol, atol=atol, equal_nan=True)
+            if whole:
+                within &= np.isclose(value, wanted, rtol=_SLIP[1], atol=_SLIP[0])
+            return bool(within.all())
         return bool(value.dtype.kind == wanted.dtype.kind and np.array_equal(value, wanted))
     if isinstance(wanted, Mapping):
         return (
@@ -139,6 +158,7 @@ def _matches(value: Any, wanted: Any, rtol: float, atol: float) -> bool:
             and all(_matches(_plain(value[key]), _plain(wanted[key]), rtol, atol) for key in wanted)
         )
     if isinstance(wanted, Sequence) and not isinstance(wanted, str | bytes):
+        value = value.tolist() if isinstance(value, np.ndarray) else value
         return (
             isinstance(value, Sequence)
             and not isinstance(value, str | bytes)
@@ -146,6 +166,17 @@ def _matches(value: Any, wanted: Any, rtol: float, atol: float) -> bool:
             and all(_matches(_plain(a), _plain(b), rtol, atol) for a, b in zip(value, wanted, strict=True))
         )
     return type(value) is type(wanted) and bool(value == wanted)
+
+
+def _same_number(value: Any, wanted: Any, rtol: float, atol: float) -> bool:
+    """Whether two numbers are the same: whole ones exactly, at any size, and no tolerance makes one of what is none."""
+    whole = [isinstance(one, int) for one in (value, wanted)]
+    if all(whole) or not (rtol or atol):
+        return bool(value == wanted) or (value != value and wanted != wanted)
+    value, wanted = (float(one) if isinstance(one, Fraction | Decimal) else one for one in (value, wanted))
+    if any(whole) and not np.isclose(value, wanted, rtol=_SLIP[1], atol=_SLIP[0]):
+        return False
+    return bool(np.isclose(value, wanted, rtol=rtol, atol=atol, equal_nan=True))
 
 
 def _plain(value: Any) -> Any:
@@ -165,17 +196,26 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _of_type(value: Any, wanted: Any) -> str:
+def of_type(value: Any, wanted: Any) -> str:
     """Return a sentence if the value is of the wrong kind altogether, else nothing."""
     if value is None and wanted is not None:
         return "Your function returned nothing (`None`). Is the `return` missing?"
+    array = "a tensor" if type(wanted).__module__.partition(".")[0] == "torch" else "an array"
     value, wanted = _plain(value), _plain(wanted)
     if isinstance(wanted, bool) and not isinstance(value, bool):
         return f"Your function returned a `{type(value).__name__}`; `True` or `False` is expected."
     if isinstance(wanted, numbers.Number) and not isinstance(value, numbers.Number):
         return f"Your function returned a `{type(value).__name__}`; a single number is expected."
-    if isinstance(wanted, np.ndarray) and isinstance(value, np.ndarray) and value.shape != wanted.shape:
+    if isinstance(wanted, str) and not isinstance(value, str):
+        return f"Your function returned a `{type(value).__name__}`; a text is expected."
+    if isinstance(wanted, np.ndarray) and not isinstance(value, np.ndarray):
+        return f"Your function returned a `{type(value).__name__}`; {array} of the shape {wanted.shape} is expected."
+    if isinstance(wanted, np.ndarray) and value.shape != wanted.shape:
         return f"Your array has the shape {value.shape}; {wanted.shape} is expected."
+    if isinstance(wanted, list | tuple) and (
+        isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray)
+    ):
+        return f"Your function returned a `{type(value).__name__}`; {_CONTAINERS[type(wanted) is tuple]} is expected."
     if isinstance(wanted, Mapping) and not isinstance(value, Mapping):
         return (
             f"Your function returned a `{type(value).__name__}`; a value for each key is expected (a `dict` will do)."

@@ -97,10 +97,10 @@ def lacks() -> list[str]:
 
 
 def main(words: list[str]) -> int:
-    """``helix readme``."""
-    argparse.ArgumentParser(prog="helix readme", description="Remake the README's tables and picture.").parse_args(
-        words
-    )
+    """``python3 kit.py readme``."""
+    argparse.ArgumentParser(
+        prog="python3 kit.py readme", description="Remake the README's tables and picture."
+    ).parse_args(words)
     file = paths.root() / "README.md"
     file.write_text(rendered(file.read_text()))
     picture(paths.root() / PICTURE)

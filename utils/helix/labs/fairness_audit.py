@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from helix.checking import ReasonedAnswer, Rule, Unmet, any_of, decision, exercise, expect, expect_raises, expect_that
+from helix.checking import Ask, ReasonedAnswer, Rule, decision, exercise, expect_that
 from helix.datasets import adult
 
 SYLLABLES = ("an", "bel", "cor", "dun", "el", "far", "gal", "hod", "il", "jor", "kem", "lun")
@@ -20,6 +20,9 @@ GAP, RATIO = 0.1, 0.8
 
 Floats = NDArray[np.float64]
 Names = NDArray[Any]
+Measure = Callable[[Floats], float]
+Mask = Callable[[Names, Names], Names]
+Rates = Callable[..., dict[str, float | None]]
 
 
 def _names(rng: np.random.Generator, n: int) -> list[str]:
@@ -27,10 +30,50 @@ def _names(rng: np.random.Generator, n: int) -> list[str]:
     return [str(name) for name in rng.choice([a + b for a in SYLLABLES for b in SYLLABLES if a != b], n, replace=False)]
 
 
+# How a rate is made of each group. Masks take labels and answers; a rate is known where `enough` of the group are many.
+def _by_group(over: Mask, under: Mask, enough: Mask | None = None, at_least: Callable[[int], int] = int) -> Rates:
+    def rates(y_true: Names, y_pred: Names, groups: Names, limit: int = 30) -> dict[str, float | None]:
+        found: dict[str, float | None] = {}
+        for name in np.unique(groups):
+            y, p = y_true[groups == name], y_pred[groups == name]
+            known = (enough or under)(y, p).sum() >= at_least(limit)
+            found[str(name)] = float(over(y, p).sum() / under(y, p).sum()) if known and under(y, p).any() else None
+        return found
+
+    return rates
+
+
+def _missed(y: Names, p: Names) -> Names:
+    return (y == 1) & (p == 0)
+
+
+def _passed_over(y: Names, p: Names) -> Names:
+    return p == 0
+
+
+def _selected(y: Names, p: Names) -> Names:
+    return p == 1
+
+
+def _labelled(y: Names, p: Names) -> Names:
+    return y == 1
+
+
+def _all(y: Names, p: Names) -> Names:
+    return y >= 0
+
+
+_omission_rates = _by_group(_missed, _passed_over)
+
+
+def _unknown_as(value: float | None) -> Rates:
+    return lambda *people: {name: value if rate is None else rate for name, rate in _omission_rates(*people).items()}
+
+
 @exercise(
     lab="fairness_audit",
     title="Passed over wrongly",
-    minutes=18,
+    minutes=9,
     difficulty=2,
     hints=(
         "Below the line stand the people whom the model did *not* select: `y_pred == 0`. Above it, those of them whose label is 1.",
@@ -41,123 +84,84 @@ def _names(rng: np.random.Generator, n: int) -> list[str]:
         r"Mean of empty slice|invalid value": "A group without anybody below the line has no rate. Answer `None` before you divide.",
         r"ambiguous": "`y_pred == 0 and groups == name` does not work on arrays; write `(y_pred == 0) & (groups == name)`.",
     },
+    reference=_omission_rates,
+    mistakes={
+        "You divided by the people with label 1. That is the false negative rate: it asks of those who have the label, not of those "
+        "whom the model passed over.": (
+            _by_group(_missed, _labelled, _passed_over),
+            _by_group(_missed, _labelled),
+        ),
+        "Above the line stand those who were *not* selected and have the label 1. You counted those who were selected, which is the "
+        "false discovery rate, or those who were passed over rightly.": (
+            _by_group(lambda y, p: (y == 0) & (p == 1), _selected, _passed_over),
+            _by_group(lambda y, p: (y == 0) & (p == 1), _selected),
+            _by_group(lambda y, p: (y == 0) & (p == 0), _passed_over),
+        ),
+        "You divided by the whole group, so that a group that is selected often looks well treated.": (
+            _by_group(_missed, _all, _passed_over),
+            _by_group(_missed, _all),
+        ),
+        "You counted other people to see whether they are enough. What counts is how many stand below the line, that is how many were "
+        "not selected, whatever their label: a group of a hundred may have ten.": (
+            *(_by_group(_missed, _passed_over, enough) for enough in (_all, _labelled, _missed, _selected)),
+            lambda y, p, groups, limit: {
+                name: rate if (p[groups == name] == 1).sum() >= limit else None
+                for name, rate in _omission_rates(y, p, groups, limit).items()
+            },
+        ),
+        "Exactly `at_least` people below the line are enough, and with fewer the rate is not known: answer `None`. It is an argument, and "
+        "30 only what it is if nobody says otherwise.": (
+            *(
+                _by_group(_missed, _passed_over, at_least=at_least)
+                for at_least in (lambda limit: 30, lambda limit: limit + 1, lambda limit: 1)
+            ),
+        ),
+        "A rate of 0 is known, and where the rate is not known the answer is `None`: neither 0, which would say that nobody is passed "
+        "over wrongly, nor NaN, nor silence. Whoever is left out must be named.": (
+            _unknown_as(0.0),
+            _unknown_as(float("nan")),
+            lambda *people: {name: rate for name, rate in _omission_rates(*people).items() if rate is not None},
+            lambda *people: {name: rate or None for name, rate in _omission_rates(*people).items()},
+        ),
+    },
 )
-def false_omission_rates(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+def false_omission_rates(ask: Ask, rng: np.random.Generator) -> None:
     """Ask for the false omission rate of each group, where enough people stand below the line."""
     at_least = int(rng.integers(8, 25))
     low, few = int(rng.integers(3, at_least - 3)), int(rng.integers(1, 4))
     between = int(rng.integers(at_least + 1, 30))
+
+    def some(least: int, most: int) -> int:
+        return int(rng.integers(least, most))
+
     # TP, FN, FP, TN: each group but the first tells one way to count from the others.
     tables = [
-        [int(n) for n in rng.integers(30, 90, size=4)],  # plain
-        [int(rng.integers(40, 60)), low, int(rng.integers(20, 35)), at_least - low],  # just enough below the line
-        [int(rng.integers(40, 60)), few, int(rng.integers(20, 35)), between - few],  # enough, but fewer than 30
-        [int(rng.integers(60, 90)), few, int(rng.integers(30, 50)), at_least - 1 - few],  # large, and one too few
+        [some(30, 90) for _ in range(4)],  # plain
+        [some(40, 60), low, some(20, 35), at_least - low],  # just enough below the line
+        [some(40, 60), few, some(20, 35), between - few],  # enough, but fewer than 30
+        [some(60, 90), few, some(30, 50), at_least - 1 - few],  # large, and one too few
         [3, 1, 2, 1],  # tiny
-        [
-            int(rng.integers(25, 40)),
-            0,
-            int(rng.integers(25, 40)),
-            int(rng.integers(35, 60)),
-        ],  # nobody wrongly: 0 is known
-        [3, int(rng.integers(25, 40)), 2, int(rng.integers(35, 60))],  # few selected
-        [2, 3, int(rng.integers(25, 40)), int(rng.integers(35, 60))],  # few with label 1
+        [some(25, 40), 0, some(25, 40), some(35, 60)],  # nobody wrongly: 0 is known
+        [3, some(25, 40), 2, some(35, 60)],  # few selected
+        [2, 3, some(25, 40), some(35, 60)],  # few with label 1
     ]
-    names = _names(rng, len(tables))
-    y, p, of = _people(rng, dict(zip(names, tables, strict=True)))
-    cells = {
-        name: dict(zip(("tp", "fn", "fp", "tn"), table, strict=True)) for name, table in zip(names, tables, strict=True)
-    }
-
-    def size(cell: dict[str, int], *parts: str) -> int:
-        return sum(cell[part] for part in parts)
-
-    def rates(over: str, under: tuple[str, ...], enough: Callable[[dict[str, int]], bool]) -> dict[str, Any]:
-        return {name: cell[over] / size(cell, *under) if enough(cell) else None for name, cell in cells.items()}
-
-    def known(cell: dict[str, int]) -> bool:
-        return size(cell, "fn", "tn") >= at_least
-
-    def where(enough: Callable[[dict[str, int]], bool]) -> dict[str, Any]:
-        return rates("fn", ("fn", "tn"), enough)
-
-    wanted, everybody = where(known), ("tp", "fn", "fp", "tn")
-    expect(
-        answer(y, p, of, at_least),
-        close_to=wanted,
+    cells = dict(zip(_names(rng, len(tables)), map(tuple, tables), strict=True))
+    ask(
+        *_people(rng, cells),
+        at_least,
         because="These are not the false omission rates: of the people who were not selected, the share with label 1.",
-        given=f"at_least = {at_least}; (TP, FN, FP, TN) = {dict(zip(names, map(tuple, tables), strict=True))}",
-        if_equals={
-            "You divided by the people with label 1. That is the false negative rate: it asks of those who have the label, not of "
-            "those whom the model passed over.": any_of(
-                rates("fn", ("fn", "tp"), known),
-                rates("fn", ("fn", "tp"), lambda cell: size(cell, "fn", "tp") >= at_least),
-            ),
-            "You looked at those who were selected. That is the false discovery rate.": any_of(
-                rates("fp", ("fp", "tp"), known),
-                rates("fp", ("fp", "tp"), lambda cell: size(cell, "fp", "tp") >= at_least),
-            ),
-            "You divided by the whole group, so that a group that is selected often looks well treated.": any_of(
-                rates("fn", everybody, known), rates("fn", everybody, lambda cell: size(cell, *everybody) >= at_least)
-            ),
-            "These are the shares of label 0. You counted those who were passed over rightly.": rates(
-                "tn", ("fn", "tn"), known
-            ),
-            "You counted the whole group to see whether it is large enough. What counts is how many stand below the line: a group of a "
-            "hundred may have ten people who were not selected.": where(
-                lambda cell: size(cell, *everybody) >= at_least
-            ),
-            "You counted the people with label 1 to see whether they are enough. What counts is how many stand below the line, that is "
-            "how many were not selected.": where(lambda cell: size(cell, "tp", "fn") >= at_least),
-            "You counted those passed over *wrongly* to see whether they are enough. Below the line stand all who were not selected, "
-            "whatever their label.": where(lambda cell: cell["fn"] >= at_least),
-            "You asked how many were selected. The rate is known as soon as enough people were *not* selected, however few were.": any_of(
-                where(lambda cell: size(cell, "tp", "fp") >= at_least),
-                where(lambda cell: known(cell) and size(cell, "tp", "fp") >= at_least),
-            ),
-            "Your limit is always 30. `at_least` is an argument, and 30 only what it is if nobody says otherwise.": where(
-                lambda cell: size(cell, "fn", "tn") >= 30
-            ),
-            "Rates of too few people are given as if they were known. Answer `None` for them.": where(
-                lambda cell: True
-            ),
-            "Small groups are gone from your answer. Whoever is left out must be named: answer `None`.": {
-                name: rate for name, rate in wanted.items() if rate is not None
-            },
-            "You answered 0 where nothing is known. 0 would say that nobody is passed over wrongly.": {
-                name: 0.0 if rate is None else rate for name, rate in wanted.items()
-            },
-            "NaN is not `None`: say `None` where the rate is not known.": {
-                name: float("nan") if rate is None else rate for name, rate in wanted.items()
-            },
-            "A rate of 0 is known: enough people were passed over, and none of them wrongly. (`rate or None` makes `None` of it.)": {
-                name: rate or None for name, rate in wanted.items()
-            },
-            "Exactly `at_least` people are enough; only fewer are too few.": where(
-                lambda cell: size(cell, "fn", "tn") > at_least
-            ),
-        },
+        given=f"at_least = {at_least}; (TP, FN, FP, TN) = {cells}",
     )
-    # Of one group everybody is selected, so that nobody stands below the line.
-    some, full = _names(rng, 2)
-    cell = [int(n) for n in rng.integers(30, 60, size=4)]
-    y, p, of = _people(rng, {some: cell, full: [int(rng.integers(20, 30)), 0, int(rng.integers(15, 30)), 0]})
-    rate = cell[1] / (cell[1] + cell[3])
-    expect(
-        answer(y, p, of, at_least),
-        close_to={some: rate, full: None},
+    one, full = _names(rng, 2)
+    ask(
+        *_people(rng, {one: [some(30, 60) for _ in range(4)], full: [some(20, 30), 0, some(15, 30), 0]}),
+        at_least,
         because="Where everybody is selected, nobody stands below the line: the rate of that group is `None`.",
         given=f"everybody of {full} is selected",
-        if_equals={
-            "A group of which everybody is selected is gone from your answer. Whoever is left out must be named: answer `None`.": {
-                some: rate
-            },
-            "Where nobody stands below the line you answered NaN. NaN is not `None`.": {some: rate, full: float("nan")},
-        },
     )
 
 
-def _people(rng: np.random.Generator, tables: dict[str, list[int]]) -> tuple[Names, Names, Names]:
+def _people(rng: np.random.Generator, tables: Mapping[str, Sequence[int]]) -> tuple[Names, Names, Names]:
     """Return labels, answers and groups of people who make up these confusion matrices, in a random order."""
     rows = [
         (label, said, name)
@@ -169,10 +173,14 @@ def _people(rng: np.random.Generator, tables: dict[str, list[int]]) -> tuple[Nam
     return np.array([r[0] for r in rows]), np.array([r[1] for r in rows]), np.array([r[2] for r in rows])
 
 
+def _ppv(base_rate: float, tpr: float, fpr: float) -> float:
+    return base_rate * tpr / (base_rate * tpr + (1 - base_rate) * fpr)
+
+
 @exercise(
     lab="fairness_audit",
     title="What follows from the base rate",
-    minutes=12,
+    minutes=8,
     difficulty=2,
     hints=(
         "Think of one person drawn from the group. With which probability has this person the label 1 *and* is selected? And the label 0 and is "
@@ -183,70 +191,97 @@ def _people(rng: np.random.Generator, tables: dict[str, list[int]]) -> tuple[Nam
     errors={
         r"ZeroDivisionError": "Nobody is selected, so the PPV is not defined. Raise a `ValueError` before you divide."
     },
+    reference=_ppv,
+    mistakes={
+        "The base rate is missing. TPR and FPR are shares of two different sets of people, and cannot be compared before each is "
+        "weighted by its size.": (lambda p, tpr, fpr: tpr / (tpr + fpr), lambda p, tpr, fpr: tpr - fpr),
+        "This is the accuracy. It mixes both kinds of right answers; the share of right ones among the selected is asked for.": (
+            lambda p, tpr, fpr: p * tpr + (1 - p) * (1 - fpr)
+        ),
+        "This is the negative predictive value: the share of right answers among those who were not selected.": (
+            lambda p, tpr, fpr: _ppv(1 - p, 1 - fpr, 1 - tpr)
+        ),
+        "TPR and FPR are exchanged: the TPR belongs to those with label 1.": (
+            lambda p, tpr, fpr: _ppv(p, fpr, tpr),
+            lambda p, tpr, fpr: _ppv(1 - p, tpr, fpr),
+        ),
+        "You weighted by 1 − FPR. Those with label 0 who are selected are the FPR's share.": (
+            lambda p, tpr, fpr: _ppv(p, tpr, 1 - fpr)
+        ),
+        "This is a share of all people: of those who are selected, or who are selected and have the label 1. Divide the second by the "
+        "first.": (lambda p, tpr, fpr: p * tpr + (1 - p) * fpr, lambda p, tpr, fpr: p * tpr),
+    },
 )
-def forced_ppv(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+def forced_ppv(ask: Ask, rng: np.random.Generator) -> None:
     """Ask which PPV a group must have, given its base rate and the error rates that all groups share."""
     p, tpr, fpr = (float(rng.uniform(*ends)) for ends in ((0.15, 0.45), (0.6, 0.9), (0.1, 0.35)))
-    miss, right = 1 - tpr, 1 - fpr
-    expect(
-        answer(p, tpr, fpr),
-        close_to=p * tpr / (p * tpr + (1 - p) * fpr),
-        because="This is not the share of the selected people who have the label 1.",
-        given=f"base_rate = {p:.3f}, tpr = {tpr:.3f}, fpr = {fpr:.3f}",
-        if_equals={
-            "The base rate is missing. TPR and FPR are shares of two different sets of people, and cannot be compared before each is "
-            "weighted by its size.": any_of(tpr / (tpr + fpr), tpr - fpr),
-            "This is the accuracy. It mixes both kinds of right answers; asked is the share of right ones among the selected.": p
-            * tpr
-            + (1 - p) * right,
-            "This is the negative predictive value: the share of right answers among those who were not selected.": (
-                1 - p
-            )
-            * right
-            / ((1 - p) * right + p * miss),
-            "TPR and FPR are exchanged: the TPR belongs to those with label 1.": any_of(
-                p * fpr / (p * fpr + (1 - p) * tpr), (1 - p) * tpr / ((1 - p) * tpr + p * fpr)
-            ),
-            "You weighted by 1 − FPR. Those with label 0 who are selected are the FPR's share.": p
-            * tpr
-            / (p * tpr + (1 - p) * right),
-            "This is how many are selected at all.": p * tpr + (1 - p) * fpr,
-            "This is the share of all people who are selected and have the label 1. Divide by all who are selected.": p
-            * tpr,
-        },
-    )
     most, least, more = (float(rng.uniform(*ends)) for ends in ((0.55, 0.85), (0.1, 0.35), (0.4, 0.6)))
-    for given, wanted, because in (
-        ((p, tpr, 0.0), 1.0, "With an FPR of 0 nobody is selected wrongly: the PPV is 1, and no error."),
-        (
-            (p, 0.0, fpr),
-            0.0,
-            "With a TPR of 0 and an FPR above 0 all who are selected are selected wrongly: the PPV is 0, and no error.",
-        ),
-        (
-            (most, least, more),
-            most * least / (most * least + (1 - most) * more),
-            "A base rate above one half, or a TPR below the FPR, is no error: the PPV follows from them all the same.",
-        ),
-    ):
-        said = "base_rate = {:.3f}, tpr = {:.3f}, fpr = {:.3f}".format(*given)
-        try:
-            got = answer(*given)
-        except ValueError as error:
-            raise Unmet(f"{because} Raise only where nobody is selected.", said, f"ValueError: {error}") from None
-        expect(got, close_to=wanted, because=because, given=said)
-    expect_raises(
-        ValueError,
-        lambda: answer(p, 0.0, 0.0),
-        because="Where nobody is selected there is no PPV. Raise a ValueError; a 0 would claim that all of them were selected wrongly.",
-        given="tpr = fpr = 0",
+    ask(p, tpr, fpr, because="This is not the share of the selected people who have the label 1.")
+    ask(p, tpr, 0.0, because="With an FPR of 0 nobody is selected wrongly: the PPV is 1, and no error.")
+    ask(p, 0.0, fpr, because="With a TPR of 0 all who are selected are selected wrongly: the PPV is 0, and no error.")
+    ask(
+        *(most, least, more),
+        because="A base rate above one half, or a TPR below the FPR, is no error. Raise only where nobody is selected.",
     )
+    ask.raises(
+        ValueError,
+        *(p, 0.0, 0.0),
+        because="Where nobody is selected there is no PPV. Raise a ValueError; a 0 would claim that all of them were selected wrongly.",
+    )
+
+
+def _largest(counts: Floats) -> float:
+    return float(counts.max() / counts.sum())
+
+
+def _gains(
+    features: pd.DataFrame,
+    attribute: pd.Series,
+    without: Measure = _largest,
+    weighted: bool = True,
+    missing: str = "counts",
+) -> dict[str, float]:
+    """Return each column's gain, largest first; people without an answer count, find no match, or leave the table."""
+    groups, names = pd.factorize(attribute.to_numpy())
+    gains = {}
+    for column in features:
+        values = features[column].to_numpy(dtype=object)
+        kept = np.full(len(values), True) if missing == "counts" else ~pd.isna(values)
+        codes, categories = pd.factorize(values[kept], use_na_sentinel=False)
+        table = np.bincount(codes * len(names) + groups[kept], minlength=len(categories) * len(names))
+        table = table.reshape(len(categories), len(names))
+        people = table.sum(axis=0) if missing == "leaves" else np.bincount(groups)
+        right = table.max(axis=1).sum() / people.sum() if weighted else (table.max(axis=1) / table.sum(axis=1)).mean()
+        gains[str(column)] = float(right - without(people))
+    return dict(sorted(gains.items(), key=lambda pair: -pair[1]))
+
+
+def _nothing(counts: Floats) -> float:
+    return 0.0
+
+
+def _columns(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.Series]:
+    """Draw people whose columns tell the attribute more or less; in one of them also that an answer is missing does."""
+    n = int(rng.integers(300, 500))
+    groups, columns = _names(rng, 3), _names(rng, 4)
+    place = rng.choice(3, n, p=[0.5, 0.3, 0.2])
+    features = {}
+    for column, strength in zip(columns, (0.75, 0.5, 0.3, 0.0), strict=True):
+        told = rng.random(n) < strength
+        values = np.where(told, place, rng.choice(5, n, p=[0.1, 0.15, 0.25, 0.2, 0.3]))
+        features[column] = pd.Series([f"{column}{value}" for value in values], dtype=object)
+    shuffled = [str(column) for column in rng.permutation(columns)]
+    frame = pd.DataFrame({column: features[column] for column in shuffled})
+    # The answer is missing for nearly everybody of the last group.
+    frame.loc[(place == 2) & (rng.random(n) < 0.7), shuffled[int(rng.integers(4))]] = None
+    frame[shuffled[0]] = frame[shuffled[0]].astype("category")
+    return frame, pd.Series(np.array(groups, dtype=object)[place])
 
 
 @exercise(
     lab="fairness_audit",
     title="Who else knows the attribute?",
-    minutes=20,
+    minutes=11,
     difficulty=3,
     hints=(
         "Without any column the best guess is the largest group, for everybody. With a column, guess the largest group *within each category*, and "
@@ -258,85 +293,43 @@ def forced_ppv(answer: Callable[..., Any], rng: np.random.Generator) -> None:
     errors={
         r"Cannot setitem on a Categorical|new category": "A categorical column takes no new category. Make it plain first: `column.astype(object)`.",
     },
+    draw=_columns,
+    reference=_gains,
+    mistakes={
+        "Without the column one guesses right for the largest group already. Subtract that share, or every column looks like a proxy.": (
+            partial(_gains, without=_nothing),
+            partial(_gains, without=lambda counts: 1 / len(counts)),
+        ),
+        "Each category counts as much as any other, however few people are in it. Count right guesses over people.": (
+            partial(_gains, weighted=False),
+            partial(_gains, weighted=False, without=_nothing),
+        ),
+        "People whose answer is missing fell out. That an answer is missing can tell the attribute as well: make it a category.": (
+            partial(_gains, missing="falls out"),
+            partial(_gains, missing="leaves"),
+            partial(_gains, missing="leaves", without=_nothing),
+        ),
+        "The sign is turned: a gain is positive.": (
+            lambda features, attribute: {column: -gain for column, gain in _gains(features, attribute).items()}
+        ),
+        "A column that changes no guess still belongs into the answer, with its gain of 0.": (
+            lambda *people: {column: gain for column, gain in _gains(*people).items() if gain > 1e-9}
+        ),
+    },
 )
-def proxies(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+def proxies(ask: Ask, people: tuple[pd.DataFrame, pd.Series]) -> None:
     """Ask how much better each column makes a guess of the attribute."""
-    n = int(rng.integers(300, 500))
-    groups, columns = _names(rng, 3), _names(rng, 4)
-    attribute = pd.Series(rng.choice(groups, n, p=[0.5, 0.3, 0.2]))
-    place = attribute.map({name: i for i, name in enumerate(groups)}).to_numpy()
-    features = {}
-    for column, strength in zip(rng.permutation(columns), (0.75, 0.5, 0.3, 0.0), strict=True):
-        told = rng.random(n) < strength
-        values = np.where(told, place, rng.choice(5, n, p=[0.1, 0.15, 0.25, 0.2, 0.3]))
-        features[str(column)] = pd.Series([f"{column}{value}" for value in values], dtype=object)
-    shuffled = [str(column) for column in rng.permutation(columns)]
-    frame = pd.DataFrame({column: features[column] for column in shuffled})
-    holed = shuffled[int(rng.integers(4))]
-    # An answer goes missing for nearly everybody of the last group: that it is missing tells the group.
-    frame.loc[(place == 2) & (rng.random(n) < 0.7), holed] = None
-    frame[shuffled[0]] = frame[shuffled[0]].astype("category")
-
-    def gains(dropped: bool = False, baseline: bool = True, weighted: bool = True) -> dict[str, float]:
-        found = {}
-        for column in shuffled:
-            values = frame[column].astype(object)
-            kept = values.notna() if dropped else pd.Series(True, index=values.index)
-            table = pd.crosstab(values.where(values.notna(), "missing")[kept], attribute[kept])
-            purity = table.max(axis=1) / table.sum(axis=1)
-            right = table.max(axis=1).sum() / n if weighted else purity.mean()
-            found[column] = float(right - (attribute.value_counts(normalize=True).max() if baseline else 0))
-        return found
-
-    def per_known() -> dict[str, float]:
-        found = {}
-        for column in shuffled:
-            kept = frame[column].notna()
-            table = pd.crosstab(frame[column][kept].astype(object), attribute[kept])
-            found[column] = float(
-                table.max(axis=1).sum() / kept.sum() - attribute[kept].value_counts(normalize=True).max()
-            )
-        return found
-
-    wanted = gains()
-    known = per_known()
-    overall = float(attribute.value_counts(normalize=True).max())
-    given = f"{n} people, attribute {dict(attribute.value_counts())}, columns {', '.join(shuffled)}; {holed} is missing for {int(frame[holed].isna().sum())}"
-    before = frame.copy()
-    got = answer(frame, attribute)
-    if not frame.equals(before):
-        raise Unmet(
-            "Your function changed the table that it was given. Work on new columns: the audit still needs the old ones.",
-            given,
-        )
-    expect(
-        got,
-        close_to=wanted,
-        because="These are not the gains in the share of right guesses.",
+    frame, attribute = people
+    missing = {column: int(count) for column, count in frame.isna().sum().items() if count}
+    given = f"{len(frame)} people, attribute {dict(attribute.value_counts())}, columns {', '.join(frame)}; missing: {missing}"
+    got = ask(*people, because="These are not the gains in the share of right guesses.", given=given)
+    order = [float(gain) for _, gain in got.items()]
+    expect_that(
+        all(first >= second - 1e-12 for first, second in itertools.pairwise(order)),
+        because="The gains are right, and not in order: the largest comes first, since a report is read from the top.",
         given=given,
-        if_equals={
-            "Without the column one guesses right for the largest group already. Subtract that share, or every column looks like a proxy.": gains(
-                baseline=False
-            ),
-            "Each category counts as much as any other, however few people are in it. Count right guesses over people.": any_of(
-                gains(weighted=False), gains(weighted=False, baseline=False)
-            ),
-            "People whose answer is missing fell out. That an answer is missing can tell the attribute as well: make it a category.": any_of(
-                gains(dropped=True), known, {column: known[column] + overall for column in shuffled}
-            ),
-            "The sign is turned: a gain is positive.": {column: -gain for column, gain in wanted.items()},
-            "A column that changes no guess still belongs into the answer, with its gain of 0.": {
-                column: gain for column, gain in wanted.items() if gain > 1e-9
-            },
-        },
+        got=[str(column) for column, _ in got.items()],
     )
-    order = [(str(column), float(gain)) for column, gain in got.items()]
-    if any(first < second - 1e-12 for (_, first), (_, second) in itertools.pairwise(order)):
-        raise Unmet(
-            "The gains are right, and not in order: the largest comes first, since a report is read from the top.",
-            given,
-            str([column for column, _ in order]),
-        )
 
 
 # Selection rates of three groups above each of eight thresholds, lowest first, on validation and on test. What each misconception takes
@@ -358,39 +351,7 @@ TEST = np.array(
 NARROW, WIDE = (0.106, 0.128), (0.146, 0.16)  # limits between the gaps of levels 3 and 1, and of levels 1 and 0
 SIZES = (400, 600, 1000)
 
-
-@dataclass(frozen=True)
-class _Split:
-    """Scores and groups, and what they come to: the groups' sizes, and how many are above, or at, each threshold."""
-
-    given: tuple[Floats, Names]
-    sizes: Floats
-    above: dict[float, Floats]
-    at: dict[float, Floats]
-
-    @classmethod
-    def drawn(cls, rng: np.random.Generator, names: list[str], levels: Floats, thresholds: list[float]) -> _Split:
-        """Return people with these selection rates; whoever is not above a threshold and above the one below stands on it."""
-        factor = float(rng.uniform(0.97, 1))
-        scores: list[float] = []
-        of: list[str] = []
-        for name, size, level in zip(names, rng.permutation(SIZES), levels.T, strict=True):
-            above = np.round(size * factor * level).astype(int)
-            for upper, count in zip([*thresholds, 0.995], -np.diff([size, *above, 0]), strict=True):
-                scores += [upper] * int(count)
-                of += [name] * int(count)
-        order = rng.permutation(len(of))
-        split = np.array(scores)[order], np.array(of)[order]
-        mine = [split[0][split[1] == name] for name in names]
-        return cls(
-            split,
-            np.array([len(part) for part in mine], dtype=float),
-            {t: np.array([(part > t).sum() for part in mine], dtype=float) for t in thresholds},
-            {t: np.array([(part >= t).sum() for part in mine], dtype=float) for t in thresholds},
-        )
-
-
-Measure = Callable[[Floats], float]
+Split = tuple[Floats, Names]
 
 
 def _gap(rates: Floats) -> float:
@@ -401,9 +362,9 @@ def _ratio(rates: Floats) -> float:
     return float(rates.min() / rates.max()) if rates.max() else 0.0
 
 
-def _of_two(measure: Measure, *places: int) -> Measure:
-    """Return a measure that looks at two groups only."""
-    return lambda rates: measure(rates[list(places)])
+def _of_ends(measure: Measure) -> Measure:
+    """Return a measure that looks at the first group and at the last only."""
+    return lambda rates: measure(rates[[0, -1]])
 
 
 def _over(first: int, second: int) -> Measure:
@@ -414,19 +375,83 @@ def _less(first: int, second: int) -> Measure:
     return lambda rates: float(rates[first] - rates[second])
 
 
-# Gaps and ratios that compare two of the groups, or that have a direction: what is asked of validation, and how test is judged.
-TWO = (
-    *((gap, _ratio) for gap in (_less(0, -1), _less(-1, 0), _of_two(_gap, 0, -1), _of_two(_gap, 0, 1))),
-    *((_gap, ratio) for ratio in (_of_two(_ratio, 0, -1), _of_two(_ratio, 0, 1), _over(0, -1), _over(-1, 0))),
-    *((_of_two(_gap, *two), _of_two(_ratio, *two)) for two in ((0, -1), (0, 1))),
-    *((_less(*two), _over(*two)) for two in ((0, -1), (-1, 0))),
-)
+@dataclass(frozen=True)
+class _Rule:
+    """Chooses a threshold on validation and judges it on test; the fields are what can go wrong with it."""
+
+    gap: Measure = _gap
+    ratio: Measure = _ratio
+    judge: Measure = _gap
+    limit: float | None = None
+    on: tuple[int, ...] = (0,)  # where it chooses: 0 is validation, 1 is test
+    judge_on: int = 1
+    side: str = "right"  # "left" selects those at the threshold, too
+    of_all: bool = False  # a group's selected people over all people
+    counts: bool = False  # the ratio is one of counts
+    pick: Callable[[list[float]], float] = min
+    smallest: bool = False
+
+    def __call__(self, validation: Split, test: Split, candidates: list[float], limit: float = 0.1) -> Any:
+        above: list[dict[float, Floats]] = []
+        sizes: list[Floats] = []
+        for scores, groups in (validation, test):
+            mine = [np.sort(scores[groups == name]) for name in np.unique(groups)]
+            sizes.append(np.array([len(part) for part in mine], dtype=float))
+            passed = [np.searchsorted(part, candidates, self.side) for part in mine]
+            above.append(dict(zip(candidates, (sizes[-1] - np.array(passed).T), strict=True)))
+
+        def rates(split: int, t: float) -> Floats:
+            return above[split][t] / (sizes[split].sum() if self.of_all else sizes[split])
+
+        def keeps(split: int, t: float) -> bool:
+            of = rates(split, t)
+            counted = above[split][t] if self.counts or self.of_all else of
+            most = limit if self.limit is None else self.limit
+            return bool(of.max() > 0 and self.gap(of) <= most and self.ratio(counted) >= RATIO)
+
+        good = [t for t in candidates if all(keeps(split, t) for split in self.on)]
+        if self.smallest:
+            good = sorted(candidates, key=lambda t: _gap(rates(0, t)))[:1]
+        if not good:
+            return None
+        chosen = self.pick(good)
+        return chosen, self.judge(rates(self.judge_on, chosen))
+
+
+def _splits(rng: np.random.Generator) -> list[tuple[Split, Split, list[float], float]]:
+    """Draw the questions of a case: each group is the odd one out at every place, for a narrow limit and for a wide one."""
+    names = sorted(_names(rng, 3))
+    thresholds = [float(t) for t in np.sort(rng.choice(np.arange(5, 95), len(VALIDATION), replace=False)) / 100]
+    columns = rng.permutation(3)
+    cases = []
+    for place, ends in itertools.product(range(3), (NARROW, WIDE)):
+        turned = np.roll(columns, place)
+        validation, test = (_scored(rng, names, levels[:, turned], thresholds) for levels in (VALIDATION, TEST))
+        limit = float(rng.uniform(*ends))
+        order = [int(level) for level in rng.permutation(len(thresholds)) if level != 6]
+        # The first good one is the highest.
+        cases.append((validation, test, [thresholds[level] for level in [6, *order]], limit))
+    return cases
+
+
+def _scored(rng: np.random.Generator, names: list[str], levels: Floats, thresholds: list[float]) -> Split:
+    """Return people with these selection rates; whoever is not above a threshold and above the one below stands on it."""
+    factor = float(rng.uniform(0.97, 1))
+    scores: list[float] = []
+    of: list[str] = []
+    for name, size, level in zip(names, rng.permutation(SIZES), levels.T, strict=True):
+        above = np.round(size * factor * level).astype(int)
+        for upper, count in zip([*thresholds, 0.995], -np.diff([size, *above, 0]), strict=True):
+            scores += [upper] * int(count)
+            of += [name] * int(count)
+    order = rng.permutation(len(of))
+    return np.array(scores)[order], np.array(of)[order]
 
 
 @exercise(
     lab="fairness_audit",
     title="Choose here, judge there",
-    minutes=18,
+    minutes=13,
     difficulty=3,
     hints=(
         "Two steps that must not mix. First look only at `validation`: which candidates keep both limits? Take the lowest of them. Then, once, look at "
@@ -440,134 +465,70 @@ TWO = (
         r"ZeroDivisionError|invalid value": "At a high threshold nobody is selected, and the impact ratio is not defined: such a threshold does not qualify.",
         r"min\(\) (?:arg|iterable argument) is (?:an )?empty": "No candidate keeps the limits. Return `None` then.",
     },
+    draw=_splits,
+    reference=_Rule(),
+    mistakes={
+        "You looked at the test people to choose the threshold. Whatever looks at them tunes on them: then their gap is no measurement any "
+        "more, since it was picked to be small.": (_Rule(on=(1,)), _Rule(on=(0, 1))),
+        "The gap is that of validation, on which the threshold was chosen. It flatters: give the gap on test.": _Rule(
+            judge_on=0
+        ),
+        "The gap was not asked for, or not of all groups, or in one direction only. It is the highest rate of all groups less the lowest, "
+        "never negative, and at most `limit`: an argument, not always 0.1.": (
+            _Rule(gap=lambda rates: 0.0),
+            _Rule(gap=_less(0, -1)),
+            _Rule(gap=_less(-1, 0)),
+            _Rule(gap=_of_ends(_gap), judge=_of_ends(_gap)),
+            _Rule(gap=_of_ends(_gap), ratio=_of_ends(_ratio)),
+            _Rule(gap=_less(0, -1), ratio=_over(0, -1)),
+            _Rule(limit=0.1),
+        ),
+        "The impact ratio was not asked for, is upside down, or compares two groups only. It is the lowest rate of all groups over the "
+        "highest, at least 0.8.": (
+            _Rule(ratio=lambda rates: 1.0),
+            _Rule(ratio=_of_ends(_ratio)),
+            _Rule(ratio=_over(0, -1)),
+            _Rule(ratio=_over(-1, 0)),
+        ),
+        "The rate of a group is how many of it score *above* the threshold, over how many people *this group* has.": (
+            _Rule(side="left"),
+            _Rule(counts=True),
+            _Rule(of_all=True),
+        ),
+        "Of the thresholds that qualify the lowest is wanted, since it selects the most people: neither the highest, nor the one with the "
+        "smallest gap.": (_Rule(pick=max), _Rule(pick=lambda good: good[0]), _Rule(smallest=True)),
+    },
 )
-def choose_then_judge(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+def choose_then_judge(ask: Ask, cases: list[tuple[Split, Split, list[float], float]]) -> None:
     """Ask for the threshold that validation chooses, and its gap on test."""
-    names = sorted(_names(rng, 3))
-    thresholds = [float(t) for t in np.sort(rng.choice(np.arange(5, 95), len(VALIDATION), replace=False)) / 100]
-    columns = rng.permutation(3)
-    for place, ends in itertools.product(range(3), (NARROW, WIDE)):
-        turned = np.roll(columns, place)
-        validation, test = (_Split.drawn(rng, names, levels[:, turned], thresholds) for levels in (VALIDATION, TEST))
-        limit = float(rng.uniform(*ends))
-        order = [int(level) for level in rng.permutation(len(thresholds)) if level != 6]
-        candidates = [thresholds[level] for level in [6, *order]]  # the first good one is the highest
-        made = _outcomes(validation, test, candidates, limit)
-        got = answer(validation.given, test.given, list(candidates), limit)
-        expect(
-            tuple(got) if isinstance(got, list) else got,
-            close_to=made["wanted"][0],
+    for validation, test, candidates, limit in cases:
+        sizes = dict(zip(*np.unique(validation[1], return_counts=True), strict=True))
+        ask(
+            *(validation, test, candidates, limit),
             because="This is not the lowest threshold that keeps both limits on validation, with its gap on test.",
-            given=f"limit = {limit:.3f}, candidates {sorted(candidates)}, groups {', '.join(names)} "
-            f"of {', '.join(f'{size:.0f}' for size in validation.sizes)} people on validation",
-            if_equals={
-                "You chose the threshold on the test people. Then their gap is no measurement any more: it was picked to be small.": any_of(
-                    *made["test"]
-                ),
-                "You looked for a threshold that suits both splits. Whatever looks at the test people tunes on them.": any_of(
-                    *made["either"]
-                ),
-                "The gap is that of validation, on which the threshold was chosen. It flatters: give the gap on test.": any_of(
-                    *made["flattered"]
-                ),
-                "The gap was not asked for, or not of all groups, or in one direction only. It is the highest rate of all groups less the lowest, never negative.": any_of(
-                    *made["only ratio"]
-                ),
-                "The impact ratio was not asked for, is upside down, or compares two groups in one direction, so that a third of the chance "
-                "passes. It is the lowest rate of all groups over the highest, at least 0.8.": any_of(
-                    *made["no ratio"]
-                ),
-                "Selected is whoever scores *above* the threshold; here those at it were taken too.": any_of(
-                    *made["loose"]
-                ),
-                "Of the thresholds that qualify the lowest is wanted: it selects the most people.": any_of(
-                    *made["highest"]
-                ),
-                "You took the threshold with the smallest gap. Asked is the lowest that keeps the limits.": any_of(
-                    *made["smallest"]
-                ),
-                "Your limit is fixed. `limit` is an argument, and 0.1 only what it is if nobody says otherwise.": any_of(
-                    *made["fixed"]
-                ),
-                "Groups differ in size: the rate of a group is how many are selected, over how many people *this group* has.": any_of(
-                    *made["counts"]
-                ),
-                "Only two of the groups were compared, or in one direction. Both measures look at all groups: the highest rate less the "
-                "lowest, and the lowest over the highest.": any_of(*made["two"]),
-            },
+            given=f"limit = {limit:.3f}, candidates {sorted(candidates)}, groups {', '.join(sizes)} "
+            f"of {', '.join(f'{size:.0f}' for size in sizes.values())} people on validation",
         )
     # Five of eight and four of eight: a gap of exactly 0.125, and a ratio of exactly 0.8.
     small = np.repeat([0.9, 0.1, 0.9, 0.1], [5, 3, 4, 4]), np.repeat(["x", "y"], 8)
-    edge = "A gap of exactly the limit, and a ratio of exactly 0.8, qualify: “at most” and “at least”."
-    given = "rates 0.625 and 0.5, limit 0.125"
-    got = answer(small, small, [0.3], 0.125)
-    expect_that(got is not None, because=edge, given=given, got=got)
-    expect(tuple(got) if isinstance(got, list) else got, close_to=(0.3, 0.125), because=edge, given=given)
-    expect(
-        answer(validation.given, test.given, [0.995], limit),
-        equal_to=None,
+    ask(
+        *(small, small, [0.3], 0.125),
+        because="A gap of exactly the limit, and a ratio of exactly 0.8, qualify: “at most” and “at least”.",
+        given="rates 0.625 and 0.5, limit 0.125",
+        explain=False,
+    )
+    ask(
+        *(validation, test, [0.995], limit),
         because="At 0.995 nobody is selected, so no threshold qualifies. Return `None`.",
         given="candidates [0.995]",
+        explain=False,
     )
-    expect(
-        answer(small, small, [0.3], 0.1245),
-        equal_to=None,
+    ask(
+        *(small, small, [0.3], 0.1245),
         because="A gap of 0.125 is more than a limit of 0.1245: add nothing to the limit. No threshold qualifies here, so return `None`.",
         given="rates 0.625 and 0.5, limit 0.1245",
+        explain=False,
     )
-
-
-def _outcomes(validation: _Split, test: _Split, candidates: list[float], limit: float) -> dict[str, list[Any]]:
-    """Return what the right answer gives, and what each misconception can give."""
-
-    def rates(split: _Split, t: float, at: bool = False) -> Floats:
-        return (split.at if at else split.above)[t] / split.sizes
-
-    def good(split: _Split, gap: Measure = _gap, ratio: Measure = _ratio, most: float = limit) -> list[float]:
-        return [t for t in candidates if gap(rates(split, t)) <= most and ratio(rates(split, t)) >= RATIO]
-
-    def judged(chosen: float | None, split: _Split = test, gap: Measure = _gap) -> Any:
-        return None if chosen is None else (chosen, gap(rates(split, chosen)))
-
-    def lowest(*asked: Any) -> float | None:
-        return min(good(*asked), default=None)
-
-    def counted(share: bool) -> Any:
-        """Take counts for the ratio alone, or shares of all people for both measures."""
-
-        def of(split: _Split, t: float) -> Floats:
-            return split.above[t] / (split.sizes.sum() if share else split.sizes)
-
-        some = [t for t in candidates if _gap(of(validation, t)) <= limit and _ratio(validation.above[t]) >= RATIO]
-        return (min(some), _gap(of(test, min(some)))) if some else None
-
-    def anything(rates: Floats) -> float:
-        return 1.0
-
-    fitting = good(validation)
-    right = min(fitting, default=None)
-    loose = min(
-        (t for t in candidates if _gap(r := rates(validation, t, True)) <= limit and _ratio(r) >= RATIO), default=None
-    )
-    return {
-        "wanted": [judged(right)],
-        "test": [judged(lowest(test))],
-        "either": [judged(min(set(fitting) & set(good(test)), default=None))],
-        "flattered": [judged(right, validation)],
-        "only ratio": [judged(lowest(validation, lambda rates: 0.0))],
-        "no ratio": [judged(lowest(validation, _gap, anything))],
-        "loose": [None if loose is None else (loose, _gap(rates(test, loose, True)))],
-        "highest": [judged(max(fitting, default=None)), judged(next(iter(fitting), None))],
-        "smallest": [judged(min(candidates, key=lambda t: _gap(rates(validation, t))))],
-        "fixed": [judged(lowest(validation, _gap, _ratio, most)) for most in (0.1, 0.125)],
-        "counts": [counted(False), counted(True)],
-        "two": [
-            judged(chosen, test, judge)
-            for gap, ratio in TWO
-            for chosen in [lowest(validation, gap, ratio)]
-            for judge in (_gap, gap)
-        ],
-    }
 
 
 @cache
@@ -628,7 +589,7 @@ def _passed(rng: np.random.Generator) -> Iterator[tuple[Names, Names]]:
 decide = decision(
     lab="fairness_audit",
     title="A decision: who gets the offer?",
-    minutes=22,
+    minutes=19,
     difficulty=3,
     evidence={"dp_gap": lambda: _tenth()[0], "impact_ratio": lambda: _tenth()[1]},
     limits={"dp_gap": GAP, "impact_ratio": RATIO},

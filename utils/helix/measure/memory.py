@@ -12,6 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from helix import forked
+
 
 @dataclass(frozen=True)
 class MemoryUse:
@@ -53,19 +55,7 @@ def peak_memory(function: Callable[[], object]) -> MemoryUse:
         raise RuntimeError("Peak memory is measured in a forked process; on Windows, run the course in WSL2.")
     gc.collect()
     _give_back_free_memory()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    read, write = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(read)
-        try:
-            answer = json.dumps(_peak_of(function))
-        except BaseException as error:  # even an interrupt: the copy must not run on as a second notebook
-            answer = json.dumps(f"{type(error).__name__}: {error}")
-        os.write(write, answer.encode()[:60_000])
-        os._exit(0)
-    os.close(write)
+    child, read = forked.start(lambda into: os.write(into, _answer(function)))
     with os.fdopen(read) as pipe:
         answer = pipe.read()
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -78,9 +68,16 @@ def peak_memory(function: Callable[[], object]) -> MemoryUse:
     return MemoryUse(extra=result[1] - result[0], baseline=result[0])
 
 
+def _answer(function: Callable[[], object]) -> bytes:
+    try:
+        said: object = _peak_of(function)
+    except BaseException as error:  # even an interrupt: the copy must not run on as a second notebook
+        said = f"{type(error).__name__}: {error}"
+    return json.dumps(said).encode()[:60_000]
+
+
 def _peak_of(function: Callable[[], object]) -> tuple[int, int]:
-    if (torch := sys.modules.get("torch")) is not None:
-        torch.set_num_threads(1)
+    forked.use_one_thread()
     before = high_water()
     result = function()
     peak = high_water()
