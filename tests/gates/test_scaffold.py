@@ -58,8 +58,9 @@ def test_new_lesson_builds_and_says_what_it_lacks(helix, copied):
         ],
         "labs": [
             "has 2 exercises",
-            "1 wrong answers to first_step",
-            "0 wrong answers to decide",
+            "1 wrong answers to first_step, and its check names 1 mistakes",
+            "has no wrong answer to decide",
+            "no wrong answer to decide is told “TODO: a contradiction",
             "its exercises take 20 minutes together, source/course.toml says 75",
             "source/labs/03_pruning.py, line ",
             "utils/helix/labs/pruning.py, line ",
