@@ -5,11 +5,15 @@ Standard library only, and nothing newer than Python 3.8, so that an old interpr
 instead of a SyntaxError. The set-up lives in ``.venv``. Its marker ``helix.json`` is written last: while it
 is absent or outdated, every call sets up again and goes on from where the last one stopped. What cannot be
 installed beside the rest has an environment of its own, ``.venv-NAME``, made in the same way from ``envs/NAME.lock``.
+
+pip brings PyTorch (it finds the CPU build where an index offers one) and uv, and uv installs the rest in a fraction of
+pip's time. Where uv cannot be had or fails, pip goes on. Both read the same list, with the hash of each file.
 """
 
 from __future__ import annotations
 
 import argparse
+import ast
 import csv
 import errno
 import hashlib
@@ -36,14 +40,32 @@ AUTHORS = "browser"  # the one group that no chapter needs: only a test does
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 BOTH: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
 ASTRAY = ["PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_CONSTRAINT"]
+ASTRAY += ["UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE", "UV_NO_BINARY", "UV_OFFLINE", "UV_WORKING_DIR"]
+SELDOM = r"/(tests|transformers/models)/"  # what is compiled when it is first imported, if ever: a third of everything
+UV_CACHE = "uv-cache"  # beside the packages, so that uv links its files instead of copying them; gone at the end
+# What pip was told about its indexes, and what uv calls it.
+UV_NAMES = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "trusted-host": "UV_INSECURE_HOST",
+    "proxy": "ALL_PROXY HTTP_PROXY HTTPS_PROXY http_proxy https_proxy",
+    "cert": "SSL_CERT_FILE",
+    "client-cert": "SSL_CLIENT_CERT",
+    "default-timeout": "UV_HTTP_TIMEOUT",
+    "timeout": "UV_HTTP_TIMEOUT",
+}
 # What each group takes when it comes alone, measured on Linux and rounded up; cuda is an estimate.
 GIGABYTES = {
     "core": 2.0,
     "cuda": 6.0,
-    "engineering": 1.2,
+    "models": 0.4,
+    "fairness": 0.1,
+    "compilation": 0.4,
+    "data": 0.6,
     "trust": 0.5,
-    "generative": 0.6,
-    "deployment": 1.0,
+    "generative": 0.8,
+    "deployment": 1.2,
     "browser": 0.2,
 }
 USAGE = """usage: python3 kit.py WORD …
@@ -61,8 +83,8 @@ class Stop(Exception):
     """The call ends here; the message is the sentence that says what to do."""
 
 
-class PipFailed(Exception):
-    """pip ended with an error; the message is its reason, `tail` its last lines."""
+class InstallFailed(Exception):
+    """pip or uv ended with an error; the message is its reason, `tail` its last lines."""
 
     def __init__(self, reason: str, tail: str) -> None:
         super().__init__(reason)
@@ -116,6 +138,15 @@ def read_lock(text: str) -> tuple[list[str], dict[str, list[str]]]:
     return pythons, groups
 
 
+def read_hashes() -> dict[str, list[str]]:
+    """Return, by pin, the hashes of the files that may be installed for it; nothing where no hash was recorded."""
+    try:
+        lines = (ROOT / "requirements.hashes").read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    return {words[0]: words[1:] for words in map(str.split, lines) if words and words[0] != "#"}
+
+
 def own_environments() -> dict[str, str]:
     """Return the text of the lock of each framework that needs an environment of its own, by name."""
     return {path.stem: path.read_text("utf-8") for path in sorted((ROOT / "envs").glob("*.lock"))}
@@ -131,11 +162,15 @@ def further_groups(sections: dict[str, list[str]]) -> list[str]:
     return [group for group in sections if group not in ("core", "cuda")]
 
 
+def project_text() -> str:
+    """Return pyproject.toml above its tool settings."""
+    return (ROOT / "pyproject.toml").read_text("utf-8").split("\n[tool.")[0]
+
+
 def stamp() -> str:
     """Return the hash of what decides the set-up: the two locks, and pyproject.toml above its tool settings."""
-    project = (ROOT / "pyproject.toml").read_text("utf-8").split("\n[tool.")[0]
     locks = [(ROOT / lock).read_text("utf-8") for lock in ("requirements.lock", "utils/helix/assets/assets.lock")]
-    return digest("".join([*locks, project]))
+    return digest("".join([*locks, project_text()]))
 
 
 def digest(text: str) -> str:
@@ -301,21 +336,120 @@ def reason(lines: list[str]) -> str:
     return errors[-1] + (" (A package index could not be reached: is there a network?)" if offline else "")
 
 
-def pip(home: Path, guard: int, *arguments: str) -> None:
-    """Run pip in `home` and show on a terminal what it does; it keeps the `guard` if we are killed."""
-    command = [str(home / "bin" / "python"), "-m", "pip", *arguments]
-    command += ["--no-input", "--disable-pip-version-check"]
+def without_addresses(text: str) -> str:
+    """Return `text` without the addresses of indexes, which may hold a password."""
+    return re.sub(r"[a-z+]+://\S+", "…", text)
+
+
+def execute(command: list[str], environment: dict[str, str], guard: int, folder: Path | None = None) -> None:
+    """Run pip or uv and show on a terminal what it does; it keeps the `guard` if we are killed."""
     lines: deque[str] = deque(maxlen=400)
     count = 0
-    with subprocess.Popen(command, text=True, env=clean(), pass_fds=(guard,), **BOTH) as process:
+    with subprocess.Popen(command, text=True, env=environment, cwd=folder, pass_fds=(guard,), **BOTH) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            lines.append(line.rstrip())
-            count += line.startswith(("Collecting", "Requirement already"))
+            lines.append(without_addresses(line.rstrip()))
+            count += line.lstrip().startswith(("Collecting", "Requirement already", "Downloaded"))
             if sys.stderr.isatty():
-                say(f"\r\033[K{count:4} {line.strip()[:90]}", end="")
+                say(f"\r\033[K{count:4} {lines[-1].strip()[:90]}", end="")
     if process.returncode:
-        raise PipFailed(reason(list(lines)), "\n".join(list(lines)[-8:]))
+        raise InstallFailed(reason(list(lines)), "\n".join(list(lines)[-8:]))
+
+
+def pip(home: Path, guard: int, *arguments: str) -> None:
+    """Run pip in `home`."""
+    command = [str(home / "bin" / "python"), "-m", "pip", *arguments]
+    execute([*command, "--no-input", "--disable-pip-version-check"], clean(), guard)
+
+
+def pip_settings(home: Path) -> dict[str, str]:
+    """Return what the configuration of pip says, by option: its files, overruled by its environment variables."""
+    output = run([str(home / "bin" / "python"), "-m", "pip", "config", "list"])[1]
+    found: dict[str, str] = {}
+    for section in ("global.", "install.", ":env:."):
+        for line in output.splitlines():
+            name, _, value = line.partition("=")
+            if name.startswith(section):
+                found[name[len(section) :]] = str(ast.literal_eval(value))
+    return found
+
+
+def uv_environment(home: Path, settings: dict[str, str]) -> dict[str, str]:
+    """Return the environment for uv, which reads nothing of pip's `settings`: a class with a mirror depends on them."""
+    own = {"UV_CACHE_DIR": str(home / UV_CACHE), "UV_INDEX_STRATEGY": "unsafe-best-match", **clean()}  # as pip does
+    told = {}
+    for option, value in settings.items():
+        joint = "," if option == "find-links" else " "
+        for name in UV_NAMES.get(option, "").split():
+            if name not in own or not name.startswith("UV_"):  # what was set for uv itself stays
+                told[name] = joint.join(value.split())
+    return {**own, **told}
+
+
+class Installer:
+    """What installs into `home`: uv, and pip where there is no uv or where it fails."""
+
+    def __init__(self, home: Path, guard: int, hashes: dict[str, list[str]]) -> None:
+        self.home, self.guard, self.hashes = home, guard, hashes
+        self.uv: list[str] = []  # the command, as far as it is the same for all; empty: pip does the work
+        self.environment: dict[str, str] = {}
+
+    def bring_uv(self, pin: str) -> None:
+        """Let pip install uv in the version `pin`, if it is not there, and use it from now on; "" means none."""
+        if pin and not (site(self.home) / f"{pin.replace('==', '-')}.dist-info").exists():
+            try:
+                self.packages([pin])
+            except InstallFailed as failure:
+                say(f"pip does the work of uv, which could not be installed ({failure}) … ", end="")
+                return
+        if pin:
+            self.use_uv(self.home / "bin" / "uv")
+
+    def use_uv(self, uv: Path) -> None:
+        """Use the command `uv`, if it is there."""
+        if os.access(uv, os.X_OK):
+            settings = pip_settings(self.home)
+            self.uv = [str(uv), "pip", "install", "--python", str(self.home / "bin" / "python")]
+            self.uv += ["--no-index"] if settings.get("no-index", "").lower() in ("1", "yes", "true", "on") else []
+            self.environment = uv_environment(self.home, settings)
+
+    def packages(self, lines: list[str]) -> None:
+        """Install the requirement lines of a lock; where hashes were recorded, a file with another one is refused."""
+        file = self.home / "helix-requirements.txt"
+        hashed = [" --hash=sha256:".join([line, *self.hashes.get(line.split(" ")[0], [])]) for line in lines]
+        file.write_text("\n".join(hashed) + "\n", "utf-8")
+        self.install("--no-deps", *(["--require-hashes"] if self.hashes else []), "--requirement", str(file))
+        file.unlink()
+
+    def install(self, *arguments: str) -> None:
+        """Install with uv or, if it fails, with pip; where pip succeeds it goes on alone."""
+        if self.uv:
+            try:
+                execute([*self.uv, *arguments], self.environment, self.guard, ROOT)  # where uv's own settings stand
+                return
+            except InstallFailed:
+                say("uv failed, pip tries … ", end="")
+        pip(self.home, self.guard, "install", "--no-compile", *arguments)
+        self.uv = []
+
+    def course(self) -> None:
+        """Install the course itself, which stays in its folder, unless it is there as its project file says."""
+        project = digest(project_text())
+        here = any(site(self.home).glob("*.dist-info/direct_url.json"))  # nothing else comes from a folder
+        if not here or load(self.home / PLAN).get("project") != project:
+            self.install("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+            save(self.home / PLAN, {**load(self.home / PLAN), "project": project})
+
+    def finish(self) -> None:
+        """Compile what was installed, on all cores, and drop the cache."""
+        packages = site(self.home)
+        now = digest(str(sorted((info.name, info.stat().st_mtime_ns) for info in packages.glob("*.dist-info"))))
+        if load(self.home / PLAN).get("compiled") != now:
+            command = [str(self.home / "bin" / "python"), "-m", "compileall", "-q", "-j", "0", "-x", SELDOM]
+            with step("Compiling"):  # some packages hold files that are no Python of today: no error counts
+                run([*command, str(packages)])
+            save(self.home / PLAN, {**load(self.home / PLAN), "compiled": now})
+        shutil.rmtree(self.home / UV_CACHE, ignore_errors=True)
 
 
 def has_gpu() -> bool:
@@ -350,10 +484,11 @@ def choose_torch(plan: dict[str, Any]) -> str:
     return "cpu"
 
 
-def install_torch(home: Path, guard: int, build: str, pin: str, cuda: list[str]) -> str:
-    """Install torch alone, in the build asked for, and return the build; CUDA never comes by accident."""
+def install_torch(installer: Installer, build: str, pin: str, cuda: list[str]) -> str:
+    """Let pip install torch alone, in the build asked for, and return the build; CUDA never comes by accident."""
+    home, guard = installer.home, installer.guard
     here = torch_here(home)
-    install = ("install", "--no-deps", "--force-reinstall")
+    install = ("install", "--no-deps", "--no-compile", "--force-reinstall")
     if build == "cpu" and here != (pin, build):
         if here[1] == "cuda":
             pip(home, guard, "uninstall", "--yes", "torch", *(line.split("==")[0] for line in cuda))
@@ -362,7 +497,7 @@ def install_torch(home: Path, guard: int, build: str, pin: str, cuda: list[str])
             try:
                 pip(home, guard, *install, *source, f"torch=={pin}{'+cpu' if linux else ''}")
                 return build
-            except PipFailed as failure:
+            except InstallFailed as failure:
                 why = failure
         if not linux:
             raise why
@@ -376,34 +511,34 @@ def install_torch(home: Path, guard: int, build: str, pin: str, cuda: list[str])
     if build == "cuda":
         if here != (pin, build):
             pip(home, guard, *install, f"torch==={pin}")  # three signs: 2.13.0 itself, not 2.13.0+cpu
-        pip(home, guard, "install", "--no-deps", *cuda)
+        installer.packages(cuda)
     return build
 
 
 def check_space(home: Path, gigabytes: float) -> None:
     """Stop before the disk is full: compare the free space with what is still to come."""
-    missing = gigabytes - size(home) / 1e9
     free = shutil.disk_usage(ROOT).free / 1e9
+    missing = gigabytes - (size(home) / 1e9 if gigabytes > free else 0)  # to count all files takes a second
     if missing > free:
         raise Stop(f"Set-up needs {missing:.1f} GB more; {free:.1f} GB are free. Make room and call again.")
 
 
 def size(folder: Path) -> int:
     """Return the bytes of all files in a folder."""
-    files = (os.path.join(top, name) for top, _, names in os.walk(folder) for name in names)
-    return sum(os.lstat(file).st_size for file in files)
+    files = (os.lstat(os.path.join(top, name)) for top, _, names in os.walk(folder) for name in names)
+    return sum({(file.st_dev, file.st_ino): file.st_size for file in files}.values())  # a linked file counts once
 
 
 def install_further(
-    home: Path, guard: int, groups: dict[str, list[str]], chapters: dict[str, list[str]]
+    installer: Installer, groups: dict[str, list[str]], chapters: dict[str, list[str]]
 ) -> dict[str, str]:
     """Install `groups`, and return why each one that fails does; the next has its turn all the same."""
     failed = {}
     for group, lines in groups.items():
         try:
             with step(f"Installing {group} ({len(lines)} packages)"):
-                pip(home, guard, "install", "--no-deps", *lines)
-        except PipFailed as failure:
+                installer.packages(lines)
+        except InstallFailed as failure:
             failed[group] = str(failure)
             closed = ", ".join(chapters.get(group, [])) or "no chapter that is written yet"
             say(f"The group {group} could not be installed: {failure}")
@@ -444,23 +579,28 @@ def set_up(home: Path, guard: int, options: argparse.Namespace) -> int:
     groups = ["core", *wanted, *(["cuda"] if build == "cuda" else [])]
     check_space(home, sum(GIGABYTES.get(group, 0) for group in groups))
     pin = next(line.split("==")[1] for line in sections["core"] if line.startswith("torch=="))
+    core = [line for line in sections["core"] if not line.startswith("torch==")]
+    installer = Installer(home, guard, read_hashes())
     try:
+        with step("Installing uv"):
+            installer.bring_uv(next((line for line in core if line.startswith("uv==")), ""))
         with step("Installing PyTorch"):
-            build = install_torch(home, guard, build, pin, sections["cuda"])
+            build = install_torch(installer, build, pin, sections["cuda"])
         save(home / PLAN, {**load(home / PLAN), "torch": build})
-        core = [line for line in sections["core"] if not line.startswith("torch==")]
         with step(f"Installing core ({len(core)} packages)"):
-            pip(home, guard, "install", "--no-deps", *core)
+            installer.packages(core)
         with step("Installing the course itself"):
-            pip(home, guard, "install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
-    except PipFailed as failure:
+            installer.course()
+    except InstallFailed as failure:
         raise Stop(f"{failure.tail}\nThe core of the course could not be installed: {failure}") from None
-    failed = install_further(home, guard, {group: sections[group] for group in wanted}, chapters)
+    failed = install_further(installer, {group: sections[group] for group in wanted}, chapters)
+    installer.finish()
     if torch_here(home) != (pin, build):
         raise Stop(f"PyTorch should be {pin} ({build}), not {' '.join(torch_here(home))}. Call setup again.")
     assets = sorted(written_chapters(home / "bin" / "python", "assets"))
     if assets or options.all_groups:
         fetch_assets(home, options)
+    seconds, bytes_ = time.monotonic() - started, size(home)
     marker = {
         "stamp": stamp(),
         "python": version_of(str(home / "bin" / "python")),
@@ -468,11 +608,11 @@ def set_up(home: Path, guard: int, options: argparse.Namespace) -> int:
         "groups": ["core", *(group for group in wanted if group not in failed)],
         "failed": failed,
         "assets": assets,
-        "seconds": round(time.monotonic() - started),
-        "bytes": size(home),
+        "seconds": round(seconds),
+        "bytes": bytes_,
     }
     save(home / MARKER, marker)
-    say(f"Ready: {size(home) / 1e9:.2f} GB in {time.monotonic() - started:.0f} s.")
+    say(f"Ready: {bytes_ / 1e9:.2f} GB in {seconds:.0f} s.")
     return 1 if set(options.group) & set(failed) else 0
 
 
@@ -502,10 +642,13 @@ def set_up_own(home: Path, guard: int, name: str, lock: str) -> None:
     prepare(home, allowed, load(home / PLAN))
     mend(home)
     check_space(home, float(header(lock, "gigabytes")))
+    installer = Installer(home, guard, {})
+    installer.use_uv(VENV / "bin" / "uv")  # a package more would not be what the lock says
     try:
         with step(f"Installing {name} ({len(sections[name])} packages)"):
-            pip(home, guard, "install", "--no-deps", *sections[name])
-    except PipFailed as failure:
+            installer.packages(sections[name])
+        installer.finish()
+    except InstallFailed as failure:
         raise Stop(f"{failure.tail}\nThe environment {name} could not be made: {failure}") from None
     python, bytes_ = version_of(str(home / "bin" / "python")), size(home)
     seconds = time.monotonic() - started

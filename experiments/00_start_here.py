@@ -22,7 +22,7 @@ from helix import measure
 from helix.course import notebooks
 from helix.datasets import adult
 from helix.record.experiment import Experiment
-from helix.start_here import audit as one_audit
+from helix.start_here import sample_gap as one_audit
 
 experiment = Experiment(__file__)
 

@@ -9,7 +9,7 @@ seen, because it makes a decision that can be argued about. The lab says so. `co
 compiler, as torch.compile does.
 
 What counts as "holds" stands beside each claim, below. It was written after first, smaller tries, and that of the language model was
-changed once after a run: see `_language`.
+changed twice after a run: see `_language`.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ CALIBRATION = 512  # training pictures
 PARTS = ("conv1", "layer1", "layer2", "layer3", "layer4", "fc")  # what gets bits of its own in the lab
 BITS = (8, 4, 3, 2)
 TOKENS = 1024  # of the text that SmolLM2 reads
+DRAWS = 10  # how often it reads it, each time with a millionth of noise on the input
 # Weight bits and activation bits of the networks that are trained one epoch more; fp32 is their control.
 TUNED: dict[str, tuple[int, int] | None] = {"fp32": None, "8/8": (8, 8), "4/4": (4, 4), "2/4": (2, 4)}
 
@@ -316,6 +317,37 @@ def perplexity(model: str) -> Mapping[str, Any]:
     }
 
 
+@experiment.runs(rtol=0.02, model=(*LIBRARIES, *APART), draw=range(DRAWS))
+def jittered(model: str, draw: int) -> Mapping[str, Any]:
+    """Read the text with a millionth of noise on the embedded tokens; return the perplexity, also of each window of 256.
+
+    A number that rounds the other way moves all layers above it: what int8 makes of a text is one draw of many.
+    """
+    with language.jitter(_variant(model), seed=draw):
+        losses = language.token_losses(_variant(model), _ids())
+    windows = [float(np.exp(part.mean())) for part in np.split(losses, TOKENS // 256)]
+    return {"perplexity": float(np.exp(losses.mean())), "windows": windows}
+
+
+SAID = "The nurse said that"
+COMPANIONS = {
+    "alone": (),
+    "beside a lawyer": ("The lawyer said that",),
+    "beside a farmer": ("The farmer said that",),
+}
+
+
+@experiment.runs(rtol=0.02, model=("fp32", "legacy", "torchao"), batch=tuple(COMPANIONS), draw=range(DRAWS))
+def leaning(model: str, batch: str, draw: int) -> Mapping[str, Any]:
+    """Return log p(she) − log p(he) after one sentence, alone or in a batch, with a millionth of noise on the embedded tokens."""
+    tokenizer = _smollm2()[1]
+    she, he = (tokenizer(word, add_special_tokens=False).input_ids[0] for word in (" she", " he"))
+    rows = torch.tensor([tokenizer(one, add_special_tokens=False).input_ids for one in (SAID, *COMPANIONS[batch])])
+    with torch.no_grad(), language.jitter(_variant(model), seed=draw):
+        last = _variant(model)(rows).logits[0, -1]
+    return {"she_over_he": float(last[she] - last[he])}
+
+
 @experiment.runs(rtol=0.02, model=LIBRARIES)
 def pronouns(model: str) -> Mapping[str, Any]:
     """Return the pronoun gap of every occupation in every template, rounded to four digits."""
@@ -351,6 +383,15 @@ def speed(what: str) -> Mapping[str, Any]:
 
 def _plain(interval: measure.Interval) -> dict[str, float]:
     return {"value": interval.value, "low": interval.low, "high": interval.high}
+
+
+def _range(draws: Any) -> dict[str, float]:
+    """Return the median of some draws, the lowest and the highest."""
+    return {"value": float(np.median(draws)), "low": float(np.min(draws)), "high": float(np.max(draws))}
+
+
+def _told(draws: Mapping[str, float]) -> str:
+    return f"{draws['value']:.1f} [{draws['low']:.1f}, {draws['high']:.1f}]"
 
 
 def _right(answers: str) -> Any:
@@ -394,13 +435,15 @@ def conclude(runs: dict[str, pd.DataFrame]) -> Mapping[str, Any]:
         "int4 weights": int4["bytes"],
     }
     timed = runs["latency"].set_index("batch")
-    program = {"dynamic": "dynamic", "static": "static", "QAT": "qat"}  # the others run as fp32 does
+    program = {"fp32": "fp32", "dynamic": "dynamic", "static": "static", "QAT": "qat"}  # the others were not timed
     variants = {
         name: {
             "accuracy": _accuracy(text),
             "bytes": int(sizes[name]),
-            "over_fp32": {
-                str(batch): timed.loc[batch, program.get(name, "fp32")]["over_fp32"] for batch in timed.index
+            **{
+                against: {str(batch): timed.loc[batch, program[name]][against] for batch in timed.index}
+                for against in ("over_fp32", "over_fp32_compiled")
+                if name in program
             },
         }
         for name, text in answers.items()
@@ -410,6 +453,7 @@ def conclude(runs: dict[str, pd.DataFrame]) -> Mapping[str, Any]:
     qat = _qat(tune, base)
     _claim_qat(qat)
     readings, gaps = _language(runs)
+    leanings = runs["leaning"].groupby(["model", "batch"], sort=False)["she_over_he"]
     return {
         "variants": variants,
         "answers": answers
@@ -437,6 +481,10 @@ def conclude(runs: dict[str, pd.DataFrame]) -> Mapping[str, Any]:
         },
         "simulated_agrees": float(np.mean(_right(tune.loc[("8/8", 0), "before"]) == _right(answers["static"]))),
         "language": readings,
+        "leaning": {
+            model: {batch: _range(leanings.get_group((model, batch))) for batch in COMPANIONS}
+            for model in runs["leaning"]["model"].unique()
+        },
         "pronouns": gaps,
     }
 
@@ -465,9 +513,7 @@ def _claim_free(answers: Mapping[str, str], sizes: Mapping[str, Any], timed: Any
         "int8_is_free",
         measured=f"{100 * share:.0f} % of the size; {ratios[1]['value']:.2f} of the time at batch 1 and {ratios[16]['value']:.2f} "
         f"at batch 16, both compiled; accuracy {100 * lost.value:+.2f} points [{100 * lost.low:+.2f}, {100 * lost.high:+.2f}].",
-        verdict="holds if weights and activations are int8 and the processor multiplies int8 fast"
-        if met
-        else "does not hold",
+        verdict="holds if weights and activations of a network like this one are int8" if met else "does not hold",
         conditions="ResNet18, Fashion-MNIST, PT2E with 512 calibration pictures, compiled, one thread, AVX-512 VNNI; paired "
         "bootstrap over 10,000 test pictures",
     )
@@ -518,9 +564,14 @@ def _claim_qat(table: Mapping[str, Any]) -> None:
 def _language(runs: dict[str, pd.DataFrame]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the readings of SmolLM2, and how its pronoun gaps moved; give the claim on dynamic int8."""
     read = runs["perplexity"].set_index("model")
+    draws = runs["jittered"].pivot_table(index="draw", columns="model", values="perplexity")
     speeds = runs["speed"].set_index("what")
     readings = {
-        name: read.loc[name, ["perplexity", "ratio"]].to_dict()
+        name: {
+            "perplexity": _range(draws[name]),
+            "ratio": _range(draws[name] / draws["fp32"]),
+            "ratio_over_tokens": read.loc[name, "ratio"],  # without noise: one draw, and the interval is the text's
+        }
         | (
             {"bytes": int(read.loc[name, "bytes"])} | {what: speeds.loc[what, name] for what in speeds.index}
             if name in LIBRARIES
@@ -542,9 +593,10 @@ def _language(runs: dict[str, pd.DataFrame]) -> tuple[dict[str, Any], dict[str, 
             ),
             "changed_sides": int(np.sum(np.sign(pairs[:, 0]) != np.sign(pairs[:, 1]))),
         }
-    # (A third of the size was asked at first, which the embedding in float32 alone rules out.)
-    # Let it hold if one library is at most half the size, faster in reading and in writing, and at most 5 % more perplexed; with
-    # a condition, if it is all that but for the writing.
+    # (A third of the size was asked at first, which the embedding in float32 alone rules out. And perplexity was judged by one
+    # reading, with an interval over its tokens, until noise of a millionth was seen to move it across the limit.)
+    # Let it hold if one library is at most half the size, faster in reading and in writing, and in none of the draws more than 5 %
+    # more perplexed; with a condition, if it is all that but for the writing.
     kept = {
         name
         for name in ("legacy", "torchao")
@@ -555,20 +607,21 @@ def _language(runs: dict[str, pd.DataFrame]) -> tuple[dict[str, Any], dict[str, 
         for what in ("prefill", "decode")
     }
     told = "; ".join(
-        f"{name}: {readings[name]['bytes'] / 1e6:.0f} MB, perplexity {readings[name]['perplexity']:.1f}, reads in "
+        f"{name}: {readings[name]['bytes'] / 1e6:.0f} MB, perplexity {_told(readings[name]['perplexity'])}, reads in "
         f"{readings[name]['prefill']['seconds_over_fp32']['value']:.2f} and writes in "
         f"{readings[name]['decode']['seconds_over_fp32']['value']:.2f} of the time"
         for name in ("legacy", "torchao")
     )
     experiment.claim(
         "dynamic_int8_language_model",
-        measured=f"float32: {readings['fp32']['bytes'] / 1e6:.0f} MB, perplexity {readings['fp32']['perplexity']:.1f}; {told}.",
+        measured=f"float32: {readings['fp32']['bytes'] / 1e6:.0f} MB, perplexity {readings['fp32']['perplexity']['value']:.1f}; {told}.",
         verdict="holds"
         if faster["prefill"] & faster["decode"]
-        else "holds if each row of the activations has a grid of its own, and reading is what counts"
+        else "holds if each row of the activations has a grid of its own, reading is what counts, and the processor has VNNI"
         if "torchao" in faster["prefill"]
         else "does not hold",
-        conditions=f"SmolLM2-135M-Instruct, {TOKENS} tokens of English, all linear layers, eager, one thread",
+        conditions=f"SmolLM2-135M-Instruct, {TOKENS} tokens of English, all linear layers, eager, one thread, AVX-512 VNNI; perplexity: "
+        f"median [lowest, highest] of {DRAWS} readings with noise of a millionth on the input",
     )
     return readings, {"gaps": {name: rows.tolist() for name, rows in gaps.items()}, "moved": moved}
 

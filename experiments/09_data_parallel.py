@@ -28,19 +28,10 @@ from torch.utils.data import DistributedSampler
 
 from helix import measure
 from helix.datasets import fashion_mnist
-from helix.distributed import (
-    batches,
-    counted,
-    critical_batch,
-    data_parallel,
-    launch,
-    memory_per_rank,
-    messages,
-    ring,
-    run_record,
-    total,
-)
-from helix.distributed.one_device import DEVICES, largest_model, on_one_device
+from helix.distributed import counted, launch, total
+from helix.distributed.measured import critical_batch, memory_per_rank, messages, run_record
+from helix.distributed.paper.one_device import DEVICES, largest_model, on_one_device
+from helix.distributed.parallel import batches, data_parallel, ring
 from helix.engineering.training import tensors
 from helix.record.experiment import Experiment
 

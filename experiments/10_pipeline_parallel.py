@@ -23,8 +23,10 @@ from typing import Any
 import pandas as pd
 
 from helix import distributed
-from helix.distributed import balance, costs, launch, schedules, sleepers
-from helix.distributed import pipeline_trials as trials
+from helix.distributed import launch
+from helix.distributed.paper import balance, costs, schedules
+from helix.distributed.parallel import pipeline_trials as trials
+from helix.distributed.parallel import sleepers
 from helix.record.experiment import Experiment
 
 experiment = Experiment(__file__)

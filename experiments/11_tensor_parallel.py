@@ -16,10 +16,12 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 from torch.nn.functional import gelu, linear
 
-from helix.distributed import counted, launch, memory_per_rank, published
-from helix.distributed.parallel_block import Block, ParallelBlock, ParallelMLP, attended
-from helix.distributed.saved import SavedBytes
-from helix.distributed.tensor_parallel import ColumnParallelLinear, f, g, share_of
+from helix.distributed import counted, launch
+from helix.distributed.measured import memory_per_rank
+from helix.distributed.measured.saved import SavedBytes
+from helix.distributed.paper import published
+from helix.distributed.parallel.parallel_block import Block, ParallelBlock, ParallelMLP, attended
+from helix.distributed.parallel.tensor_parallel import ColumnParallelLinear, f, g, share_of
 from helix.record.experiment import Experiment
 
 experiment = Experiment(__file__)

@@ -7,7 +7,7 @@ import pytest
 import exercise_assertions as assertions
 from helix.checking import exercises_of
 from helix.course import catalogue, gates, notebooks
-from helix.record.evidence import evidence, forget, recorded
+from helix.record.evidence_store import evidence, forget, recorded
 
 LABS = [chapter for chapter in catalogue.load().chapters if chapter.lab_source.exists()]
 EXERCISES = [(chapter.name, name) for chapter in LABS for name in exercises_of(chapter.topic)]

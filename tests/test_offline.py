@@ -14,7 +14,9 @@ from helix.course import offline
 ELSEWHERE = ("192.0.2.1", 80)
 CONNECT = f"import socket; socket.create_connection({ELSEWHERE!r}, timeout=5)"
 
-inside = pytest.mark.skipif("HELIX_OFFLINE" not in os.environ, reason="started by pytest itself: use `helix test`")
+inside = pytest.mark.skipif(
+    "HELIX_OFFLINE" not in os.environ, reason="started by pytest itself: use `python3 kit.py test`"
+)
 
 
 @inside

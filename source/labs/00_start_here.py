@@ -9,18 +9,19 @@
 # %% [markdown]
 # # Warm-up: your first rates, your first control, your first decision
 #
-# You will measure how unequally one real table selects people, write a control that stops such a selection, and
-# record a decision that rests on your own numbers.
+# You will measure how unequally one real table selects people, write a control that stops such a selection, and record a decision that rests on your own numbers.
 #
-# **45 minutes · four exercises · read the start page first.**
+# **60 minutes · four exercises · read the start page first.**
 #
-# The table is Adult: people whom the US Census Bureau asked around 1994, and whether each earned more than 50,000
-# dollars a year. Suppose that a lender wants to use that label to choose who gets an offer. Whoever the label leaves out
-# gets no offer. So before anything is trained, we ask whom it leaves out.
+# The table is Adult: people whom the US Census Bureau asked around 1994, and whether each earned more than 50,000 dollars a year.
+# Suppose that a lender wants to use that label to choose who gets an offer.
+# Whoever the label leaves out gets no offer.
+# So before anything is trained, we ask whom it leaves out.
 #
 # ### How a check answers
 #
-# Below each exercise stands a line that checks it. It answers with one of four cards:
+# Below each exercise stands a line that checks it.
+# It answers with one of four cards:
 #
 # | card | what it means |
 # |---|---|
@@ -29,8 +30,9 @@
 # | ! Your code raised an error | it stopped; the card shows your line, and what helps |
 # | ✓ Correct | it holds on fresh cases, drawn anew each time you check |
 #
-# Meet all four: run the first check before you write anything, then make a mistake on purpose. Nothing breaks, and no
-# attempt is held against you. What you solve is kept in `work/`, on this machine only.
+# Meet all four: run the first check before you write anything, then make a mistake on purpose.
+# Nothing breaks, and no attempt is held against you.
+# What you solve is kept in `work/`, on this machine only.
 
 # %%
 import pandas as pd
@@ -49,8 +51,9 @@ people[["age", "sex", "occupation", "income_over_50k"]].head()
 #
 # The **selection rate** of a group is the share of its members who are selected: $r_g = P(\text{selected} \mid g)$.
 #
-# Write a function that returns it for every group, as a `dict`. It must work for any people and any groups, not only for
-# this table. One or two lines of pandas are enough.
+# Write a function that returns it for every group, as a `dict`.
+# It must work for any people and any groups, not only for this table.
+# One or two lines of pandas are enough.
 
 
 # %%
@@ -80,7 +83,8 @@ check.selection_rates(selection_rates)
 # %% [markdown]
 # <details><summary>A hint before you start</summary>
 #
-# A selection rate is a mean. Run the check without a good answer, and its card offers further hints, one more each time.
+# A selection rate is a mean.
+# Run the check without a good answer, and its card offers further hints, one more each time.
 # `check.selection_rates.hint(1)` prints one too.
 #
 # </details>
@@ -96,7 +100,8 @@ rates
 #
 # *7 minutes · difficulty 1 of 5 · core*
 #
-# Many rates become one number. The **parity gap** is the largest difference between the selection rates of any two groups.
+# Many rates become one number.
+# The **parity gap** is the largest difference between the selection rates of any two groups.
 # (The literature calls it the demographic parity difference, ΔDP.)
 #
 # $$\Delta\mathrm{DP} = \max_g r_g - \min_g r_g .$$
@@ -125,7 +130,8 @@ def parity_gap(rates: dict[str, float]) -> float:
 check.parity_gap(parity_gap)
 
 # %% [markdown]
-# The gap of the table is evidence for your decision. `evidence` records it under a name, in this run.
+# The gap of the table is evidence for your decision.
+# `evidence` records it under a name, in this run.
 
 # %%
 evidence("parity_gap", parity_gap(rates))
@@ -135,8 +141,9 @@ evidence("parity_gap", parity_gap(rates))
 #
 # *10 minutes · difficulty 2 of 5 · core*
 #
-# A number in a report stops nobody. A **control** does: a function that runs before a selection is released, and
-# refuses it if the gap is too large. Use what you have written.
+# A number in a report stops nobody.
+# A **control** does: a function that runs before a selection is released, and refuses it if the gap is too large.
+# Use what you have written.
 
 
 # %%
@@ -172,9 +179,9 @@ check.release_gate(release_gate)
 #
 # **May the lender use this table's label to choose who gets an offer: ship, fix, or stop?**
 #
-# No program can tell you the answer. It can tell you whether your decision is complete, whether it agrees with your own
-# numbers, and whether the control that it promises works. This is the form; copy it into the function and replace every
-# `...` by words of your own.
+# No program can tell you the answer.
+# It can tell you whether your decision is complete, whether it agrees with your own numbers, and whether the control that it promises works.
+# This is the form; copy it into the function and replace every `...` by words of your own.
 #
 # ```python
 # return Decision(
@@ -191,8 +198,8 @@ check.release_gate(release_gate)
 # )
 # ```
 #
-# Say of the gap on which side of 0.1 it lies. That limit is a convention, not a law of nature; chapter 12 will ask where it
-# comes from and what it misses.
+# Say of the gap on which side of 0.1 it lies.
+# That limit is a convention, not a law of nature; chapter 12 will ask where it comes from and what it misses.
 
 # %%
 from datetime import date, timedelta
@@ -228,7 +235,8 @@ check.decide(decide)
 # %% [markdown]
 # ## You are done
 #
-# `python3 kit.py progress` in a terminal shows what you have solved and decided, and the map on the start page now
-# shows this rung as done. Your decision stands in `work/decisions.jsonl`, your register.
+# `python3 kit.py progress` in a terminal shows what you have solved and decided, and the map on the start page now shows this rung as done.
+# Your decision stands in `work/decisions.jsonl`, your register.
 #
-# The worked version is in `solutions/00_start_here.ipynb`. Compare the reasons, not only the code.
+# The worked version is in `solutions/00_start_here.ipynb`.
+# Compare the reasons, not only the code.

@@ -9,13 +9,14 @@
 # %% [markdown]
 # # Lab: a network of a tenth of the size, and whom it costs
 #
-# You will write what stands between a trained network and its integers, give each part of a real ResNet18 the bits that it needs, and
-# decide whether the result may take the large network's place.
+# You will write what stands between a trained network and its integers, give each part of a real ResNet18 the bits that it needs, and decide whether the result may take the large network's place.
 #
 # **90 minutes · six exercises · read [the chapter](../notebooks/01_quantization.ipynb) first.**
 #
 # Arrays are NumPy arrays, and the letters are the chapter's: $s$ the scale, $z$ the zero point, $q$ the whole number, $b$ the bits.
-# Short of time? Exercises 5 and 6 lead to the decision and stand alone; 1 to 4 can follow another day. The lab counts as done when all six are correct.
+# Short of time?
+# Exercises 5 and 6 lead to the decision and stand alone; 1 to 4 can follow another day.
+# The lab counts as done when all six are correct.
 
 # %%
 import numpy as np
@@ -36,8 +37,9 @@ labels = labels.numpy()
 #
 # *12 minutes · difficulty 2 of 5 · core*
 #
-# Activations get an asymmetric grid: whole numbers from 0 to $2^b - 1$, with $\hat x = s\,(q - z)$. Choose $s$ and $z$ for numbers between
-# `low` and `high`. The range is spread over all steps of the grid, and 0 must lie exactly on it; so widen the range first if it does not contain
+# Activations get an asymmetric grid: whole numbers from 0 to $2^b - 1$, with $\hat x = s\,(q - z)$.
+# Choose $s$ and $z$ for numbers between `low` and `high`.
+# The range is spread over all steps of the grid, and 0 must lie exactly on it; so widen the range first if it does not contain
 # 0. $z$ is a whole number, rounded to the nearest.
 #
 # If there is nothing but 0 to be held, any scale would do: return `(1.0, 0)`.
@@ -74,7 +76,8 @@ check.scale_and_zero_point(scale_and_zero_point)
 # %% [markdown]
 # <details><summary>My check says that <code>round</code> gives a float</summary>
 #
-# Python's `round(x)` of a float gives an `int`; NumPy's `np.round(x)` gives a float. `int(round(x))` is one for sure.
+# Python's `round(x)` of a float gives an `int`; NumPy's `np.round(x)` gives a float.
+# `int(round(x))` is one for sure.
 #
 # </details>
 #
@@ -82,8 +85,9 @@ check.scale_and_zero_point(scale_and_zero_point)
 #
 # *10 minutes · difficulty 2 of 5 · core*
 #
-# Put numbers on the grid and read them back. Round, add the zero point, clip; then go back. The answer is what the network would
-# compute with, so it is in the unit of `x` again.
+# Put numbers on the grid and read them back.
+# Round, add the zero point, clip; then go back.
+# The answer is what the network would compute with, so it is in the unit of `x` again.
 
 
 # %%
@@ -116,8 +120,8 @@ def round_trip(x: np.ndarray, scale: float, zero_point: int, bits: int = 8) -> n
 check.round_trip(round_trip)
 
 # %% [markdown]
-# Try your two functions on what enters the last layer of the network for 250 pictures. The error should shrink by about 16 times from
-# 4 bits to 8.
+# Try your two functions on what enters the last layer of the network for 250 pictures.
+# The error should shrink by about 16 times from 4 bits to 8.
 
 # %%
 caught = {}
@@ -133,10 +137,12 @@ for bits in (8, 4):
 #
 # *12 minutes · difficulty 2 of 5 · core*
 #
-# Weights get symmetric grids, one for each output channel. Where the channels stand depends on the layer: first in PyTorch's `Conv2d` and
-# `Linear`, second in its `ConvTranspose2d`. So your function takes the axis.
+# Weights get symmetric grids, one for each output channel.
+# Where the channels stand depends on the layer: first in PyTorch's `Conv2d` and `Linear`, second in its `ConvTranspose2d`.
+# So your function takes the axis.
 #
-# A channel may be dead, that is all zeros. Its scale is 1: any grid holds zeros, and a scale of 0 would divide by 0 later.
+# A channel may be dead, that is all zeros.
+# Its scale is 1: any grid holds zeros, and a scale of 0 would divide by 0 later.
 
 
 # %%
@@ -172,8 +178,9 @@ check.channel_scales(channel_scales)
 #
 # *12 minutes · difficulty 3 of 5 · core*
 #
-# In the chapter the straight-through estimator let every gradient pass. Libraries do one thing more. A number that was **clipped** sits at the
-# end of the grid whatever it does, so its gradient is 0; only where the number landed on the grid without clipping does the gradient go through, unchanged.
+# In the chapter the straight-through estimator let every gradient pass.
+# Libraries do one thing more.
+# A number that was **clipped** sits at the end of the grid whatever it does, so its gradient is 0; only where the number landed on the grid without clipping does the gradient go through, unchanged.
 #
 # Write the backward pass of exercise 2: given the gradient of the loss with respect to what came out, the gradient with respect to `x`.
 
@@ -213,8 +220,8 @@ check.gradient_of_round_trip(gradient_of_round_trip)
 #
 # *20 minutes · difficulty 4 of 5 · core*
 #
-# The ResNet18 has six parts. The experiment rounded the weights of each part alone, to 8, 4, 3 and 2 bits, and measured what that
-# adds to the loss on the validation pictures:
+# The ResNet18 has six parts.
+# The experiment rounded the weights of each part alone, to 8, 4, 3 and 2 bits, and measured what that adds to the loss on the validation pictures:
 
 # %%
 import pandas as pd
@@ -224,9 +231,11 @@ numbers = record["mixed"]["numbers"]
 pd.DataFrame(added_loss).T.round(4).assign(weights=pd.Series(numbers))
 
 # %% [markdown]
-# Some parts bear 3 bits, some do not; and they differ in size by a factor of thousands. All parts at 3 bits need 4.2 MB. Choose the bits
-# of each part so that the weights take at most `budget` **bytes** and the sum of the added losses is as small as possible. (That the losses add up is an
-# assumption; below you will see how good it was. A loss below 0 means that rounding helped a little, or chance did.)
+# Some parts bear 3 bits, some do not; and they differ in size by a factor of thousands.
+# All parts at 3 bits need 4.2 MB.
+# Choose the bits of each part so that the weights take at most `budget` **bytes** and the sum of the added losses is as small as possible.
+# (That the losses add up is an assumption; below you will see how good it was.
+# A loss below 0 means that rounding helped a little, or chance did.)
 #
 # There are few parts, so trying every combination is a good plan: four numbers of bits for six parts make 4,096.
 
@@ -272,8 +281,8 @@ def choose_bits(
 check.choose_bits(choose_bits)
 
 # %% [markdown]
-# Now spend 4.5 MB, a tenth of float32's 44.7, on the real network, and let it answer the 10,000 test pictures. Beside it stand the answers of the same
-# network with 3 bits everywhere, from the record.
+# Now spend 4.5 MB, a tenth of float32's 44.7, on the real network, and let it answer the 10,000 test pictures.
+# Beside it stand the answers of the same network with 3 bits everywhere, from the record.
 
 # %%
 bits = choose_bits(added_loss, numbers, budget=4_500_000)
@@ -292,7 +301,8 @@ for name, given in (("float32", answers("fp32")), ("3 bits everywhere", answers(
     print(f"{name:18} accuracy {np.mean(given == labels):.4f}")
 
 # %% [markdown]
-# Did the losses add up? What was promised, and what the mixed network really adds to the loss on the validation pictures:
+# Did the losses add up?
+# What was promised, and what the mixed network really adds to the loss on the validation pictures:
 
 # %%
 images, wanted = training.tensors(fashion_mnist.load("validation"))
@@ -308,14 +318,18 @@ print(f"promised {promised:+.4f}, measured {loss['mixed'] - loss['float32']:+.4f
 #
 # *24 minutes · difficulty 3 of 5 · core*
 #
-# Think of the shop in the chapter: it sorts returned articles from a photo, and refunds at once what it recognises. The small network would run in its
-# app, on the customer's own phone, where the large one does not fit. **Ship, fix, or stop?**
+# Think of the shop in the chapter: it sorts returned articles from a photo, and refunds at once what it recognises.
+# The small network would run in its app, on the customer's own phone, where the large one does not fit.
+# **Ship, fix, or stop?**
 #
-# First the evidence. `class_changes` gives the change of each class, with an interval that knows that both networks saw the same pictures. What counts is the
-# largest fall of any class: as it was measured, and as far as the interval reaches. (The record's answers are used, so that everyone has the same numbers.)
+# First the evidence.
+# `class_changes` gives the change of each class, with an interval that knows that both networks saw the same pictures.
+# What counts is the largest fall of any class: as it was measured, and as far as the interval reaches.
+# (The record's answers are used, so that everyone has the same numbers.)
 #
-# One thing more belongs on the table. The bits were chosen on validation pictures, but we took this budget out of four after we had seen the *test* results of all four,
-# because it makes a decision worth arguing about. For a real release that would be a look into the exam paper: it needs pictures that nobody has seen.
+# One thing more belongs on the table.
+# The bits were chosen on validation pictures, but we took this budget out of four after we had seen the *test* results of all four, because it makes a decision worth arguing about.
+# For a real release that would be a look into the exam paper: it needs pictures that nobody has seen.
 
 # %%
 for name in ("3 bits", "mixed"):
@@ -329,14 +343,17 @@ evidence("worst_fall", max(-change.value for change in changes))
 evidence("worst_fall_possible", max(-change.low for change in changes))
 
 # %% [markdown]
-# The chapter's gate looked at the measured fall alone. With few pictures of a class that proves little: one that loses nothing of 20 pictures may well
-# lose much of the next 1,000. So write a stricter **control**: it lets a network pass only if the *whole interval* of every class's change lies at or above
-# `-limit`. Use `quantization.class_changes`. It is called with the true classes and the answers before and after, of any pictures and any classes.
+# The chapter's gate looked at the measured fall alone.
+# With few pictures of a class that proves little: one that loses nothing of 20 pictures may well lose much of the next 1,000.
+# So write a stricter **control**: it lets a network pass only if the *whole interval* of every class's change lies at or above `-limit`.
+# Use `quantization.class_changes`.
+# It is called with the true classes and the answers before and after, of any pictures and any classes.
 #
 # At 0.02 that control stops this network, so shipping it as it is is no longer open to you: whether to fix it, and how, or to stop, is yours to argue.
 #
-# Then decide. Say of both pieces of evidence on which side of 0.02 they lie. This is the form; copy it into the function and replace every `...` by words of
-# your own.
+# Then decide.
+# Say of both pieces of evidence on which side of 0.02 they lie.
+# This is the form; copy it into the function and replace every `...` by words of your own.
 #
 # ```python
 # return Decision(
@@ -413,7 +430,9 @@ check.decide(decide)
 # %% [markdown]
 # ## You are done
 #
-# Your control and your decision stand in `work/decisions.jsonl`, your register. Worth an evening: give the budget 6 MB instead of 4.5 and look at the classes again. Does
-# more always help the class that paid?
+# Your control and your decision stand in `work/decisions.jsonl`, your register.
+# Worth an evening: give the budget 6 MB instead of 4.5 and look at the classes again.
+# Does more always help the class that paid?
 #
-# The worked version is in `solutions/01_quantization.ipynb`. Compare the reasons, not only the code.
+# The worked version is in `solutions/01_quantization.ipynb`.
+# Compare the reasons, not only the code.

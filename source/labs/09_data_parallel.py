@@ -13,9 +13,12 @@
 #
 # **90 minutes · six exercises · read [the chapter](../notebooks/09_data_parallel.ipynb) first.**
 #
-# Short of time? Start with exercises 1, 2 and 6; 3, 4 and 5 each stand alone. The lab counts as done when all six are correct.
+# Short of time?
+# Start with exercises 1, 2 and 6; 3, 4 and 5 each stand alone.
+# The lab counts as done when all six are correct.
 #
-# The checks of exercises 1 to 3 start real processes. If your answer makes them wait for each other, or kills one, the check ends all of them after a few seconds, and says so.
+# The checks of exercises 1 to 3 start real processes.
+# If your answer makes them wait for each other, or kills one, the check ends all of them after a few seconds, and says so.
 
 # %%
 import pandas as pd
@@ -24,7 +27,7 @@ import torch.distributed as dist
 
 from helix import distributed
 from helix.labs import data_parallel as check
-from helix.distributed import run_record
+from helix.distributed.measured import run_record
 from helix.record import Decision, evidence, results
 
 distributed.warm("helix.labs.data_parallel")  # so that the checks find the process from which ranks are forked
@@ -34,9 +37,13 @@ distributed.warm("helix.labs.data_parallel")  # so that the checks find the proc
 #
 # *18 minutes · difficulty 3 of 5 · core*
 #
-# The ring of the chapter sends little and takes 2(N−1) steps. For a *small* tensor only the steps count, and there is a shorter way if N is a power of two. In the first exchange swap sums with the rank at distance 1 (0↔1, 2↔3, …), then at distance 2 (0↔2, 1↔3, …), then 4, and so on: what you have collected doubles each time.
+# The ring of the chapter sends little and takes 2(N−1) steps.
+# For a *small* tensor only the steps count, and there is a shorter way if N is a power of two.
+# In the first exchange swap sums with the rank at distance 1 (0↔1, 2↔3, …), then at distance 2 (0↔2, 1↔3, …), then 4, and so on: what you have collected doubles each time.
 #
-# Use `dist.isend` and `dist.recv` only, and do not change a tensor between `isend` and `wait()`. With a number of ranks that is no power of two raise a `ValueError`. To try it: `distributed.launch(all_reduce_by_doubling, torch.ones(3), ranks=4)`.
+# Use `dist.isend` and `dist.recv` only, and do not change a tensor between `isend` and `wait()`.
+# With a number of ranks that is no power of two raise a `ValueError`.
+# To try it: `distributed.launch(all_reduce_by_doubling, torch.ones(3), ranks=4)`.
 
 
 # %%
@@ -73,13 +80,17 @@ def all_reduce_by_doubling(tensor: torch.Tensor) -> torch.Tensor:
 check.all_reduce_by_doubling(all_reduce_by_doubling)
 
 # %% [markdown]
-# Three steps among eight ranks instead of the ring's fourteen; but each of them carries the *whole* tensor, 3 n bytes instead of 1.75 n. Libraries choose by size.
+# Three steps among eight ranks instead of the ring's fourteen; but each of them carries the *whole* tensor, 3 n bytes instead of 1.75 n.
+# Libraries choose by size.
 #
 # ## 2. Everybody counts once
 #
 # *14 minutes · difficulty 2 of 5 · core*
 #
-# A test set is dealt out to the ranks. `DistributedSampler` would fill up the shares, and count somebody twice. Ask the model about **every sample once**, by shares that differ by one sample at most, and return the accuracy over all, on every rank. There may be fewer samples than ranks.
+# A test set is dealt out to the ranks.
+# `DistributedSampler` would fill up the shares, and count somebody twice.
+# Ask the model about **every sample once**, by shares that differ by one sample at most, and return the accuracy over all, on every rank.
+# There may be fewer samples than ranks.
 
 
 # %%
@@ -117,7 +128,9 @@ check.evaluate(evaluate)
 #
 # *14 minutes · difficulty 3 of 5 · core*
 #
-# Gradients are often **clipped**: if the norm of the whole gradient is greater than `most`, all of it is scaled down to that norm. With FSDP each rank holds only a shard of the gradient, perhaps an empty one. Scale yours as if you had seen the whole.
+# Gradients are often **clipped**: if the norm of the whole gradient is greater than `most`, all of it is scaled down to that norm.
+# With FSDP each rank holds only a shard of the gradient, perhaps an empty one.
+# Scale yours as if you had seen the whole.
 
 
 # %%
@@ -148,13 +161,16 @@ def clip_shards(shard: torch.Tensor, most: float) -> torch.Tensor:
 check.clip_shards(clip_shards)
 
 # %% [markdown]
-# `torch.nn.utils.clip_grad_norm_` does this for the shards of `fully_shard`. If you write your own loop, remember that a norm of a shard is smaller than that of the whole: local clipping clips too little, and turns the gradient.
+# `torch.nn.utils.clip_grad_norm_` does this for the shards of `fully_shard`.
+# If you write your own loop, remember that a norm of a shard is smaller than that of the whole: local clipping clips too little, and turns the gradient.
 #
 # ## 4. What overlap leaves over
 #
 # *12 minutes · difficulty 2 of 5 · core*
 #
-# DDP sends a bucket as soon as it is ready, while the backward pass goes on. There is one link: messages go one after another, in the order of the buckets, each in α + β · size seconds. How many seconds after the backward pass, which ends when the last bucket is ready, is the last message through?
+# DDP sends a bucket as soon as it is ready, while the backward pass goes on.
+# There is one link: messages go one after another, in the order of the buckets, each in α + β · size seconds.
+# How many seconds after the backward pass, which ends when the last bucket is ready, is the last message through?
 
 
 # %%
@@ -187,7 +203,8 @@ def exposed_seconds(ready: list[float], sizes: list[float], alpha: float, beta: 
 check.exposed_seconds(exposed_seconds)
 
 # %% [markdown]
-# What is a good size for a bucket? A backward pass of 40 layers of 2 MB, one every 2 ms, a link of 1 GB/s, and a start of 0.5 ms:
+# What is a good size for a bucket?
+# A backward pass of 40 layers of 2 MB, one every 2 ms, a link of 1 GB/s, and a start of 0.5 ms:
 
 # %%
 for layers in (1, 2, 5, 10, 40):
@@ -202,7 +219,11 @@ for layers in (1, 2, 5, 10, 40):
 #
 # *14 minutes · difficulty 3 of 5 · core*
 #
-# Each of N ranks computes a share of a fixed size, so the batch is N times that. The critical batch gives the steps, S_min (1 + B_crit / B); a step takes `seconds[N]`, longer with more ranks. Every rank is paid for until the end. Which N trains **in the shortest time within the budget**? Do not round steps.
+# Each of N ranks computes a share of a fixed size, so the batch is N times that.
+# The critical batch gives the steps, S_min (1 + B_crit / B); a step takes `seconds[N]`, longer with more ranks.
+# Every rank is paid for until the end.
+# Which N trains **in the shortest time within the budget**?
+# Do not round steps.
 
 
 # %%
@@ -255,14 +276,18 @@ for budget in (30.0, 60.0, 120.0, 480.0):
     print(f"{budget:5.0f} rank-seconds: {ranks:3} ranks, {steps * seconds[ranks]:5.2f} s")
 
 # %% [markdown]
-# Each halving of the time costs more than the one before. Whoever can pay for it gets the answer first; chapters 10 and 11 count the energy.
+# Each halving of the time costs more than the one before.
+# Whoever can pay for it gets the answer first; chapters 10 and 11 count the energy.
 #
 # ## 6. A decision: what may be promised about a run?
 #
 # *18 minutes · difficulty 3 of 5 · core*
 #
-# A team wants to publish a model that sorts pictures of goods for resale, with the sentence: **"Anyone can reproduce this training exactly, on any number of ranks."** People will be paid by what the model says of their goods, and a complaint must be answerable with a repetition. The model is that of the chapter's last section: Fashion-MNIST, five epochs at a calm
-# learning rate, trained on 1, 2, 3 and 4 ranks with the same samples in each step. The team has set a limit before: at most 0.1 % of the test pictures may be answered differently between two worlds. (Equal weights were not reached between any two; the limit concerns answers.)
+# A team wants to publish a model that sorts pictures of goods for resale, with the sentence: **"Anyone can reproduce this training exactly, on any number of ranks."**
+# People will be paid by what the model says of their goods, and a complaint must be answerable with a repetition.
+# The model is that of the chapter's last section: Fashion-MNIST, five epochs at a calm learning rate, trained on 1, 2, 3 and 4 ranks with the same samples in each step.
+# The team has set a limit before: at most 0.1 % of the test pictures may be answered differently between two worlds.
+# (Equal weights were not reached between any two; the limit concerns answers.)
 
 # %%
 sums = results.load("09_data_parallel")["figures"]["sums"]
@@ -273,8 +298,10 @@ evidence("changed_by_world", max(max(seeds) for seeds in sums["rates"]["0.02"]["
 evidence("hashes_of_a_world", sums["hashes_of_a_world"])  # of two runs on equally many ranks
 
 # %% [markdown]
-# Your **control** runs before a result is published. It gets two records as `run_record.record` makes them: that of the run, and that of a repetition. It returns True only if **both records are complete**, the repetition had the **same inputs**, and it ended at the **same weights** (`weights_sha256`). A record that lacks the world size, or a hash, lets nobody repeat
-# anything.
+# Your **control** runs before a result is published.
+# It gets two records as `run_record.record` makes them: that of the run, and that of a repetition.
+# It returns True only if **both records are complete**, the repetition had the **same inputs**, and it ended at the **same weights** (`weights_sha256`).
+# A record that lacks the world size, or a hash, lets nobody repeat anything.
 #
 # This is the form; copy it into the function and replace every `...` by words of your own.
 #
@@ -337,4 +364,5 @@ check.decide(decide)
 # %% [markdown]
 # ## You are done
 #
-# The worked version is in `solutions/09_data_parallel.ipynb`. Compare the reasons, not only the code.
+# The worked version is in `solutions/09_data_parallel.ipynb`.
+# Compare the reasons, not only the code.

@@ -9,12 +9,12 @@
 # %% [markdown]
 # # Lab: Pipeline parallelism
 #
-# At the end you will have written the order of 1F1B, the last stage of a pipeline on a real rank, an exact balance of unequal stages, and a control that
-# stops a plan which wastes devices.
+# At the end you will have written the order of 1F1B, the last stage of a pipeline on a real rank, an exact balance of unequal stages, and a control that stops a plan which wastes devices.
 #
 # **90 minutes · 6 exercises · read [the chapter](../notebooks/10_pipeline_parallel.ipynb) first.**
 #
-# Exercise 3 needs two processes; all others are plain functions. If time is short, leave out exercise 2.
+# Exercise 3 needs two processes; all others are plain functions.
+# If time is short, leave out exercise 2.
 
 # %%
 import itertools
@@ -25,9 +25,9 @@ import torch.distributed as dist
 
 from helix import distributed
 from helix.labs import pipeline_parallel as check
-from helix.distributed import schedules
-from helix.distributed.pipeline_plan import GPT, PLAN, Plan, plan_for
-from helix.distributed.schedules import Event
+from helix.distributed.paper import schedules
+from helix.distributed.paper.pipeline_plan import GPT, PLAN, PipelinePlan, plan_for
+from helix.distributed.paper.schedules import Event
 from helix.record import Decision, evidence
 
 distributed.warm()
@@ -37,8 +37,8 @@ distributed.warm()
 #
 # *15 minutes · difficulty 3 of 5 · core*
 #
-# Write the order in which **one** stage works with 1F1B: p − 1 − rank forward passes ahead, then a forward and a backward pass in turn, then the
-# backward passes that are left. There may be fewer micro-batches than stages.
+# Write the order in which **one** stage works with 1F1B: p − 1 − rank forward passes ahead, then a forward and a backward pass in turn, then the backward passes that are left.
+# There may be fewer micro-batches than stages.
 
 
 # %%
@@ -83,7 +83,8 @@ print(f"idle share {schedules.idle_share(events):.3f}")
 #
 # *10 minutes · difficulty 2 of 5 · core*
 #
-# Each micro-batch costs a message and some overhead, so one takes no more than are needed. Find the fewest that keep the bubble of equal stages at or below a limit.
+# Each micro-batch costs a message and some overhead, so one takes no more than are needed.
+# Find the fewest that keep the bubble of equal stages at or below a limit.
 
 
 # %%
@@ -120,9 +121,11 @@ check.fewest_microbatches(fewest_microbatches)
 #
 # *22 minutes · difficulty 4 of 5 · core*
 #
-# The last batch of an epoch rarely divides. Write the last stage's side of one training step, for micro-batches of **different** sizes. The check runs it on rank 1 of 2; rank 0
-# sends each micro-batch, and then waits for one gradient for each, in the same order. After your function has returned, the stage's parameters must hold the gradients
-# of the mean loss over *all* samples, and so must the stage before. The loss is `torch.nn.functional.cross_entropy`; the ranks work in float64.
+# The last batch of an epoch rarely divides.
+# Write the last stage's side of one training step, for micro-batches of **different** sizes.
+# The check runs it on rank 1 of 2; rank 0 sends each micro-batch, and then waits for one gradient for each, in the same order.
+# After your function has returned, the stage's parameters must hold the gradients of the mean loss over *all* samples, and so must the stage before.
+# The loss is `torch.nn.functional.cross_entropy`; the ranks work in float64.
 #
 # The card says which rank failed, and stops ranks that wait in vain after 4 seconds.
 
@@ -170,8 +173,9 @@ check.last_stage(last_stage)
 #
 # *15 minutes · difficulty 3 of 5 · core*
 #
-# The output layer of a model with a large vocabulary costs as much as several layers. Cut the layers into contiguous stages so that the slowest stage is as fast as can be. There are at
-# most twelve layers, so you may try every cut; for hundreds of layers `helix.distributed.balance` has a faster way.
+# The output layer of a model with a large vocabulary costs as much as several layers.
+# Cut the layers into contiguous stages so that the slowest stage is as fast as can be.
+# There are at most twelve layers, so you may try every cut; for hundreds of layers `helix.distributed.paper.balance` has a faster way.
 
 
 # %%
@@ -207,8 +211,10 @@ check.balance_stages(balance_stages)
 #
 # *10 minutes · difficulty 3 of 5 · core*
 #
-# A stage keeps what a micro-batch saved from the start of its forward pass to the end of its backward pass. From the events of a step, predicted or recorded, compute what each stage
-# holds at its peak. The events come in no order, and passes of one stage may overlap (a device can do two things at once). What ends at the moment when something starts is gone before.
+# A stage keeps what a micro-batch saved from the start of its forward pass to the end of its backward pass.
+# From the events of a step, predicted or recorded, compute what each stage holds at its peak.
+# The events come in no order, and passes of one stage may overlap (a device can do two things at once).
+# What ends at the moment when something starts is gone before.
 
 
 # %%
@@ -245,10 +251,12 @@ check.peak_bytes(peak_bytes)
 #
 # *18 minutes · difficulty 3 of 5 · core*
 #
-# A group wants four cards of 24 GB for three weeks, to train a model of 1.7 billion parameters with a vocabulary of 256,000 tokens for many languages. Its plan says: six layers on each
-# card, 16 micro-batches, 1F1B; so a bubble of 3/19, or 16 %, and on average 17 of 24 GB in use. Other groups want the same cards.
+# A group wants four cards of 24 GB for three weeks, to train a model of 1.7 billion parameters with a vocabulary of 256,000 tokens for many languages.
+# Its plan says: six layers on each card, 16 micro-batches, 1F1B; so a bubble of 3/19, or 16 %, and on average 17 of 24 GB in use.
+# Other groups want the same cards.
 #
-# First measure the plan, stage by stage. (Operations and bytes are counted by the formulas of `helix.distributed.costs`; times assume 10¹⁴ operations a second on each card.)
+# First measure the plan, stage by stage.
+# (Operations and bytes are counted by the formulas of `helix.distributed.paper.costs`; times assume 10¹⁴ operations a second on each card.)
 
 # %%
 step = PLAN.events()
@@ -260,15 +268,18 @@ print("idle, by stage", [round(share, 2) for share in schedules.idle(step)])
 print("GB, by stage  ", [round(each / 1e9, 1) for each in need])
 
 # %% [markdown]
-# Would another plan on the same four cards do? Try: other boundaries, other schedules, layers computed again.
+# Would another plan on the same four cards do?
+# Try: other boundaries, other schedules, layers computed again.
 
 # %%
 other = plan_for(GPT, (6, 12, 18), microbatches=16, device=24e9, rematerialised=True)
 print(f"idle share {schedules.idle_share(other.events()):.2f}")
 
 # %% [markdown]
-# **Ship the plan, fix it, or stop it?** The limits of those who lend the cards: at most 0.2 of the device time idle, and no card filled beyond 0.9. Your control gets a `Plan` and returns
-# True (it may run) or False. It will meet plans whose totals look fine.
+# **Ship the plan, fix it, or stop it?**
+# The limits of those who lend the cards: at most 0.2 of the device time idle, and no card filled beyond 0.9.
+# Your control gets a `PipelinePlan` and returns True (it may run) or False.
+# It will meet plans whose totals look fine.
 #
 # This is the form; copy it into the function and replace every `...` by words of your own.
 #
@@ -299,7 +310,7 @@ def decide() -> Decision:
     """
 
     ### BEGIN SOLUTION
-    def control(plan: Plan) -> bool:
+    def control(plan: PipelinePlan) -> bool:
         predicted = plan.events()
         held = peak_bytes(predicted, list(plan.activations))
         full = max(fixed + peak for fixed, peak in zip(plan.fixed, held, strict=True)) / plan.device

@@ -13,9 +13,12 @@
 #
 # **90 minutes · six exercises · read [the chapter](../notebooks/11_tensor_parallel.ipynb) first.**
 #
-# Short of time? Start with exercises 1, 2 and 6; 3, 4 and 5 each stand alone. The lab counts as done when all six are correct.
+# Short of time?
+# Start with exercises 1, 2 and 6; 3, 4 and 5 each stand alone.
+# The lab counts as done when all six are correct.
 #
-# The checks of exercises 1, 2 and 4 start real processes. If your answer makes them wait for each other, or kills one, the check ends all of them after a few seconds, and says so.
+# The checks of exercises 1, 2 and 4 start real processes.
+# If your answer makes them wait for each other, or kills one, the check ends all of them after a few seconds, and says so.
 
 # %%
 import torch
@@ -23,10 +26,10 @@ import torch.distributed as dist
 
 from helix import distributed
 from helix.labs import tensor_parallel as check
-from helix.distributed import planner
-from helix.distributed.clusters import selene
-from helix.distributed.costs import Model
-from helix.distributed.footprint import GRIDS, Footprint, Given, footprint
+from helix.distributed.paper import planner
+from helix.distributed.paper.clusters import selene
+from helix.distributed.paper.costs import Model
+from helix.distributed.paper.footprint import GRIDS, Footprint, Given, footprint
 from helix.record import Decision, evidence
 
 distributed.warm("helix.labs.tensor_parallel")  # so that the checks find the process from which ranks are forked
@@ -36,7 +39,10 @@ distributed.warm("helix.labs.tensor_parallel")  # so that the checks find the pr
 #
 # *16 minutes · difficulty 3 of 5 · core*
 #
-# The embedding table of a large vocabulary is too big to stand on every rank. Cut it by words: of V words rank r holds rows r·V/t up to (r+1)·V/t. Every rank sees all tokens. Return the whole embedding of each, on every rank, **without moving the table**.
+# The embedding table of a large vocabulary is too big to stand on every rank.
+# Cut it by words: of V words rank r holds rows r·V/t up to (r+1)·V/t.
+# Every rank sees all tokens.
+# Return the whole embedding of each, on every rank, **without moving the table**.
 
 
 # %%
@@ -74,7 +80,10 @@ check.embed(embed)
 #
 # *18 minutes · difficulty 4 of 5 · core*
 #
-# At the other end each rank has the logits of *its* words only. Cross-entropy needs all of them: $-z_y + \log \sum_j e^{z_j}$. Gathering the logits would send n·V numbers; three all-reduces of n numbers are enough. Logits may be large: $e^{1000}$ is not a number that a computer has.
+# At the other end each rank has the logits of *its* words only.
+# Cross-entropy needs all of them: $-z_y + \log \sum_j e^{z_j}$.
+# Gathering the logits would send n·V numbers; three all-reduces of n numbers are enough.
+# Logits may be large: $e^{1000}$ is not a number that a computer has.
 
 
 # %%
@@ -117,7 +126,10 @@ check.vocabulary_loss(vocabulary_loss)
 #
 # *10 minutes · difficulty 2 of 5 · core*
 #
-# Many models have fewer heads of keys and values than of queries: query head i uses key-value head ⌊i / (heads / kv)⌋. Rank r of t has query heads r·heads/t up to (r+1)·heads/t. Which key-value heads does it need? With more ranks than key-value heads, several ranks hold a copy.
+# Many models have fewer heads of keys and values than of queries: query head i uses key-value head ⌊i / (heads / kv)⌋.
+# Rank r of t has query heads r·heads/t up to (r+1)·heads/t.
+# Which key-value heads does it need?
+# With more ranks than key-value heads, several ranks hold a copy.
 
 
 # %%
@@ -159,7 +171,9 @@ check.kv_heads(kv_heads)
 #
 # *14 minutes · difficulty 3 of 5 · core*
 #
-# After rows, each rank has a summand for *all* positions. If norms and dropout are to work on a **part of the positions** on each rank (sequence parallelism), nobody needs the whole sum: rank r needs it for positions r·s/t up to (r+1)·s/t only. Return that, and send no more than half of what an all-reduce sends.
+# After rows, each rank has a summand for *all* positions.
+# If norms and dropout are to work on a **part of the positions** on each rank (sequence parallelism), nobody needs the whole sum: rank r needs it for positions r·s/t up to (r+1)·s/t only.
+# Return that, and send no more than half of what an all-reduce sends.
 
 
 # %%
@@ -188,13 +202,16 @@ def sum_of_own_positions(summand: torch.Tensor) -> torch.Tensor:
 check.sum_of_own_positions(sum_of_own_positions)
 
 # %% [markdown]
-# An all-gather before the next columns is the other half. Together they send what g sent, and activations between are cut by t.
+# An all-gather before the next columns is the other half.
+# Together they send what g sent, and activations between are cut by t.
 #
 # ## 5. A layout for a cluster
 #
 # *14 minutes · difficulty 3 of 5 · core*
 #
-# Find t, p and d with t·p·d equal to all GPUs: t within a node, that is, dividing its GPUs, and dividing the heads; p dividing the layers. What fits into the memory is allowed; of that take the fastest. Memory and time of a layout are given as functions: here any, in life `planner.estimate`.
+# Find t, p and d with t·p·d equal to all GPUs: t within a node, that is, dividing its GPUs, and dividing the heads; p dividing the layers.
+# What fits into the memory is allowed; of that take the fastest.
+# Memory and time of a layout are given as functions: here any, in life `planner.estimate`.
 
 
 # %%
@@ -262,7 +279,11 @@ choose_layout(
 #
 # *18 minutes · difficulty 3 of 5 · core*
 #
-# The regional library of the chapter has to decide: **train** 7.5 billion parameters on 150 billion tokens, **fine-tune** an open model on 50 million, or **don't**. Its board has set a budget before: 6,000 kWh, *whatever happens*. (Library, tokens and budget are assumptions of this lab.) In the words of the register: ship is train, fix is fine-tune, stop is don't. A fix here means: prepare the fine-tuning and find the sources that are missing; no job is sent before the control lets it pass.
+# The regional library of the chapter has to decide: **train** 7.5 billion parameters on 150 billion tokens, **fine-tune** an open model on 50 million, or **don't**.
+# Its board has set a budget before: 6,000 kWh, *whatever happens*.
+# (Library, tokens and budget are assumptions of this lab.)
+# In the words of the register: ship is train, fix is fine-tune, stop is don't.
+# A fix here means: prepare the fine-tuning and find the sources that are missing; no job is sent before the control lets it pass.
 
 # %%
 best = planner.plan(gpt, cluster, 512, chunks=(1, 2, 3)).fitting[0]
@@ -286,7 +307,9 @@ evidence("tune_high_kwh", tune.kwh.high)
 evidence("train_kwh", train.kwh.value)
 
 # %% [markdown]
-# Your **control** runs before a job is sent. It gets a `Footprint` and the budget in kWh, and returns True only if the electricity stays within the budget **at its high end**, and if **every input has a source**. The value in the middle may be within the budget, and the run still break it.
+# Your **control** runs before a job is sent.
+# It gets a `Footprint` and the budget in kWh, and returns True only if the electricity stays within the budget **at its high end**, and if **every input has a source**.
+# The value in the middle may be within the budget, and the run still break it.
 #
 # This is the form; copy it into the function and replace every `...` by words of your own.
 #
@@ -345,6 +368,9 @@ check.decide(decide)
 # %% [markdown]
 # ## You are done
 #
-# Ask your own control about the plan that you chose: `may_start(tune, 6000)`. It refuses it, because nobody has looked up hours, watts and PUE with their ends. That is what it is for: find a log, a meter and an operator's report, and ask again.
+# Ask your own control about the plan that you chose: `may_start(tune, 6000)`.
+# It refuses it, because nobody has looked up hours, watts and PUE with their ends.
+# That is what it is for: find a log, a meter and an operator's report, and ask again.
 #
-# The worked version is in `solutions/11_tensor_parallel.ipynb`. Compare the reasons, not only the code.
+# The worked version is in `solutions/11_tensor_parallel.ipynb`.
+# Compare the reasons, not only the code.

@@ -9,12 +9,13 @@
 # %% [markdown]
 # # Lab: who gets the offer?
 #
-# You will count the errors that a model makes with those whom it passes over, find the columns that know what was left out, choose a threshold without
-# looking at the test people, and decide whether a bank may send its offers.
+# You will count the errors that a model makes with those whom it passes over, find the columns that know what was left out, choose a threshold without looking at the test people, and decide whether a bank may send its offers.
 #
-# **90 minutes · five exercises · read [the chapter](../notebooks/12_fairness_audit.ipynb) first.**
+# **75 minutes · five exercises · read [the chapter](../notebooks/12_fairness_audit.ipynb) first.**
 #
-# Short of time? Exercises 1, 4 and 5 lead to the decision; 2 and 3 stand alone. The lab counts as done when all five are correct.
+# Short of time?
+# Exercises 1, 4 and 5 lead to the decision; 2 and 3 stand alone.
+# The lab counts as done when all five are correct.
 
 # %%
 import numpy as np
@@ -31,7 +32,8 @@ from helix.record import Decision, evidence
 from helix.trust import fairness_audit
 
 # %% [markdown]
-# The model of this lab does not see sex, race or `relationship` (which says "Husband" or "Wife"); it does see marital status. The audit sees sex.
+# The model of this lab does not see sex, race or `relationship` (which says "Husband" or "Wife"); it does see marital status.
+# The audit sees sex.
 
 # %%
 train, validation, test = (adult.load(split) for split in ("train", "validation", "test"))
@@ -49,13 +51,15 @@ def scored(people: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 # %% [markdown]
 # ## 1. Passed over wrongly
 #
-# *18 minutes · difficulty 2 of 5 · core*
+# *9 minutes · difficulty 2 of 5 · core*
 #
-# Those whom a model does not select rarely complain: they do not know. The **false omission rate** asks about them. *Of the people who were not
-# selected*, how many have the label 1 after all?
+# Those whom a model does not select rarely complain: they do not know.
+# The **false omission rate** asks about them.
+# *Of the people who were not selected*, how many have the label 1 after all?
 #
-# Return it for each group. Where fewer than `at_least` people stand below the line the rate is not known: answer `None`, and
-# neither 0 nor NaN nor silence. A rate of 0, among enough people, is known.
+# Return it for each group.
+# Where fewer than `at_least` people stand below the line the rate is not known: answer `None`, and neither 0 nor NaN nor silence.
+# A rate of 0, among enough people, is known.
 
 
 # %%
@@ -92,8 +96,9 @@ def false_omission_rates(
 check.false_omission_rates(false_omission_rates)
 
 # %% [markdown]
-# Now in both directions of harm. In Adult, those passed over miss an offer. In COMPAS, 1 means "high risk": those *not* selected who have the label 1 are people
-# of whom the score said too little.
+# Now in both directions of harm.
+# In Adult, those passed over miss an offer.
+# In COMPAS, 1 means "high risk": those *not* selected who have the label 1 are people of whom the score said too little.
 
 # %%
 scores, sex = scored(test)
@@ -105,10 +110,12 @@ print("COMPAS:", false_omission_rates(people[tables.COMPAS_LABEL].to_numpy(), hi
 # %% [markdown]
 # ## 2. What follows from the base rate
 #
-# *12 minutes · difficulty 2 of 5 · core*
+# *8 minutes · difficulty 2 of 5 · core*
 #
-# Suppose somebody has built a classifier with the same TPR and the same FPR for all groups: equalised odds. Then the base rate $p$ of a group alone
-# decides how much being selected *means* there. Return the PPV that the group must have. If nobody is selected, there is no PPV: raise a `ValueError`, and only then.
+# Suppose somebody has built a classifier with the same TPR and the same FPR for all groups: equalised odds.
+# Then the base rate $p$ of a group alone decides how much being selected *means* there.
+# Return the PPV that the group must have.
+# If nobody is selected, there is no PPV: raise a `ValueError`, and only then.
 
 
 # %%
@@ -144,24 +151,27 @@ def forced_ppv(base_rate: float, tpr: float, fpr: float) -> float:
 check.forced_ppv(forced_ppv)
 
 # %% [markdown]
-# The base rates of COMPAS are 0.523 and 0.391. With *equal* error rates, here those of all 5,278 people together, TPR 0.645 and
-# FPR 0.33, being called high risk would mean:
+# The base rates of COMPAS are 0.523 and 0.391.
+# With *equal* error rates, here those of all 5,278 people together, TPR 0.645 and FPR 0.33, being called high risk would mean:
 
 # %%
 for group, p in (("African-American", 0.523), ("Caucasian", 0.391)):
     print(f"{group:17} PPV {forced_ppv(p, tpr=0.645, fpr=0.33):.2f}")
 
 # %% [markdown]
-# So whoever equalises the errors gives up that a score means the same. The harm moves; it does not go away.
+# So whoever equalises the errors gives up that a score means the same.
+# The harm moves; it does not go away.
 #
 # ## 3. Who else knows the attribute?
 #
-# *20 minutes · difficulty 3 of 5 · core*
+# *11 minutes · difficulty 3 of 5 · core*
 #
-# "We do not use sex" is no answer while another column knows it. For each categorical column: guess the attribute as the largest group **within the person's
-# category**, and count over all people how often that is right. Its gain is that share, less the share of right guesses without any column (the largest group, for everybody).
+# "We do not use sex" is no answer while another column knows it.
+# For each categorical column: guess the attribute as the largest group **within the person's category**, and count over all people how often that is right.
+# Its gain is that share, less the share of right guesses without any column (the largest group, for everybody).
 #
-# A missing value is a category of its own: that somebody did not answer may tell, too. Return the gains with the largest first.
+# A missing value is a category of its own: that somebody did not answer may tell, too.
+# Return the gains with the largest first.
 
 
 # %%
@@ -200,20 +210,25 @@ columns = ["workclass", "education", "marital_status", "occupation", "relationsh
 print(proxies(train[columns], train["sex"].astype(str)))
 
 # %% [markdown]
-# A gain of 0 does not mean that a column is silent: of the incorporated self-employed (`workclass`) 87 % are men, and of all people 67 %, but the best guess stays "man". And a column with
-# another value for each person would "tell everything" here, since we count on the people from whom we guess.
+# A gain of 0 does not mean that a column is silent: of the incorporated self-employed (`workclass`) 87 % are men, and of all people 67 %, but the best guess stays "man".
+# And a column with another value for each person would "tell everything" here, since we count on the people from whom we guess.
 #
-# `relationship` is a proxy that everybody sees. `occupation` is one that nobody would leave out, since the job is what the model is about. Several weak ones together can be as strong: this
-# exercise looks at one column at a time, and a clean list is no proof.
+# `relationship` is a proxy that everybody sees.
+# `occupation` is one that nobody would leave out, since the job is what the model is about.
+# Several weak ones together can be as strong: this exercise looks at one column at a time, and a clean list is no proof.
 #
 # ## 4. Choose here, judge there
 #
-# *18 minutes · difficulty 3 of 5 · core*
+# *13 minutes · difficulty 3 of 5 · core*
 #
-# A threshold that was picked on the people on whom it is judged looks better than it is. So: of the `candidates`, choose the **lowest** threshold at which, on
-# **validation**, the selection rates lie at most `limit` apart *and* the impact ratio is at least 0.8. Selected is who scores **above** it. Then, once, measure its gap on **test**.
+# A threshold that was picked on the people on whom it is judged looks better than it is.
+# So: of the `candidates`, choose the **lowest** threshold at which, on **validation**, the selection rates lie at most `limit` apart *and* the impact ratio is at least 0.8.
+# Selected is who scores **above** it.
+# Then, once, measure its gap on **test**.
 #
-# The gap runs over all groups and is never negative. Where nobody is selected, the impact ratio is not defined, and a candidate does not qualify. If none qualifies, return `None`.
+# The gap runs over all groups and is never negative.
+# Where nobody is selected, the impact ratio is not defined, and a candidate does not qualify.
+# If none qualifies, return `None`.
 
 
 # %%
@@ -267,14 +282,17 @@ candidates = [float(t) for t in np.round(np.arange(0.005, 1, 0.005), 3)]
 print(choose_then_judge(scored(validation), scored(test), candidates))
 
 # %% [markdown]
-# The only kind that qualifies selects nearly everybody. One threshold for all cannot mend what the scores themselves differ in; that needs the ways of the next chapter.
+# The only kind that qualifies selects nearly everybody.
+# One threshold for all cannot mend what the scores themselves differ in; that needs the ways of the next chapter.
 #
 # ## 5. A decision: who gets the offer?
 #
-# *22 minutes · difficulty 3 of 5 · core*
+# *19 minutes · difficulty 3 of 5 · core*
 #
-# A bank has money for offers to a tenth of its people. It takes the tenth with the highest scores, by a threshold chosen on validation, and its rule says: ΔDP at
-# most 0.1. An offer not received harms quietly. **Ship, fix, or stop?**
+# A bank has money for offers to a tenth of its people.
+# It takes the tenth with the highest scores, by a threshold chosen on validation, and its rule says: ΔDP at most 0.1.
+# An offer not received harms quietly.
+# **Ship, fix, or stop?**
 #
 # Two numbers belong on the table, and both limits were known before: 0.1 for the gap, 0.8 for the impact ratio.
 
@@ -286,9 +304,10 @@ evidence("impact_ratio", float(rates.min() / rates.max()))
 print(rates.round(3).to_dict(), f"gap {rates.max() - rates.min():.3f}, impact ratio {rates.min() / rates.max():.2f}")
 
 # %% [markdown]
-# Your **control** runs before every sending. It is given `selected` (0 and 1) and `groups`, arrays of the same length, and returns True if the selection may go out: the rates of
-# **all** groups lie at most 0.1 apart *and* the lowest is at least four fifths of the highest. Groups differ in size. Where nobody at all is selected there is no ratio, and nothing may go
-# out: False.
+# Your **control** runs before every sending.
+# It is given `selected` (0 and 1) and `groups`, arrays of the same length, and returns True if the selection may go out: the rates of **all** groups lie at most 0.1 apart *and* the lowest is at least four fifths of the highest.
+# Groups differ in size.
+# Where nobody at all is selected there is no ratio, and nothing may go out: False.
 #
 # This is the form; copy it into the function and replace every `...` by words of your own.
 #

@@ -9,12 +9,13 @@
 # %% [markdown]
 # # Lab: narrow a gap, and say who pays
 #
-# You will make a penalty safe for every batch, turn a gradient round, even out only what education does not explain, choose thresholds for the qualified, and decide whether a
-# mitigated model may be shipped.
+# You will make a penalty safe for every batch, turn a gradient round, even out only what education does not explain, choose thresholds for the qualified, and decide whether a mitigated model may be shipped.
 #
 # **90 minutes · six exercises · read [the chapter](../notebooks/13_debiasing.ipynb) first.**
 #
-# Short of time? Exercises 1, 5 and 6 lead to the decision; 2, 3 and 4 each stand alone. The lab counts as done when all six are correct.
+# Short of time?
+# Exercises 1, 5 and 6 lead to the decision; 2, 3 and 4 each stand alone.
+# The lab counts as done when all six are correct.
 
 # %%
 import numpy as np
@@ -32,8 +33,10 @@ from helix.trust.people import load
 #
 # *14 minutes · difficulty 2 of 5 · core*
 #
-# In the chapter PyTorch took the gradient. Do it by hand once, and you know whom the penalty pushes, and how hard. Return the **absolute** difference of the mean probabilities in groups 0 and 1, and its gradient: how much it grows for each
-# probability. A batch without one of the groups gives 0 and zeros.
+# In the chapter PyTorch took the gradient.
+# Do it by hand once, and you know whom the penalty pushes, and how hard.
+# Return the **absolute** difference of the mean probabilities in groups 0 and 1, and its gradient: how much it grows for each probability.
+# A batch without one of the groups gives 0 and zeros.
 
 
 # %%
@@ -66,15 +69,19 @@ def safe_gap(p: np.ndarray, code: np.ndarray) -> tuple[float, np.ndarray]:
 check.safe_gap(safe_gap)
 
 # %% [markdown]
-# Somebody in a small group is pushed harder: each of two people carries half of their group's mean. In a batch of 16 with two women, chance decides who these are.
+# Somebody in a small group is pushed harder: each of two people carries half of their group's mean.
+# In a batch of 16 with two women, chance decides who these are.
 
 # %% [markdown]
 # ## 2. The gradient, turned round
 #
 # *16 minutes · difficulty 3 of 5 · core*
 #
-# A model gives logits $z$ for the labels $y$. An adversary with a single weight $w$ guesses the group $a$ from $u = w z$. Both losses are mean binary cross-entropies over the $n$ people. Between $z$ and $u$ stands a layer that reverses gradients and multiplies
-# them by $\alpha$. Return the gradient that reaches $z$ from both losses, and the gradient with which $w$ learns.
+# A model gives logits $z$ for the labels $y$.
+# An adversary with a single weight $w$ guesses the group $a$ from $u = w z$.
+# Both losses are mean binary cross-entropies over the $n$ people.
+# Between $z$ and $u$ stands a layer that reverses gradients and multiplies them by $\alpha$.
+# Return the gradient that reaches $z$ from both losses, and the gradient with which $w$ learns.
 
 
 # %%
@@ -109,11 +116,13 @@ check.reversed_gradients(reversed_gradients)
 #
 # *14 minutes · difficulty 3 of 5 · core*
 #
-# The chapter's weights cut every tie between group and label. Suppose that those who answer for a decision want another rule: what differs *because education differs* may stay; only the rest is evened out. (Whether that is right is not settled by writing it
-# down: education may have been unequal itself.)
+# The chapter's weights cut every tie between group and label.
+# Suppose that those who answer for a decision want another rule: what differs *because education differs* may stay; only the rest is evened out.
+# (Whether that is right is not settled by writing it down: education may have been unequal itself.)
 #
-# So let group and label be independent **within each level**. Give each person the weight P(group) P(label) / P(group, label), where all three are shares of the people of that person's own level. Every cell that is needed has
-# somebody in it.
+# So let group and label be independent **within each level**.
+# Give each person the weight P(group) P(label) / P(group, label), where all three are shares of the people of that person's own level.
+# Every cell that is needed has somebody in it.
 
 
 # %%
@@ -166,14 +175,18 @@ for name, weight in {
     print(name, (weighted["right"] / weighted["weight"]).unstack().round(3).to_dict("index"))
 
 # %% [markdown]
-# Within a level, yours are equal. The chapter's are equal over all people, and *not* within a level. Both are "independent"; the question is again: of whom?
+# Within a level, yours are equal.
+# The chapter's are equal over all people, and *not* within a level.
+# Both are "independent"; the question is again: of whom?
 #
 # ## 4. A threshold for the qualified
 #
 # *14 minutes · difficulty 3 of 5 · core*
 #
-# The chapter's thresholds selected the same share of each group. Now let the **qualified** have the same chance: find for each group the threshold above which floor(rate · n) of its n people *with label 1* score. Whoever has **more** than the threshold is selected. No two scores are
-# the same.
+# The chapter's thresholds selected the same share of each group.
+# Now let the **qualified** have the same chance: find for each group the threshold above which floor(rate · n) of its n people *with label 1* score.
+# Whoever has **more** than the threshold is selected.
+# No two scores are the same.
 #
 # If a group has fewer than `at_least` qualified people, raise a `ValueError` that names it: a threshold that hangs on five people is chance.
 
@@ -238,8 +251,10 @@ for name, answers in {
 #
 # *12 minutes · difficulty 2 of 5 · core*
 #
-# For each strength you are given accuracy and **signed** gap, on validation and on test. Of the strengths whose *absolute* gap on **validation** is at most `limit`, choose the most accurate, also by validation. Only then open the test people: return the strength and its absolute
-# gap on test, whatever that is. If none keeps the limit, raise a `ValueError`.
+# For each strength you are given accuracy and **signed** gap, on validation and on test.
+# Of the strengths whose *absolute* gap on **validation** is at most `limit`, choose the most accurate, also by validation.
+# Only then open the test people: return the strength and its absolute gap on test, whatever that is.
+# If none keeps the limit, raise a `ValueError`.
 
 
 # %%
@@ -301,14 +316,17 @@ for _, run in runs[runs["table"] == "compas"].iterrows():
         print(f"run {run['seed']:2}: {error}")
 
 # %% [markdown]
-# Four runs have no answer, and some of the others break the limit on people whom the rule had not seen. Reporting the gap on validation would have hidden both.
+# Four runs have no answer, and some of the others break the limit on people whom the rule had not seen.
+# Reporting the gap on validation would have hidden both.
 #
 # ## 6. A decision: may the mitigated model be shipped?
 #
 # *20 minutes · difficulty 3 of 5 · core*
 #
-# Suppose that a lender uses Adult's model. The rule chose λ on validation; these are its answers to the test people, from the record. **Ship, fix, or stop?** Two limits were set before: 0.1 for ΔDP, and the gap of true positive
-# rates may grow by at most 0.02.
+# Suppose that a lender uses Adult's model.
+# The rule chose λ on validation; these are its answers to the test people, from the record.
+# **Ship, fix, or stop?**
+# Two limits were set before: 0.1 for ΔDP, and the gap of true positive rates may grow by at most 0.02.
 
 
 # %%
@@ -323,8 +341,9 @@ evidence("opportunity_gap_growth", now["equal_opportunity"] - was["equal_opportu
 print({name: round(now[name] - was[name], 3) for name in now})
 
 # %% [markdown]
-# Your **control** runs before every new version of the model. It gets `y, before, after, groups` and returns True only if ΔDP after is at most 0.1, the gap of true positive rates grew by at most 0.02, and the gap was not closed by levelling down (nobody gains). A
-# control that looks at accuracy in both groups, or at ΔDP alone, lets harm pass.
+# Your **control** runs before every new version of the model.
+# It gets `y, before, after, groups` and returns True only if ΔDP after is at most 0.1, the gap of true positive rates grew by at most 0.02, and the gap was not closed by levelling down (nobody gains).
+# A control that looks at accuracy in both groups, or at ΔDP alone, lets harm pass.
 #
 # This is the form; copy it into the function and replace every `...` by words of your own.
 #
@@ -376,4 +395,5 @@ check.decide(decide)
 # %% [markdown]
 # ## You are done
 #
-# The worked version is in `solutions/13_debiasing.ipynb`. Compare the reasons, not only the code.
+# The worked version is in `solutions/13_debiasing.ipynb`.
+# Compare the reasons, not only the code.

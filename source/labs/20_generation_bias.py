@@ -13,7 +13,9 @@
 #
 # **90 minutes · six exercises · read [the chapter](../notebooks/20_generation_bias.ipynb) first.**
 #
-# Whoever reads “he” in a description of their own trade, and is a woman, may not apply. She will never be in your data. That is why the text is measured, and not the complaints.
+# Whoever reads “he” in a description of their own trade, and is a woman, may not apply.
+# She will never be in your data.
+# That is why the text is measured, and not the complaints.
 
 # %%
 import numpy as np
@@ -27,7 +29,9 @@ from helix.record import Decision, evidence, results
 #
 # *14 minutes · difficulty 2 of 5 · core*
 #
-# A model wrote descriptions for several words. For each you have how many call the wanted person “he”, how many “she”, and how many use no pronoun. Return by how much the share of “he” **among the texts with a pronoun** is higher for a word than for the neutral word.
+# A model wrote descriptions for several words.
+# For each you have how many call the wanted person “he”, how many “she”, and how many use no pronoun.
+# Return by how much the share of “he” **among the texts with a pronoun** is higher for a word than for the neutral word.
 
 
 # %%
@@ -71,7 +75,8 @@ check.beyond_neutral(beyond_neutral)
 #
 # *18 minutes · difficulty 3 of 5 · core*
 #
-# Counterfactual augmentation gives every text a twin in which the pronouns of the wanted person have the other gender. English makes that harder than it looks: “her” is “him” in one place and “his” in another.
+# Counterfactual augmentation gives every text a twin in which the pronouns of the wanted person have the other gender.
+# English makes that harder than it looks: “her” is “him” in one place and “his” in another.
 # A parser has already done the hard part, and marked each pronoun with its role and with whose it is.
 
 # %%
@@ -120,7 +125,8 @@ check.counterfactual(counterfactual)
 #
 # *12 minutes · difficulty 2 of 5 · core*
 #
-# The corpus had a known lean for each occupation (share of “he” less share of “she”), and the generator's texts have another. Return the **slope** of the straight line of least squares: 1 if what was put in comes out, 0 if nothing of it does, whatever the general level.
+# The corpus had a known lean for each occupation (share of “he” less share of “she”), and the generator's texts have another.
+# Return the **slope** of the straight line of least squares: 1 if what was put in comes out, 0 if nothing of it does, whatever the general level.
 
 
 # %%
@@ -150,7 +156,8 @@ check.arrives(arrives)
 #
 # *14 minutes · difficulty 3 of 5 · core*
 #
-# The association of a word vector $w$ with two sets of attributes is $s(w)=\operatorname{mean}_{a\in A}\cos(w,a)-\operatorname{mean}_{b\in B}\cos(w,b)$. The effect size of the test is
+# The association of a word vector $w$ with two sets of attributes is $s(w)=\operatorname{mean}_{a\in A}\cos(w,a)-\operatorname{mean}_{b\in B}\cos(w,b)$.
+# The effect size of the test is
 # $$d=\frac{\operatorname{mean}_{x\in X}s(x)-\operatorname{mean}_{y\in Y}s(y)}{\operatorname{std}_{w\in X\cup Y}s(w)},$$
 # with the standard deviation of a sample ($n-1$ below the line).
 
@@ -187,8 +194,11 @@ check.effect_size(effect_size)
 #
 # *12 minutes · difficulty 2 of 5 · core*
 #
-# Write what happens to each text before it is published. `find` returns the codes of all gendered wording in a text ("requirement", "pronoun", "title", "stereotype"), an empty list if there is none; `rewrite` puts pronouns neutrally. A text without findings is published as it is. If pronouns are the **only** finding,
-# the rewritten text is published, but only if nothing is found in it any more. Everything else is held for a human, who gets the text as it was written.
+# Write what happens to each text before it is published.
+# `find` returns the codes of all gendered wording in a text ("requirement", "pronoun", "title", "stereotype"), an empty list if there is none; `rewrite` puts pronouns neutrally.
+# A text without findings is published as it is.
+# If pronouns are the **only** finding, the rewritten text is published, but only if nothing is found in it any more.
+# Everything else is held for a human, who gets the text as it was written.
 
 
 # %%
@@ -228,7 +238,9 @@ check.publish(publish)
 #
 # *20 minutes · difficulty 3 of 5 · core*
 #
-# A job portal wants to publish what a generator writes, in English and Chinese. The vendor has repaired it by **augmented data**, and shows you that pronouns no longer lean. This is the record of three trainings, the worst of both languages:
+# A job portal wants to publish what a generator writes, in English and Chinese.
+# The vendor has repaired it by **augmented data**, and shows you that pronouns no longer lean.
+# This is the record of three trainings, the worst of both languages:
 
 # %%
 systems = results.load("20_generation_bias")["figures"]["portal"]
@@ -240,7 +252,8 @@ evidence("trait_skew", systems["augmented"]["trait_skew"])
 print({name: round(value, 3) for name, value in systems["augmented"].items()})
 
 # %% [markdown]
-# `pronoun_skew` and `trait_skew` say how much of the skew that was put in arrives (upper end of the interval), `faultless` is the share of sentences without a fault. You want at most 0.1 of **either** skew, and a skew the other way round counts as well.
+# `pronoun_skew` and `trait_skew` say how much of the skew that was put in arrives (upper end of the interval), `faultless` is the share of sentences without a fault.
+# You want at most 0.1 of **either** skew, and a skew the other way round counts as well.
 #
 # Write a **control**: it gets two such records, `before` and `after` a repair (each a dict with the three numbers), and returns True only if both skews are at most 0.1 after it, and `faultless` fell by at most 0.02.
 #
@@ -291,4 +304,5 @@ check.decide(decide)
 # %% [markdown]
 # ## You are done
 #
-# The worked version is in `solutions/20_generation_bias.ipynb`. Compare the reasons, not only the code.
+# The worked version is in `solutions/20_generation_bias.ipynb`.
+# Compare the reasons, not only the code.

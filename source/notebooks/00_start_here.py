@@ -11,14 +11,16 @@
 # %% [markdown]
 # # Start here
 #
-# After this page you know how the course works, you can say how far a number from a sample may be trusted, and you are
-# ready for a first lab that ends in a decision of your own.
+# After this page you know how the course works, you can say how far a number from a sample may be trusted, and you are ready for a first lab that ends in a decision of your own.
 #
-# **55 minutes · needs nothing but this notebook · both strands.**
+# **45 minutes · needs nothing but this notebook · both strands.**
 #
-# Double Helix has two strands. One is **engineering**: making models smaller, faster, distributed, private, deployed. The
-# other is **ethics**: deciding what may be built, who bears its errors, and what must stop it. Each chapter is one rung of
-# the ladder between them. Run a cell with <kbd>Shift</kbd> + <kbd>Enter</kbd>. Nothing on any page needs a network.
+# Double Helix has two strands.
+# One is **engineering**: making models smaller, faster, distributed, private, deployed.
+# The other is **ethics**: deciding what may be built, who bears its errors, and what must stop it.
+# Each chapter is one rung of the ladder between them.
+# Run a cell with <kbd>Shift</kbd> + <kbd>Enter</kbd>.
+# Nothing on any page needs a network.
 
 # %%
 from importlib.metadata import version
@@ -29,17 +31,17 @@ for package in ("numpy", "pandas", "matplotlib"):
 # %% [markdown]
 # ## The map
 #
-# The chapters, and where you stand. A chapter is *done* when every core exercise of its lab has once been correct,
-# *open* when it is written and waits for you, and *planned* when it is not written yet. The map draws your own progress:
-# run the cell again after a lab.
+# The chapters, and where you stand.
+# A chapter is *done* when every core exercise of its lab has once been correct, *open* when it is written and waits for you, and *planned* when it is not written yet.
+# The map draws your own progress: run the cell again after a lab.
 
 # %%
 from helix import plots
-from helix.course import workspace
+from helix.course import map_picture, workspace
 
 rungs = workspace.rungs()
 written = [rung for rung in rungs if rung.status != "planned"]
-plots.show(plots.double_helix(rungs), alt=f"The course as a double helix, one rung a chapter. Written: {len(written)}.")
+plots.show(map_picture.double_helix(rungs), alt=f"The course as a double helix, one rung a chapter. Written: {len(written)}.")
 
 # %% [markdown]
 # Your exercises, one line a lab: ✓ correct, ✗ tried, ○ not yet.
@@ -56,24 +58,26 @@ print(workspace.progress_table())
 # | take your record with you | `python3 kit.py export` |
 # | know that everything works on this machine | `python3 kit.py test` |
 #
-# Read a chapter, then do its lab. Chapters are in `notebooks/`, worked labs in `solutions/`. What you write stays in
-# `work/`; no update touches it, and nothing leaves this machine.
+# Read a chapter, then do its lab.
+# Chapters are in `notebooks/`, worked labs in `solutions/`.
+# What you write stays in `work/`; no update touches it, and nothing leaves this machine.
 #
 # ## The claim
 #
-# Every chapter takes a sentence that people repeat, and measures it. The verdict is one of *holds*, *holds if …*,
-# *does not hold*, and *not traced* (nobody could say where the sentence comes from). A sentence that fails is a good result. Here is the one for this page:
+# Every chapter takes a sentence that people repeat, and measures it.
+# The verdict is one of *holds*, *holds if …*, *does not hold*, and *not traced* (nobody could say where the sentence comes from).
+# A sentence that fails is a good result.
+# Here is the one for this page:
 #
 # > An audit of 100 people is enough to see a selection gap of the size Adult has.
 #
-# "Enough" has to be said before measuring: at least 95 of 100 such audits should see the gap. Those who pay if the claim is
-# false are people in the smaller group: a rule that turns them away passes its audit, and the
-# report says that all is well.
+# "Enough" has to be said before measuring: at least 95 of 100 such audits should see the gap.
+# Those who pay if the claim is false are people in the smaller group: a rule that turns them away passes its audit, and the report says that all is well.
 #
 # ## The idea, built up
 #
-# Adult is a table of people whom the US Census Bureau asked around 1994, and of whether each earned more than 50,000
-# dollars a year. Its card, with origin, licence and known problems, is `data/adult/CARD.md`.
+# Adult is a table of people whom the US Census Bureau asked around 1994, and of whether each earned more than 50,000 dollars a year.
+# Its card, with origin, licence and known problems, is `data/adult/CARD.md`.
 
 # %%
 from helix.datasets import adult
@@ -82,15 +86,17 @@ people = adult.load("train")
 people[["age", "education", "occupation", "sex", "income_over_50k"]].head(4)
 
 # %% [markdown]
-# Take the last column as a selection: 1 is selected. Of all women in the training part, this share is selected.
+# Take the last column as a selection: 1 is selected.
+# Of all women in the training part, this share is selected.
 
 # %% tags=["nbval-check-output"]
 women = people.loc[people["sex"] == "Female", "income_over_50k"].to_numpy()
 print(f"{women.sum()} of {len(women)} women: {women.mean():.4f}")
 
 # %% [markdown]
-# An audit rarely sees everybody. About a third of the table are women, so an audit of 100 people meets about 33 of them. Draw
-# 33, five times, and look at the share that each draw would report.
+# An audit rarely sees everybody.
+# About a third of the table are women, so an audit of 100 people meets about 33 of them.
+# Draw 33, five times, and look at the share that each draw would report.
 
 # %% tags=["nbval-check-output"]
 import numpy as np
@@ -99,7 +105,8 @@ rng = np.random.default_rng(0)
 print([f"{rng.choice(women, 33, replace=False).mean():.2f}" for _ in range(5)])
 
 # %% [markdown]
-# One truth, five answers. Two thousand draws show the whole spread, for 33 women and for 330.
+# One truth, five answers.
+# Two thousand draws show the whole spread, for 33 women and for 330.
 
 # %%
 shares = {n: [rng.choice(women, n, replace=False).mean() for _ in range(2000)] for n in (33, 330)}
@@ -116,10 +123,10 @@ plots.show(
 )
 
 # %% [markdown]
-# A report that gives one share hides this spread. An **interval** shows it: a range made so that, of 100 such samples, about
-# 95 give a range that holds the true share. You need not derive the formula, only read it. Wilson's 95 % interval for $k$ selected of
-# $n$ people, with $\hat p = k/n$ and $z = 1.96$ (the middle 95 % of a normal
-# distribution lie within 1.96 standard deviations of its mean), is
+# A report that gives one share hides this spread.
+# An **interval** shows it: a range made so that, of 100 such samples, about 95 give a range that holds the true share.
+# You need not derive the formula, only read it.
+# Wilson's 95 % interval for $k$ selected of $n$ people, with $\hat p = k/n$ and $z = 1.96$ (the middle 95 % of a normal distribution lie within 1.96 standard deviations of its mean), is
 #
 # $$\frac{\hat p + \frac{z^2}{2n} \;\pm\; z\sqrt{\frac{\hat p(1-\hat p)}{n} + \frac{z^2}{4n^2}}}{1 + \frac{z^2}{n}} .$$
 
@@ -137,7 +144,8 @@ low, high = wilson_by_hand(4, 33)
 print(f"4 of 33: {4 / 33:.3f}, 95 % interval from {low:.3f} to {high:.3f}")
 
 # %% [markdown]
-# The course has one yardstick for such things, `helix.measure`. It gives the same, and all chapters use it.
+# The course has one yardstick for such things, `helix.measure`.
+# It gives the same, and all chapters use it.
 
 # %% tags=["nbval-check-output"]
 from helix import measure
@@ -146,22 +154,25 @@ library = measure.wilson(4, 33)
 print(library, np.allclose([library.low, library.high], [low, high]))
 
 # %% [markdown]
-# An audit compares groups, so it needs the interval of a *difference*. Newcombe's method builds it from two Wilson
-# intervals. `audit` draws people and returns the gap, men minus women, with that interval. One audit of 100 people:
+# An audit compares groups, so it needs the interval of a *difference*.
+# Newcombe's method builds it from two Wilson intervals.
+# `audit` draws people and returns the gap, men minus women, with that interval.
+# One audit of 100 people:
 
 # %% tags=["nbval-check-output"]
-from helix.start_here import audit
+from helix.start_here import sample_gap
 
-one = audit(people, size=100, rng=np.random.default_rng(1))
+one = sample_gap(people, size=100, rng=np.random.default_rng(1))
 print(f"gap {one.gap}   sees it: {one.sees}")
 
 # %% [markdown]
-# The audit **sees** a gap when its interval lies wholly above or wholly below zero. Now the question is how often that happens.
+# The audit **sees** a gap when its interval lies wholly above or wholly below zero.
+# Now the question is how often that happens.
 #
 # ## The measurement
 #
-# The experiment `experiments/00_start_here.py` drew 4,000 audits of each size, with 20 seeds. Its record is stored, with
-# seeds, date and hardware; chapters read long measurements from such records, and rerun a slice of them live.
+# The experiment `experiments/00_start_here.py` drew 4,000 audits of each size, with 20 seeds.
+# Its record is stored, with seeds, date and hardware; chapters read long measurements from such records, and rerun a slice of them live.
 
 # %%
 from helix.record import results
@@ -185,12 +196,12 @@ plots.show(
 )
 
 # %% [markdown]
-# One cell of that record again, here and now: 200 audits of 100 people, with a seed that the record does not hold. It must
-# lie within three standard deviations of what the 20 recorded seeds gave.
+# One cell of that record again, here and now: 200 audits of 100 people, with a seed that the record does not hold.
+# It must lie within three standard deviations of what the 20 recorded seeds gave.
 
 # %% tags=["nbval-check-output"]
 rng = np.random.default_rng([100, 20])  # recorded are the seeds 0 to 19
-seen = [audit(people, size=100, rng=rng).sees for _ in range(200)]
+seen = [sample_gap(people, size=100, rng=rng).sees for _ in range(200)]
 recorded = np.array(by_size["100"]["sees_by_seed"])
 assert abs(np.mean(seen) - recorded.mean()) <= 3 * recorded.std(ddof=1)
 print(f"{np.mean(seen):.3f} of 200 audits see the gap; recorded: {recorded.mean():.3f} ± {recorded.std(ddof=1):.3f}")
@@ -206,11 +217,11 @@ claim(
 )
 
 # %% [markdown]
-# The claim fails. At 100 people about four audits in ten miss a gap of twenty percentage points, and about 12 in 100
-# measure 0.1 or less, which many reports would call acceptable.
+# The claim fails.
+# At 100 people about four audits in ten miss a gap of twenty percentage points, and about 12 in 100 measure 0.1 or less, which many reports would call acceptable.
 #
-# The course makes a promise of its own that you are about to use: a check of your answer takes under a second, in the
-# median. A promise is a claim too, so it was measured in the same way.
+# The course makes a promise of its own that you are about to use: a check of your answer takes under a second, in the median.
+# A promise is a claim too, so it was measured in the same way.
 
 # %%
 import time
@@ -230,8 +241,9 @@ claim(
 # %% [markdown]
 # ## The other strand: who pays for a small audit?
 #
-# A thousand people sounds like plenty. Here is one audit of that size, by the column `race` as the census worded it in
-# those years. The rate of each group comes with its interval.
+# A thousand people sounds like plenty.
+# Here is one audit of that size, by the column `race` as the census worded it in those years.
+# The rate of each group comes with its interval.
 
 # %%
 sample = people.sample(1000, random_state=0)
@@ -248,13 +260,15 @@ plots.show(
 )
 
 # %% [markdown]
-# The largest group is measured well. The smallest groups, a few people each, are measured so badly that very
-# different treatments of them agree with the report. Those with the fewest people in the data get the weakest protection
-# from it. Averages over everybody never show this.
+# The largest group is measured well.
+# The smallest groups, a few people each, are measured so badly that very different treatments of them agree with the report.
+# Those with the fewest people in the data get the weakest protection from it.
+# Averages over everybody never show this.
 #
-# So what does one do with such a report: **ship** it, **fix** it, or **stop** it? An intention helps nobody. A **control**
-# is a function that runs, and refuses. This one lets a rate into a report only if its interval is narrow enough to mean
-# something: here, no wider than 0.2, about the size of the gap that we look for.
+# So what does one do with such a report: **ship** it, **fix** it, or **stop** it?
+# An intention helps nobody.
+# A **control** is a function that runs, and refuses.
+# This one lets a rate into a report only if its interval is narrow enough to mean something: here, no wider than 0.2, about the size of the gap that we look for.
 
 
 # %%
@@ -267,93 +281,110 @@ for (name, n), rate in zip(counts["count"].items(), intervals, strict=True):
     print(f"{name:20} {n:4d} people   {'publish' if publishable(rate) else 'ask more people first'}")
 
 # %% [markdown]
-# Fix it, says this control: ask more people of the groups that it names, before anyone reads a rate into the noise. What
-# it cannot tell you is whether those people want to be asked. That stays a question for you, and for them.
+# Fix it, says this control: ask more people of the groups that it names, before anyone reads a rate into the noise.
+# What it cannot tell you is whether those people want to be asked.
+# That stays a question for you, and for them.
 #
 # ## How a lab and a decision work
 #
-# A **lab** gives you functions with an empty body. You write the body, run the cell, then run the line that checks it. The
-# check draws fresh cases each time, so a constant never passes. It answers *correct*, *incorrect* and why, *not
-# attempted*, or *your code raised*. It recognises common misconceptions by what your function does, and names them. If it
-# hangs, the check stops it.
+# A **lab** gives you functions with an empty body.
+# You write the body, run the cell, then run the line that checks it.
+# The check draws fresh cases each time, so a constant never passes.
+# It answers *correct*, *incorrect* and why, *not attempted*, or *your code raised*.
+# It recognises common misconceptions by what your function does, and names them.
+# If it hangs, the check stops it.
 #
-# The last exercise of each lab is a **decision**: the question, who is affected, the options, the evidence, your choice,
-# the strongest dissent, the risk that stays, an owner, a date to look again, and a control. The evidence is numbers that
-# your own run recorded. The check refuses a decision that contradicts them, or whose control does not work. Whether the
-# choice is wise, no program can judge; there you get questions, and two other answers with their reasons.
+# The last exercise of each lab is a **decision**: the question, who is affected, the options, the evidence, your choice, the strongest dissent, the risk that stays, an owner, a date to look again, and a control.
+# The evidence is numbers that your own run recorded.
+# The check refuses a decision that contradicts them, or whose control does not work.
+# Whether the choice is wise, no program can judge; there you get questions, and two other answers with their reasons.
 #
 # ## Check yourself
 #
 # Decide first, then open the option.
 #
-# **1. An audit of 100 people reports a gap of 0.08, with an interval from −0.10 to 0.25. What does it show?**
+# **1.
+# An audit of 100 people reports a gap of 0.08, with an interval from −0.10 to 0.25.
+# What does it show?**
 #
 # <details><summary>A. The gap is at most 0.1, so the rule may be released.</summary>
 #
-# Not quite. The interval reaches up to 0.25. The audit cannot tell a small gap from one of a quarter.
+# Not quite.
+# The interval reaches up to 0.25.
+# The audit cannot tell a small gap from one of a quarter.
 #
 # </details>
 # <details><summary>B. There is no gap, because the interval holds zero.</summary>
 #
-# Not quite. That zero is possible does not make it true; 0.2 is possible too. The audit did not see a gap, and it would
-# have missed many a real gap.
+# Not quite.
+# That zero is possible does not make it true; 0.2 is possible too.
+# The audit did not see a gap, and it would have missed many a real gap.
 #
 # </details>
 # <details><summary>C. It is too small to tell a fair rule from a rather unfair one.</summary>
 #
-# Right. Everything from −0.10 to 0.25 agrees with the data. The honest next step is more people.
+# Right.
+# Everything from −0.10 to 0.25 agrees with the data.
+# The honest next step is more people.
 #
 # </details>
 #
-# **2. You audit four times as many people. What happens to the width of the interval, roughly?**
+# **2.
+# You audit four times as many people.
+# What happens to the width of the interval, roughly?**
 #
 # <details><summary>A. It is divided by four.</summary>
 #
-# Not quite. The number of people stands under a square root.
+# Not quite.
+# The number of people stands under a square root.
 #
 # </details>
 # <details><summary>B. It is divided by two.</summary>
 #
-# Right. The width shrinks with $1/\sqrt{n}$, and $\sqrt{4} = 2$. Compare 500 and 2,000 people in the record: the
-# widths are 0.138 and 0.069.
+# Right.
+# The width shrinks with $1/\sqrt{n}$, and $\sqrt{4} = 2$.
+# Compare 500 and 2,000 people in the record: the widths are 0.138 and 0.069.
 #
 # </details>
 # <details><summary>C. It stays, if the groups keep their shares.</summary>
 #
-# Not quite. Their shares stay, but each group has four times the people, and each rate is known better.
+# Not quite.
+# Their shares stay, but each group has four times the people, and each rate is known better.
 #
 # </details>
 #
-# **3. Which of these is a control?**
+# **3.
+# Which of these is a control?**
 #
 # <details><summary>A. A paragraph in the model card that names the gap.</summary>
 #
-# Not quite. It informs, which matters, but nothing happens if nobody reads it.
+# Not quite.
+# It informs, which matters, but nothing happens if nobody reads it.
 #
 # </details>
 # <details><summary>B. A function in the release script that refuses a gap above the limit.</summary>
 #
-# Right. It runs every time, and it can say no. You will write one in the lab.
+# Right.
+# It runs every time, and it can say no.
+# You will write one in the lab.
 #
 # </details>
 # <details><summary>C. A promise of the team to look at the gap each quarter.</summary>
 #
-# Not quite. It is an intention. With an owner and a date it supports a control; alone it stops nothing.
+# Not quite.
+# It is an intention.
+# With an owner and a date it supports a control; alone it stops nothing.
 #
 # </details>
 #
 # ## Go on
 #
-# Open your copy of the warm-up lab: [work/00_start_here.ipynb](../work/00_start_here.ipynb). (`python3 kit.py lab` has
-# put it there; if it is missing, run `python3 kit.py start 00`.)
+# Open your copy of the warm-up lab: [work/00_start_here.ipynb](../work/00_start_here.ipynb).
+# (`python3 kit.py lab` has put it there; if it is missing, run `python3 kit.py start 00`.)
 #
 # Primary sources:
 #
-# - E. B. Wilson, "Probable inference, the law of succession, and statistical inference", *Journal of the American
-#   Statistical Association* 22 (1927), [doi:10.1080/01621459.1927.10502953](https://doi.org/10.1080/01621459.1927.10502953)
-# - R. G. Newcombe, "Interval estimation for the difference between independent proportions", *Statistics in Medicine* 17
-#   (1998), 873–890, method 10
-# - B. Becker and R. Kohavi, *Adult*, UCI Machine Learning Repository (1996),
-#   [doi:10.24432/C5XW20](https://doi.org/10.24432/C5XW20)
-# - F. Ding, M. Hardt, J. Miller, L. Schmidt, "Retiring Adult: New Datasets for Fair Machine Learning" (2021),
-#   [arXiv:2108.04884](https://arxiv.org/abs/2108.04884)
+# - E. B. Wilson, "Probable inference, the law of succession, and statistical inference", *Journal of the American Statistical Association* 22 (1927), [doi:10.1080/01621459.1927.10502953](https://doi.org/10.1080/01621459.1927.10502953)
+# - R. G. Newcombe, "Interval estimation for the difference between independent proportions", *Statistics in Medicine* 17 (1998), 873–890, method 10
+# - B. Becker and R. Kohavi, *Adult*, UCI Machine Learning Repository (1996), [doi:10.24432/C5XW20](https://doi.org/10.24432/C5XW20)
+# - F. Ding, M. Hardt, J. Miller, L. Schmidt, "Retiring Adult: New Datasets for Fair Machine Learning" (2021), [arXiv:2108.04884](https://arxiv.org/abs/2108.04884)

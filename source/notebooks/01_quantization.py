@@ -9,10 +9,9 @@
 # %% [markdown]
 # # Quantization
 #
-# After this chapter you can quantize a real network to int8, prove that your integers compute what the library's compute,
-# and say which classes pay for it.
+# After this chapter you can quantize a real network to int8, show that your product of whole numbers is the library's, and say which classes pay for it.
 #
-# **75 minutes · after [Start here](00_start_here.ipynb) · strand: engineering.**
+# **60 minutes · after [Start here](00_start_here.ipynb) · strand: engineering.**
 #
 # You need Python with NumPy, a little PyTorch (tensors, a module, a training loop), and the intervals of the start page.
 
@@ -25,39 +24,43 @@ for package in ("numpy", "torch", "torchao", "transformers"):
 # %% [markdown]
 # ## The claim
 #
-# A network that was trained in float32 spends four bytes on each of its numbers. Most of them need not be that exact. To
-# **quantize** is to replace them by whole numbers of few bits: smaller files, less traffic between memory and processor,
-# cheaper arithmetic. The articles that this course grew from show it in one line, and call it *quantization-aware training*:
+# A network that was trained in float32 spends four bytes on each of its numbers.
+# Most of them need not be that exact.
+# To **quantize** is to replace them by whole numbers of few bits: smaller files, less traffic between memory and processor, cheaper arithmetic.
+# The articles that this course grew from show it in one line, and call it *quantization-aware training*:
 #
 # ```python
 # model = torchvision.models.resnet18(pretrained=True)
 # quantized = torch.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8)
 # ```
 #
-# Whoever believes that line ships a model that is as large and as slow as before. We test it, and three habits of
-# practice that stand beside it:
+# Whoever believes that line ships a model that is as large and as slow as before.
+# We test it, and three habits of practice that stand beside it:
 #
 # > 1. Quantization-aware training is `quantize_dynamic(resnet18, {Linear}, dtype=qint8)`.
 # > 2. Int8 is free: a quarter of the size, faster, and as accurate.
 # > 3. Quantization-aware training gives a more accurate network than calibration after training.
 # > 4. Dynamic int8 makes a language model smaller and faster and leaves its perplexity as it was.
 #
-# (*Calibration* is to choose the grids from example data, without training; *perplexity* says how much a text surprises a model. Both come below.)
+# (*Calibration* is to choose the grids from example data, without training; *perplexity* says how much a text surprises a model.
+# Both come below.)
 #
-# Those who pay if one of them is false are the people behind the examples that the smaller model newly gets wrong. An
-# average hardly shows them. So the last question of this chapter is not *how much* accuracy is lost, but *whose*.
+# Those who pay if one of them is false are the people behind the examples that the smaller model newly gets wrong.
+# An average hardly shows them.
+# So the last question of this chapter is not *how much* accuracy is lost, but *whose*.
 #
 # ## The idea, built up
 #
 # ### One number
 #
-# A **grid** is a row of evenly spaced numbers. The distance of neighbours is the **scale** $s$. A number $x$ is stored as
-# the whole number $q$ of the nearest place, and read back as $\hat x$:
+# A **grid** is a row of evenly spaced numbers.
+# The distance of neighbours is the **scale** $s$.
+# A number $x$ is stored as the whole number $q$ of the nearest place, and read back as $\hat x$:
 #
 # $$q = \mathrm{clip}\!\left(\mathrm{round}\!\left(\frac{x}{s}\right),\, -q_{\max},\, q_{\max}\right), \qquad \hat x = s\,q, \qquad q_{\max} = 2^{\,b-1} - 1 .$$
 #
-# With $b = 8$ bits $q$ runs from −127 to 127, with 3 bits from −3 to 3. (One of the $2^b$ whole numbers is left unused, so that
-# the grid is symmetric.)
+# With $b = 8$ bits $q$ runs from −127 to 127, with 3 bits from −3 to 3.
+# (One of the $2^b$ whole numbers is left unused, so that the grid is symmetric.)
 
 # %%
 import numpy as np
@@ -76,8 +79,10 @@ print("q  ", q)
 print("x̂  ", np.round(0.4 * q, 2))
 
 # %% [markdown]
-# Two things happened. Numbers between two places were **rounded**, by half a scale at the most. The 2.0 was **clipped**: it
-# lies beyond the last place, and lost 0.8. Drawn for all numbers, the grid is a staircase with two flat ends.
+# Two things happened.
+# Numbers between two places were **rounded**, by half a scale at the most.
+# The 2.0 was **clipped**: it lies beyond the last place, and lost 0.8.
+# Drawn for all numbers, the grid is a staircase with two flat ends.
 
 # %%
 from helix import plots
@@ -97,40 +102,24 @@ plots.show(
 )
 
 # %% [markdown]
-# ### A matrix, and the choice of the scale
+# ### The choice of the scale
 #
-# Now real weights: the last layer of a ResNet18 that we trained on Fashion-MNIST. Its card is
-# `weights/01_quantization/CARD.md`; that of the pictures is `data/fashion_mnist/CARD.md`. Here are 4 × 6 of its numbers, and what
-# 3 bits leave of them. The usual scale for weights lets the largest magnitude just fit: $s = \max|x| \,/\, q_{\max}$.
+# Now real weights: the last layer of a ResNet18 that we trained on Fashion-MNIST.
+# Its card is `weights/01_quantization/CARD.md`; that of the pictures is `data/fashion_mnist/CARD.md`.
 
 # %%
 from helix.engineering import trained
 
 network = trained.load("fp32")
 W = network.fc.weight.detach().numpy()  # 10 classes × 512 features
-corner = W[:4, :6]
-scale = np.abs(corner).max() / 3
-rounded = scale * quantize(corner, scale, bits=3)
-
-# %%
-figure, axes = plots.figure(height=1.8, columns=3)
-limits = (-100 * float(np.abs(corner).max()), 100 * float(np.abs(corner).max()))
-for ax, values, title in zip(
-    axes, (corner, rounded, rounded - corner), ("float32", "3 bits", "error"), strict=True
-):
-    plots.matrix(ax, 100 * values, title, fmt=".0f", limits=limits)
-plots.show(
-    figure,
-    alt="Three matrices of 4 × 6 numbers, in hundredths: the weights, the same on a grid of seven numbers, and the difference, "
-    "which is never larger than half a step.",
-)
 
 # %% [markdown]
-# The largest weight need not decide. A shorter grid clips the few largest weights and rounds all the others more finely.
-# For 4 bits, over the whole matrix, here is the mean squared error for every choice of the last place, split into the part that
-# clipping makes and the part that rounding makes.
+# The usual scale for weights lets the largest magnitude just fit: $s = \max|x| \,/\, q_{\max}$.
+# But the largest weight need not decide.
+# A shorter grid clips the few largest weights and rounds all the others more finely.
+# For 4 bits, over the whole matrix, here is the mean squared error for every choice of the last place, split into the part that clipping makes and the part that rounding makes.
 
-# %%
+# %% tags=["nbval-check-output"]
 shares = np.linspace(0.2, 1, 60)
 parts = {"clipping": [], "rounding": []}
 for share in shares:
@@ -140,8 +129,6 @@ for share in shares:
     parts["clipping"].append(error[beyond].sum() / W.size)
     parts["rounding"].append(error[~beyond].sum() / W.size)
 total = np.sum(list(parts.values()), axis=0)
-
-# %% tags=["nbval-check-output"]
 best = shares[np.argmin(total)]
 print(f"least error with the last place at {best:.2f} of the largest weight: {total.min() / total[-1]:.2f} of the error at 1.00")
 
@@ -161,15 +148,15 @@ plots.show(
 # %% [markdown]
 # ### A zero point for numbers that are never negative
 #
-# What flows between layers is different. After a ReLU no number is negative, and a symmetric grid would leave its whole
-# lower half unused. An **asymmetric** grid (the literature also says *affine*) shifts: the **zero point** $z$ is the whole number that
-# means 0.
+# What flows between layers is different.
+# After a ReLU no number is negative, and a symmetric grid would leave its whole lower half unused.
+# An **asymmetric** grid (the literature also says *affine*) shifts: the **zero point** $z$ is the whole number that means 0.
 #
 # $$q = \mathrm{clip}\!\left(\mathrm{round}\!\left(\frac{x}{s}\right) + z,\; 0,\; 2^b - 1\right), \qquad \hat x = s\,(q - z).$$
 #
-# $z$ is rounded to a whole number, so that 0 lies exactly on the grid: padding and ReLU make a great many exact zeros. You will write
-# the choice of $s$ and $z$ yourself in the lab; here `helix.engineering.quantization` makes it. These are the numbers that enter a convolution in the
-# middle of the network, for 64 pictures.
+# $z$ is rounded to a whole number, so that 0 lies exactly on the grid: padding and ReLU make a great many exact zeros.
+# (You will write the choice of $s$ and $z$ in the lab.)
+# These are the numbers that enter a convolution in the middle of the network, for 64 pictures.
 
 # %%
 import torch
@@ -192,39 +179,17 @@ for bits in (8, 4):
     print(f"{bits} bits: error of the symmetric grid {errors['symmetric'] / errors['asymmetric']:.2f} times that of the asymmetric one")
 
 # %% [markdown]
-# Twice as many places in the same range halve the error. That is one bit won for free, hence the habit: **weights symmetric,
-# activations asymmetric**.
+# Twice as many places in the same range halve the error.
+# That is one bit won for free, hence the habit in networks of convolutions and ReLU: **weights symmetric, activations asymmetric**.
+# (Where numbers have both signs, as in language models, symmetric grids do as well, and libraries use them.)
 #
 # ### One scale for the tensor, or one for each channel
 #
-# A convolution has one filter for each output channel, and their sizes differ. More so after **folding**: once training is
-# over, a batch norm multiplies channel $c$ by the constant $\gamma_c/\sigma_c$ and adds another, so both go into the convolution before it:
+# A convolution has one filter for each output channel, and their sizes differ.
+# More so after **folding**: once training is over, a batch norm multiplies each channel by a constant and adds another, and both can go into the convolution before it.
 #
-# $$\hat w_c = \frac{\gamma_c}{\sigma_c}\, w_c, \qquad \hat b_c = \beta_c - \frac{\gamma_c\,\mu_c}{\sigma_c}.$$
-#
-# The network answers as before, and a multiplication whose result would have had to be rounded is gone.
-
-# %%
-folded = quantization.fold(network)
-difference = training.logits(folded, pictures[:64]) - training.logits(network, pictures[:64])
-assert difference.abs().max() < 1e-3
-V = folded.conv1.weight.detach().numpy().reshape(64, -1)  # the first layer: 64 filters of 7 · 7 numbers
-reach = np.abs(V).max(axis=1)
-
-# %%
-figure, ax = plots.figure(height=2.5)
-ax.bar(np.arange(64), np.sort(reach)[::-1], color=plots.CYCLE[0])
-ax.axhline(reach.max(), color="#595959", linestyle="--", linewidth=1)
-ax.set(xlabel="output channel, largest first", ylabel="largest |weight|", xlim=(-1, 64))
-plots.show(
-    figure,
-    alt="The largest weight of each of 64 filters, in order: one reaches the dashed line, which a scale for the whole tensor must "
-    "serve; two thirds of them reach less than a third of it.",
-)
-
-# %% [markdown]
-# With one scale for all, the small filters get only a few places of the grid. With one scale **per channel**, every filter gets all
-# of them, for four more bytes a channel.
+# With one scale for all, the small filters get only a few places of the grid.
+# With one scale **per channel**, every filter gets all of them, for four more bytes a channel.
 
 
 # %%
@@ -234,6 +199,7 @@ def channel_scales(weight: np.ndarray, bits: int) -> np.ndarray:
 
 
 # %% tags=["nbval-check-output"]
+V = quantization.fold(network).conv1.weight.detach().numpy().reshape(64, -1)  # the first layer: 64 filters of 7 · 7 numbers
 for bits in (8, 4):
     scales = {"per tensor": np.abs(V).max() / (2 ** (bits - 1) - 1), "per channel": channel_scales(V, bits)}
     for name, s in scales.items():
@@ -241,23 +207,19 @@ for bits in (8, 4):
         print(f"{bits} bits {name:12} relative error {error:.3f}")
 
 # %% [markdown]
-# At 8 bits both errors are about a hundredth. At 4 bits it decides whether the error is a quarter of the weights or a tenth. The package does the same as our
-# few lines:
-
-# %% tags=["nbval-check-output"]
-grid = quantization.symmetric(torch.tensor(V), bits=4, axis=0)
-print(np.array_equal(grid.quantize(torch.tensor(V)).numpy(), quantize(V, channel_scales(V, 4), 4)))
-
-# %% [markdown]
+# At 4 bits the choice decides whether the error is a quarter of the weights or a tenth.
+#
 # ### A product of whole numbers
 #
-# Storing whole numbers makes a file smaller. To be faster, the processor has to **compute** with them. With $x \approx s_x q_x$ and
-# $w \approx s_w q_w$ the scales come out of the sum:
+# Storing whole numbers makes a file smaller.
+# To be faster, the processor has to **compute** with them.
+# With $x \approx s_x q_x$ and $w \approx s_w q_w$ the scales come out of the sum:
 #
 # $$y_j = \sum_i x_i w_{ij} \;\approx\; s_x\, s_w \sum_i q_{x,i}\; q_{w,ij} .$$
 #
-# The sum holds whole numbers only. Two int8 make a product of up to 127² = 16,129, and 512 of those do not fit in 16 bits, so the sum is
-# kept in **int32**. Here is the last layer by hand, for 32 pictures, beside the int8 product that PyTorch has for this purpose.
+# The sum holds whole numbers only.
+# Two int8 make a product of up to 127² = 16,129, and 512 of those do not fit in 16 bits, so the sum is kept in **int32**.
+# Here is the last layer by hand, for 32 pictures, beside the int8 product that PyTorch has for this purpose.
 
 # %%
 hook = network.fc.register_forward_hook(lambda layer, given, made: caught.update(features=given[0]))
@@ -265,34 +227,35 @@ training.predict(network, pictures[:32])
 hook.remove()
 X = caught["features"].numpy()  # 32 pictures × 512 features
 
-# %%
+# %% tags=["nbval-check-output"]
 s_x, s_w = np.abs(X).max() / 127, np.abs(W).max() / 127
 q_x, q_w = quantize(X, s_x, 8), quantize(W, s_w, 8)
 by_hand = q_x.astype(np.int32) @ q_w.astype(np.int32).T
 library = torch._int_mm(torch.tensor(q_x), torch.tensor(q_w).T.contiguous())
-
-# %% tags=["nbval-check-output"]
-exact = X @ W.T
-error = np.abs(s_x * s_w * by_hand - exact).max() / np.abs(exact).max()
+error = np.abs(s_x * s_w * by_hand - X @ W.T).max() / np.abs(X @ W.T).max()
 print("equal to the library's:", np.array_equal(by_hand, library.numpy()), "·", library.dtype)
-print(f"largest sum {np.abs(by_hand).max():,}, where int16 ends at 32,767; largest error {error:.1%} of the largest logit")
+print("largest sum beyond four times the 32,767 where int16 ends:", bool(np.abs(by_hand).max() > 4 * 32_767))
+print("error below 1 % of the largest logit:", bool(error < 0.01))
 
 # %% [markdown]
-# With a zero point in the activations, $(q_x - z_x)\,q_w$ adds the term $-z_x \sum q_w$, which is the same for every picture and computed once. A zero point in the
-# weights, too, would add one that has to be computed anew each time: one more reason for symmetric weights.
+# (A zero point in the activations adds $-z_x \sum q_w$, the same for every picture; one in the weights would add a term to be computed anew each time.)
 #
-# Forget the int32 and the sum wraps round without a word. That is the classic bug of a first int8 kernel.
+# Forget the int32 and the sum wraps round without a word.
+# That is the classic bug of a first int8 kernel.
 
 # %% tags=["nbval-check-output"]
 wrapped = q_x.astype(np.int16) @ q_w.astype(np.int16).T
-print("answers that survive in int16:", int((wrapped.argmax(1) == by_hand.argmax(1)).sum()), "of", len(X))
+survive = np.mean(wrapped.argmax(1) == by_hand.argmax(1))
+print("most answers survive in int16:", bool(survive > 0.5))
 
 # %% [markdown]
 # ### A whole network, after training
 #
-# **Static post-training quantization** puts all of this together. Fold; put the weights on grids, per channel; run a few hundred
-# *training* pictures through and choose a grid for the input of each layer from what they cause (**calibration**). Nothing is
-# trained. First the network as it is, on all 10,000 test pictures.
+# **Static post-training quantization** puts all of this together.
+# Fold; put the weights on grids, per channel; run a few hundred *training* pictures through and choose a grid for the input of each layer from what they cause (**calibration**).
+# Nothing is trained.
+# `calibrate` looks at 512 training pictures and tries 36 lengths of the grid for each layer, as you did for the weights above.
+# The record holds the answers to all 10,000 test pictures; here are half of them, before and after.
 
 # %%
 from helix import measure
@@ -301,34 +264,29 @@ from helix.record import results
 record = results.load("01_quantization")["figures"]
 test, labels = training.tensors(fashion_mnist.load("test"))
 labels = labels.numpy()
-before = training.predict(network, test)
-accuracy = measure.wilson((before == labels).sum(), len(labels))
+half = test[:5000]  # of 10,000, to spare time
+before = training.predict(network, half)
 
 # %% tags=["nbval-check-output"]
-print(f"float32: {accuracy:.3f}, {measure.parameter_count(network):,} parameters")
-
-# %% [markdown]
-# Then eight bits for all weights and all activations. `calibrate` looks at 512 training pictures and tries 36 lengths of the grid for each
-# layer, as you did for the matrix above.
-
-# %%
 static = quantization.calibrate(quantization.quantize(network, weight_bits=8, activation_bits=8), pictures[:512])
-after = training.predict(static, test, batch=1000)
-lost = measure.bootstrap((after == labels).astype(int) - (before == labels))
-
-# %% tags=["nbval-check-output"]
-recorded = record["variants"]["static"]["accuracy"]
-assert recorded["low"] <= np.mean(after == labels) <= recorded["high"]
-print(f"int8: {np.mean(after == labels):.3f}, change {100 * lost.value:+.1f} points; bytes {quantization.size(static) / measure.state_size(network):.2f} of float32")
+after = training.predict(static, half, batch=1000)
+lost = measure.bootstrap((after == labels[:5000]).astype(int) - (before == labels[:5000]))
+recorded = np.array([int(digit) for digit in record["answers"]["static"][:5000]])
+assert np.mean(after == recorded) > 0.98
+assert -0.005 < lost.low < lost.high < 0.005
+print(f"accuracy {np.mean(before == labels[:5000]):.2f} in float32, {np.mean(after == labels[:5000]):.2f} in int8")
+print(f"bytes: {quantization.size(static) / measure.state_size(network):.2f} of float32")
 
 # %% [markdown]
-# A quarter of the bytes and hardly a changed answer. Where were the integers? Each layer rounds its numbers to the grid and multiplies the
-# rounded numbers in float32, which holds such sums to seven digits. That is int8's result at float's speed; real int8
-# arithmetic comes with the compiler, below.
+# A quarter of the bytes and hardly a changed answer.
+# Where were the integers?
+# Each layer rounds its numbers to the grid and multiplies the rounded numbers in float32, which holds such sums to seven digits.
+# That is int8's result at float's speed; real int8 arithmetic comes with the library's compiled program, below.
 #
 # ### What the claim's line really does
 #
-# The line's library still runs in our version of PyTorch. It says something about itself:
+# The line's library still runs in our version of PyTorch.
+# It says something about itself:
 
 # %% tags=["nbval-check-output"]
 import copy
@@ -340,25 +298,28 @@ with warnings.catch_warnings(record=True) as said:
 print(next(str(one.message) for one in said if "deprecated" in str(one.message)).splitlines()[0])
 
 # %% [markdown]
-# ("Will be removed in 2.10", says 2.13: a warning is no promise either way.) Now look at what became of the network.
+# ("Will be removed in 2.10", says 2.13: a warning is no promise either way.)
+# Now look at what became of the network.
 
 # %% tags=["nbval-check-output"]
-kept = measure.parameter_count(dynamic)
-print(f"still float32: {kept:,} of {measure.parameter_count(network):,} parameters")
+print(f"int8: {W.size:,} of {measure.parameter_count(network):,} parameters")
 print(f"bytes: {measure.state_size(network):,} → {measure.state_size(dynamic):,}")
 after_line = dynamic.state_dict()
 untouched = [torch.equal(after_line[name], w) for name, w in network.state_dict().items() if not name.startswith("fc")]
 print("every other number is as it was:", all(untouched))
 
 # %% [markdown]
-# A ResNet18 is made of convolutions. The line names `Linear` layers, of which there is one, with 0.05 % of the parameters. And
-# nothing in it trains. It is **dynamic** quantization: weights are rounded once, activations at each call. That has its place in
-# networks that are all linear layers, such as language models; we come to them.
+# A ResNet18 is made of convolutions.
+# The line names `Linear` layers, of which there is one, with 0.05 % of the parameters.
+# (With 1,000 classes, as in the claim, it is a hundred times as large, and still a small part.)
+# And nothing in it trains.
+# It is **dynamic** quantization: weights are rounded once, activations at each call.
+# That has its place in language models, which are nearly all linear layers; we come to them.
 
 # %%
 from helix.record import claim
 
-share = 1 - kept / measure.parameter_count(network)
+share = W.size / measure.parameter_count(network)
 claim(
     "quantization_aware_training",
     measured=f"{100 * share:.2f} % of the parameters become int8, and nothing is trained.",
@@ -369,17 +330,11 @@ claim(
 # %% [markdown]
 # ### Training with the rounding in place
 #
-# So what is quantization-aware training (QAT)? The network is trained further **while** its numbers are rounded, so that the weights can move to where
-# rounding does little harm. One thing is in the way: a staircase is flat, so its gradient is zero, and nothing is learned.
-
-# %% tags=["nbval-check-output"]
-w = torch.tensor([0.26, -0.71], requires_grad=True)
-torch.round(w / 0.4).sum().backward()
-print("gradient of rounding:", w.grad.tolist())
-
-# %% [markdown]
-# The **straight-through estimator** rounds on the way forward, and on the way back pretends that it had not. In code: add a difference that the
-# gradient does not see.
+# So what is quantization-aware training (QAT)?
+# The network is trained further **while** its numbers are rounded, so that the weights can move to where rounding does little harm.
+# One thing is in the way: a staircase is flat, so its gradient is zero, and nothing is learned.
+# The **straight-through estimator** rounds on the way forward, and on the way back pretends that it had not.
+# In code: add a difference that the gradient does not see.
 
 
 # %%
@@ -398,117 +353,97 @@ made.sum().backward()
 print("on the grid:", [round(value, 3) for value in made[0].tolist()], " gradient:", w.grad[0].tolist())
 
 # %% [markdown]
-# A small network, so that you can watch it learn: two convolutions and two linear layers, 57,000 parameters. Each layer can round
-# its weights.
-
-
-# %%
-class Conv(torch.nn.Conv2d):
-    bits = 0  # 0: float32
-
-    def forward(self, x):
-        weight = straight_through(self.weight, self.bits) if self.bits else self.weight
-        return self._conv_forward(x, weight, self.bias)
-
-
-class Linear(torch.nn.Linear):
-    bits = 0
-
-    def forward(self, x):
-        weight = straight_through(self.weight, self.bits) if self.bits else self.weight
-        return torch.nn.functional.linear(x, weight, self.bias)
+# A small network, so that you can watch it learn: two convolutions and two linear layers, 57,000 parameters.
+# `quantization.quantize` puts the weights of its layers on a grid and lets gradients pass, as `straight_through` does.
 
 
 # %%
 def small(seed: int) -> torch.nn.Module:
     torch.manual_seed(seed)
     relu, flat = torch.nn.ReLU(), torch.nn.Flatten()
-    return torch.nn.Sequential(Conv(1, 16, 5, 2), relu, Conv(16, 32, 3, 2), relu, flat, Linear(800, 64), relu, Linear(64, 10))
-
-
-def with_bits(model: torch.nn.Module, bits: int) -> torch.nn.Module:
-    model = copy.deepcopy(model)
-    for layer in model:
-        layer.bits = bits
-    return model
+    first, second = torch.nn.Conv2d(1, 16, 5, 2), torch.nn.Conv2d(16, 32, 3, 2)
+    return torch.nn.Sequential(first, relu, second, relu, flat, torch.nn.Linear(800, 64), relu, torch.nn.Linear(64, 10))
 
 
 # %% [markdown]
-# Is it the rounding in training that helps, or only the additional training? Whoever compares QAT with the network *before* cannot tell.
-# So a control gets the same epoch in float32. Rounding to 2 bits leaves −1, 0 and 1 times the scale of each weight's channel. Three
-# seeds, 10,000 training pictures.
+# Is it the rounding in training that helps, or only the additional training?
+# Whoever compares QAT with the network *before* cannot tell.
+# So a control gets the same epoch in float32.
+# Rounding to 2 bits leaves −1, 0 and 1 times the scale of each weight's channel.
+# Three seeds.
 
 # %%
-rows = []
+few, classes = pictures[:5000], wanted[:5000]  # of 10,000, to spare time
+rows = {}
 for seed in range(3):
     start = small(seed)
-    training.fit(start, pictures, wanted, epochs=2, rate=0.1, seed=seed, batch=64)
-    longer, aware = copy.deepcopy(start), with_bits(start, 2)
+    training.fit(start, few, classes, epochs=2, rate=0.1, seed=seed, batch=64)
+    longer, aware = copy.deepcopy(start), quantization.quantize(start, 2, None)
     for model in (longer, aware):
-        training.fit(model, pictures, wanted, epochs=1, rate=0.02, seed=seed + 10, batch=64)
-    models = (start, longer, with_bits(start, 2), with_bits(longer, 2), aware)
-    rows.append([np.mean(training.predict(model, test) == labels) for model in models])
-small_ones = np.array(rows)
-
-# %%
-names = ("float32", "float32, one epoch more", "2 bits", "2 bits, after one\nepoch more in float32", "2 bits, after one\nepoch more of QAT")
-figure, ax = plots.figure(height=2.9)
-for seed, row in enumerate(small_ones):
-    ax.plot(row, np.arange(5) + 0.12 * (seed - 1), "o", color=plots.CYCLE[0], markersize=6, markevery=1)
-ax.set_yticks(range(5), names)
-ax.invert_yaxis()
-ax.set(xlabel="accuracy on 10,000 test pictures (a dot a seed)", ylabel="the small network", xlim=(0, 1))
-plots.show(
-    figure,
-    alt="Accuracy of the small network for three seeds. In float32 about 0.8, with and without another epoch; rounded to 2 bits it falls to "
-    "a half or less, whether or not it had that epoch; with an epoch of quantization-aware training it is back at 0.7 or more.",
-)
-
-# %% tags=["nbval-check-output"]
-start, longer, rounded, rounded_longer, aware = small_ones.T
-assert (aware > rounded_longer + 0.05).all()
-print("QAT beats rounding after the same epoch in float32 in", int((aware > rounded_longer).sum()), "of 3 seeds")
-
-# %% [markdown]
-# One more epoch in float32 hardly helps: it makes better weights, not weights that bear rounding.
-#
-# ### The library's way
-#
-# In production you would not write the layers yourself. The successor of the deprecated library is **torchao**: `quantize_` for linear
-# layers, and PT2E (“PyTorch 2 export”) for whole graphs. PT2E exports the network, marks what a *quantizer* for the processor at hand can
-# compute in int8, watches calibration pictures, and converts. `to_int8` in our package is those four calls.
-
-# %%
-program = quantization.to_int8(network, pictures[:128])  # 512 in the record; 128 save a few seconds here
-said = training.predict(program, test[:250])
-ours = training.predict(static, test[:250])
-
-# %% tags=["nbval-check-output"]
-matrices = [v for v in program.state_dict().values() if v.ndim > 1]
-print("weights:", {str(v.dtype) for v in matrices}, "in", len(matrices), "layers")
-print("agrees with our network on more than 95 % of 250 pictures:", bool(np.mean(said == ours) > 0.95))
-
-# %% [markdown]
-# It is not equal to ours: PT2E chooses the lengths of its grids from histograms. It computes in int8 only once `torch.compile` has
-# turned it into a program, for which it needs a C++ compiler. So its times come from the record;
-# `python3 kit.py experiment 01` measures a slice of them on your machine.
-#
-# ## The measurement
-#
-# `experiments/01_quantization.py` trained the ResNet18 (its first layers as for ImageNet's larger pictures, 11.18 million parameters) on 58,000 pictures for six
-# epochs, then one epoch more in float32 and on grids, with three seeds each. All answers to the 10,000 test pictures are in
-# the record. Six variants, one row each; times are CPU time on one thread, all programs interleaved in one run, against float32 as PyTorch runs it by default, operation by operation ("eager").
+        training.fit(model, few, classes, epochs=1, rate=0.02, seed=seed + 10, batch=64)
+    models = {
+        "float32": start,
+        "float32, one epoch more": longer,
+        "2 bits": quantization.quantize(start, 2, None),
+        "2 bits, after the epoch in float32": quantization.quantize(longer, 2, None),
+        "2 bits, after the epoch of QAT": aware,
+    }
+    rows[f"seed {seed}"] = {name: np.mean(training.predict(model, half) == labels[:5000]) for name, model in models.items()}
 
 # %%
 import pandas as pd
+
+small_ones = pd.DataFrame(rows)
+small_ones.round(2)
+
+# %% tags=["nbval-check-output"]
+beyond = small_ones.loc["2 bits, after the epoch of QAT"] - small_ones.loc["2 bits, after the epoch in float32"]
+assert (beyond > 0.05).all()
+print("QAT beats rounding after the same epoch in float32 in", int((beyond > 0).sum()), "of 3 seeds")
+
+# %% [markdown]
+# One more epoch in float32 does not replace it.
+#
+# ### The library's way
+#
+# The successor of the deprecated library is **torchao**: `quantize_` for linear layers, and PT2E (“PyTorch 2 export”) for whole graphs.
+# PT2E exports the network, marks what the processor at hand can compute in int8, watches calibration pictures, and converts: four calls, `to_int8` in our package.
+
+# %% tags=["nbval-check-output"]
+program = quantization.to_int8(network, pictures[:128])  # 512 in the record; 128 save a few seconds here
+matrices = [v for v in program.state_dict().values() if v.ndim > 1]
+agree = np.mean(training.predict(program, half[:250]) == after[:250])
+print("weights:", {str(v.dtype) for v in matrices}, "in", len(matrices), "layers")
+print("agrees with our network on more than 95 % of 250 pictures:", bool(agree > 0.95))
+
+# %% [markdown]
+# It is not equal to ours: PT2E chooses the lengths of its grids from histograms.
+# It computes in int8 only once `torch.compile` has turned it into a program, for which it needs a C++ compiler.
+# So its times come from the record.
+#
+# ## The measurement
+#
+# `experiments/01_quantization.py` trained the ResNet18 (its first layers as for ImageNet's larger pictures, 11.18 million parameters) on 58,000 pictures for six epochs, then one epoch more in float32 and on grids, with three seeds each.
+# All answers to the 10,000 test pictures are in the record.
+# Six variants, one row each.
+# Times are CPU time on one thread, all programs interleaved in one run on a processor with AVX-512 VNNI; a dash was not timed.
+# "Static" and "QAT" are the library's compiled int8 programs.
+# Is it int8 that makes them fast, or the compiler?
+# So their time is told twice: against float32 as PyTorch runs it by default, operation by operation ("eager"), and against float32 compiled as well.
+
+
+# %%
+def ratio(one: dict, over: str, batch: str) -> str:
+    return f"{one[over][batch]['value']:.2f}" if over in one else "–"
+
 
 table = pd.DataFrame(
     {
         name: {
             "MB": f"{one['bytes'] / 1e6:.1f}",
-            "time, batch 1": f"{one['over_fp32']['1']['value']:.2f}",
-            "time, batch 16": f"{one['over_fp32']['16']['value']:.2f}",
-            "accuracy": f"{one['accuracy']['value']:.4f} [{one['accuracy']['low']:.3f}, {one['accuracy']['high']:.3f}]",
+            "accuracy": f"{one['accuracy']['value']:.3f} [{one['accuracy']['low']:.3f}, {one['accuracy']['high']:.3f}]",
+            **{f"time of eager, {batch}": ratio(one, "over_fp32", batch) for batch in ("1", "16")},
+            **{f"of compiled, {batch}": ratio(one, "over_fp32_compiled", batch) for batch in ("1", "16")},
         }
         for name, one in record["variants"].items()
     }
@@ -516,26 +451,11 @@ table = pd.DataFrame(
 table
 
 # %% [markdown]
-# "Static" and "QAT" are compiled int8 programs (of QAT the weights; PT2E chose the grids of its activations anew). Is it int8 that makes them fast, or the compiler? The fair comparison compiles float32
-# as well:
-
-# %%
-pd.DataFrame(
-    {
-        f"batch {batch}": {name: f"{one['over_fp32_compiled']['value']:.2f}" for name, one in by_name.items()}
-        for batch, by_name in record["latency"].items()
-    }
-).rename_axis("time, of that of compiled float32")
-
-# %% [markdown]
-# Compiling has a price too, once for each batch size, with nothing in a cache:
-
-# %%
-print({name: f"{seconds:.0f} s" for name, seconds in record["compiling"].items()})
-
-# %% [markdown]
-# At batch 1 the compiler does most of it. With more pictures at once, the arithmetic counts, and there int8 is worth two to
-# three times. Static and QAT are one program with other numbers in it, so the difference between *their* times says how far such ratios may be trusted. The claim below has two rows: recorded is PT2E's program, this run our own grids. “Int4 weights” are unpacked before use: they save memory and no time here.
+# (1 and 16 are the pictures read at once.)
+# At batch 1 the compiler does most of it.
+# With more pictures at once the arithmetic counts, and there int8 takes half of compiled float32's time or less.
+# Static and QAT are one program with other numbers in it: the difference between *their* times says how far such ratios may be trusted.
+# In the claim below, recorded is the library's program, and this run our own grids.
 
 # %%
 size = quantization.size(static) / measure.state_size(network)
@@ -544,72 +464,46 @@ claim(
     "int8_is_free",
     measured=f"{100 * size:.0f} % of the size; accuracy {100 * lost.value:+.2f} points [{100 * lost.low:+.2f}, {100 * lost.high:+.2f}].",
     verdict="holds if int8 arithmetic is faster on your processor, which was not timed here" if met else "does not hold",
-    conditions="our own grids, 512 calibration pictures, 10,000 test pictures",
+    conditions="our own grids, 512 calibration pictures, 5,000 test pictures",
 )
 
 # %% [markdown]
-# And the third claim: does training on the grid beat calibration? Here are both, for fewer and fewer bits, beside float32 with the same additional
-# epoch.
-
-# %%
-qat = record["qat"]
-steps = list(qat)[1:]
-figure, ax = plots.figure(height=2.9)
-ax.axhline(np.mean(qat["fp32"]["after_by_seed"]), color="#595959", linestyle="--", linewidth=1, label="float32, one epoch more")
-ax.plot(range(3), [qat[bits]["before"] for bits in steps], label="after training", markevery=1)
-ax.plot(range(3), [np.mean(qat[bits]["after_by_seed"]) for bits in steps], label="QAT, one epoch", markevery=1)
-ax.set_xticks(range(3), [f"{bits.split('/')[0]} / {bits.split('/')[1]}" for bits in steps])
-ax.set(xlabel="bits of weights / of activations", ylabel="test accuracy", ylim=(0, 1))
-ax.legend(loc="lower left")
-plots.show(
-    figure,
-    alt="Test accuracy of the ResNet18 for 8/8, 4/4 and 2/4 bits. Quantized after training it stays at float32's level, loses a little, then collapses to chance; "
-    "with one epoch of quantization-aware training it stays close to float32 throughout.",
-)
+# And the third claim: does training on the grid beat calibration?
+# Here are both, for fewer and fewer bits of weights / activations, beside float32 with the same additional epoch.
 
 # %%
 pd.DataFrame(
     {
         bits: {
-            "before": f"{one['before']:.4f}",
-            "after (mean of 3 seeds)": f"{np.mean(one['after_by_seed']):.4f}",
+            "after training": f"{one['before']:.4f}",
+            "after one epoch more (3 seeds)": f"{np.mean(one['after_by_seed']):.4f}",
             "gain beyond float32's (points)": f"{100 * one['gain_beyond_the_epoch']['value']:+.1f}",
         }
-        for bits, one in qat.items()
+        for bits, one in record["qat"].items()
     }
 ).T
 
 # %%
-beyond = (aware - rounded) - (longer - start)
 claim(
     "qat_beats_calibration",
-    measured=f"2 bits: {100 * beyond.mean():+.0f} points beyond what the epoch does to float32.",
+    measured=f"2 bits: {100 * beyond.mean():+.0f} points beyond rounding what had the same epoch in float32.",
     verdict="holds if weights have 2 bits" if (beyond > 0.05).all() else "does not hold",
     conditions="the small network, weights only, three seeds",
 )
 
 # %% [markdown]
-# At 8 bits there is nothing to win back. The additional epoch moves float32 and QAT by the same two tenths of a point, and downwards. Without the control, one would have reported that QAT does harm. The coarser the
-# grid, the more QAT matters.
+# At 8 bits there is nothing to win back.
+# The additional epoch lowers float32 and QAT by the same two tenths of a point: without the control, one would have reported that QAT does harm.
+# The coarser the grid, the more QAT matters.
+# Read 4 / 4 with care: the record subtracts what the epoch does to float32, and did not, as we did above, quantize the network that had that epoch.
 #
-# One more number is worth knowing. This network shrinks a picture of 28 pixels to a single place before its last stage. There a 3 × 3
-# filter meets the picture with its middle number only; the other eight meet padding, that is zeros.
-
-# %% tags=["nbval-check-output"]
-live = trained.live_taps(network)
-taps = {name: (t[0].stop - t[0].start) * (t[1].stop - t[1].start) for name, t in live.items()}
-convolutions = {name: layer.weight for name, layer in quantization.layers(network).items() if name in taps}
-used = sum(w.shape[0] * w.shape[1] * taps[name] for name, w in convolutions.items())
-print(f"{used:,} of {sum(w.numel() for w in convolutions.values()):,} weights can ever touch a picture")
-
-# %% [markdown]
-# Most of the 44.7 MB are numbers that no picture of this size will ever meet. No compression is as good as an architecture that fits
-# the task; the chapter on pruning takes this up. (Our repository stores only the live ones.)
+# (Most of the 44.7 MB no picture of 28 pixels ever meets: the last stage sees a single place, and its filters mostly padding.)
 #
 # ### Where dynamic quantization belongs
 #
-# A language model is nearly all linear layers, and writes one token (a word or a piece of one) at a time. SmolLM2-135M reads 256 tokens of English here, the description of a
-# data set. Its **perplexity** is the exponential of the mean surprise for each token: as many equally likely next tokens would be as surprising.
+# A language model is nearly all linear layers, and writes one token (a word or a piece of one) at a time.
+# SmolLM2-135M reads 128 tokens of English here, the description of a data set.
+# Its **perplexity** is the exponential of the mean surprise for each token: as many equally likely next tokens would be as surprising.
 # Lower is better.
 
 # %%
@@ -617,7 +511,7 @@ from helix.assets import models as assets
 from helix.engineering import language
 
 smollm2, tokenizer = assets.smollm2()
-ids = torch.tensor(tokenizer(language.real_text(), add_special_tokens=False).input_ids[:256])
+ids = torch.tensor(tokenizer(language.real_text(), add_special_tokens=False).input_ids[:128])  # the record has 1,024
 
 
 def perplexity(model) -> float:
@@ -625,8 +519,8 @@ def perplexity(model) -> float:
 
 
 # %% [markdown]
-# The same line as in the claim, now where it belongs; and its successor. Both make int8 weights and round the activations at each call. (`twin` copies
-# a model and shares its half gigabyte of numbers until they are replaced.)
+# The same line as in the claim, now where it belongs; and its successor.
+# Both make int8 weights and round the activations at each call.
 
 # %%
 from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
@@ -638,12 +532,27 @@ quantize_(torchao, Int8DynamicActivationInt8WeightConfig())
 
 # %% tags=["nbval-check-output"]
 read = {name: perplexity(model) for name, model in (("float32", smollm2), ("legacy", legacy), ("torchao", torchao))}
-assert read["legacy"] > 1.8 * read["float32"] > 1.7 * read["torchao"]
-print("legacy more than doubles the perplexity:", read["legacy"] > 2 * read["float32"])
-print("torchao stays within 5 %:", abs(read["torchao"] / read["float32"] - 1) < 0.05)
+assert read["legacy"] > 1.5 * max(read["float32"], read["torchao"])
+print("perplexity at least half as large again:", {name: value > 1.5 * read["float32"] for name, value in read.items()})
 
 # %% [markdown]
-# Both are "dynamic int8". One of them has ruined the model. Why? Look at what enters one layer: the largest magnitude of each token.
+# Both are "dynamic int8", and one of them has ruined the model.
+# How much does the other one cost?
+# A single reading cannot tell: where a number lies half-way between two places, its last digit decides which way it goes, and all layers above follow.
+# So the record read 1,024 tokens ten times, each with noise of a **millionth** on the input, about what another processor's order of adding makes:
+
+# %% tags=["nbval-check-output"]
+reading = record["language"]
+for name in ("fp32", "torchao", "legacy"):
+    one = measure.Interval(**reading[name]["ratio"])
+    print(f"{name:8} perplexity, times that of float32: median {one.value:.3f}, lowest {one.low:.3f}, highest {one.high:.3f}")
+
+# %% [markdown]
+# float32 does not move.
+# After int8 every reading is **one draw**: tell a median and a range, and hang nothing on the third digit.
+#
+# Why does the old library fail?
+# Look at what enters one layer: the largest magnitude of each token.
 
 # %%
 seen = {}
@@ -651,191 +560,142 @@ layer = smollm2.model.layers[11].mlp.down_proj
 hook = layer.register_forward_hook(lambda module, given, made: seen.update(x=given[0][0]))
 perplexity(smollm2)
 hook.remove()
-reach = seen["x"].abs().amax(dim=1).numpy()
+x = seen["x"]  # 127 tokens × 1,536 numbers
+reach = x.abs().amax(dim=1).numpy()
 
 # %%
 figure, ax = plots.figure(height=2.7)
 ax.plot(reach, linestyle="", marker="o", markersize=3, markevery=1)
 ax.axhline(reach.max() / 127, color="#595959", linestyle="--", linewidth=1)
-ax.text(90, 1.15 * reach.max() / 127, "one step, where 128 places serve all tokens", fontsize=9)
+ax.text(45, 1.15 * reach.max() / 127, "one step, where 128 places serve all tokens", fontsize=9)
 ax.set(yscale="log", xlabel="token", ylabel="largest |input| of the layer")
 plots.show(
     figure,
-    alt="The largest input to one layer for each of 256 tokens, on a logarithmic axis: the first token reaches some 2,700, the others about 1.5. "
+    alt="The largest input to one layer for each of 127 tokens, on a logarithmic axis: the first token reaches some 2,700, the others about 1.5. "
     "One step of a grid that serves all tokens, the dashed line, is larger than all the others.",
 )
 
 # %% [markdown]
-# The first token reaches 2,700 and all others stay below 10. (Such *massive activations* are known from many language models; see the sources.) The old
-# library has **one grid for all tokens** that are read together, and 7 of 8 bits, so that older processors cannot overflow. One step of
-# that grid is larger than what most tokens hold: they all become zero. torchao has **a grid for each row**.
+# The first token reaches 2,700 and all others stay below 10.
+# (Such *massive activations* are known from many language models; see the sources.)
+# The old library has **one grid for all tokens** that are read together, and 7 of 8 bits: older processors add two products in 16 bits, which 8 bits could overflow.
+# One step of that grid is larger than what most tokens hold: they all become zero.
+# torchao has **a grid for each row**.
 #
-# Which difference counts? The record took the two libraries apart: grid of the activations per tensor or per row, grid of the weights per
-# tensor or per channel, 7 bits or 8.
+# Which difference counts?
+# The record took the two libraries apart: grid of the activations per tensor or per row, grid of the weights per tensor or per channel, 7 bits or 8.
 
 # %%
-reading = record["language"]
 apart = {name: one for name, one in reading.items() if "/" in name}
-labels_of = [f"activations per {n.split('/')[0]}, {n.split('/')[2]} bits; weights per {n.split('/')[1]}" for n in apart]
+labels_of = [f"{n.split('/')[0]}, {n.split('/')[2]} bits; weights per {n.split('/')[1]}" for n in apart]
 intervals = [measure.Interval(**one["ratio"]) for one in apart.values()]
 figure, ax = plots.figure(height=3.4)
-plots.bars(ax, labels_of, intervals, xlabel="perplexity, times that of float32", ylabel="dynamic int8", reference=1.0)
+plots.bars(ax, labels_of, intervals, xlabel="perplexity, times that of float32 (logarithmic)", ylabel="activations per …", reference=1.0)
+ax.set_xscale("log")
+ax.set_xticks([1, 1.2, 1.5, 2, 3], ["1", "1.2", "1.5", "2", "3"])
+ax.minorticks_off()
 plots.show(
     figure,
-    alt="Perplexity of eight kinds of dynamic int8, as multiples of float32's. With activations per tensor one and a half to three times; "
-    "with activations per row at most 1.2.",
+    alt="Perplexity of eight kinds of dynamic int8, as multiples of float32's, with the range of ten readings. With activations per tensor one and a half to three times; "
+    "with activations per row at most 1.2, and less where weights have a grid per channel.",
 )
 
 # %% [markdown]
-# It is the rows. With one grid for all tokens every bit counts, and the weights' grid a little; with a grid for each row neither matters much. (The old library itself
-# stands at 2.7, near the topmost bar, which imitates it.) There is more to one grid for all tokens, and it is not about accuracy. Below
-# stands the same sentence three times, alone and with two companions. The number is log p(she) − log p(he) for the next word (natural logarithms, so the unit is the nat).
-
-
-# %%
-def lean(model, *sentences: str) -> float:
-    """Of the first sentence, when all are read in one batch."""
-    rows = torch.tensor([tokenizer(sentence, add_special_tokens=False).input_ids for sentence in sentences])
-    she, he = (tokenizer(word, add_special_tokens=False).input_ids[0] for word in (" she", " he"))
-    with torch.no_grad():
-        last = model(rows).logits[0, -1]
-    return float(last[she] - last[he])
-
-
-# %%
-said = "The nurse said that"
-batches = {"alone": (said,), "beside a lawyer": (said, "The lawyer said that"), "beside a farmer": (said, "The farmer said that")}
-depends = pd.DataFrame(
-    {name: {who: lean(model, *batch) for who, batch in batches.items()} for name, model in (("float32", smollm2), ("legacy", legacy), ("torchao", torchao))}
-).round(2)
-depends
+# It is the rows first.
+# With a grid for each row, the weights' grid still counts more than the eighth bit.
+#
+# One grid for all that is read together has another price, and it is not about accuracy.
+# What is read together may come from several people.
+# Here is the layer of each library for one token alone, and beside the large one.
 
 # %% tags=["nbval-check-output"]
-print("depends on the companions:", {name: bool(np.ptp(column) > 0.01) for name, column in depends.items()})
+small_row, large_row = x[100:101], x[:1]
+for name, model in (("legacy", legacy), ("torchao", torchao)):
+    layer = model.model.layers[11].mlp.down_proj
+    with torch.no_grad():
+        alone, beside = layer(small_row), layer(torch.cat([small_row, large_row]))[:1]
+    print(f"{name:8} of the answer {beside.norm() / alone.norm():.0%} is left beside the large row")
 
 # %% [markdown]
-# **With one grid for the batch, an answer depends on who else is asking.** No test that sends one request at a time will find it, and the
-# person who gets the odd answer cannot reproduce it. Grids per row end that.
+# **With one grid for the batch, an answer depends on who else is asking.**
+# No test that sends one request at a time will find it, and the person who gets the odd answer cannot reproduce it.
+# Grids per row end that.
 #
-# The price stands in the record. The old library is fast and broken. The new one is accurate, reads faster than float32 and writes more slowly, as long
-# as nothing is compiled. (The input embedding stays in float32 in both, and is a fifth of the model: hence more than a quarter of the size.)
+# They do not end the drawing.
+# Here is log p(she) − log p(he) for the word after "The nurse said that" (in nats: natural logarithms), alone and beside another sentence, ten readings with a millionth of noise each:
 
 # %%
 pd.DataFrame(
     {
-        name: {
-            "MB": f"{one['bytes'] / 1e6:.0f}",
-            "perplexity": f"{one['perplexity']:.1f}",
-            "tokens read per second": f"{one['prefill']['tokens_per_second']:.0f}",
-            "tokens written per second": f"{one['decode']['tokens_per_second']:.1f}",
-        }
-        for name, one in reading.items()
-        if "decode" in one
+        name: {batch: f"{one['value']:.2f} [{one['low']:.2f}, {one['high']:.2f}]" for batch, one in by_batch.items()}
+        for name, by_batch in record["leaning"].items()
     }
-).T
+)
+
+# %% [markdown]
+# Under the same noise, company changes nothing with torchao, and something in all ten draws with the old library.
+# **An audit holds for the artefact that was audited**, and of a model that rounds, a single answer is no evidence.
+#
+# The price stands in the claim.
+# (The input embedding stays in float32 in both libraries, and is a fifth of the model: hence more than a quarter of the size.
+# Times are eager ones on a processor with VNNI; without it torchao's eager product of whole numbers has no fast path.)
 
 # %%
-kept = {name: read[name] <= 1.05 * read["float32"] for name in ("legacy", "torchao")}
 claim(
     "dynamic_int8_language_model",
-    measured=f"Perplexity {read['float32']:.1f} in float32, {read['legacy']:.1f} with the old library, {read['torchao']:.1f} with torchao.",
-    verdict="holds if each row of the activations has a grid of its own, and reading is what counts" if kept["torchao"] else "does not hold",
-    conditions="SmolLM2-135M, 255 tokens predicted; the times are the record's",
+    measured=f"Perplexity {read['float32']:.0f} in float32, {read['legacy']:.0f} with the old library, {read['torchao']:.0f} with torchao: one draw.",
+    verdict="holds if each row of the activations has a grid of its own; times were not taken here" if read["torchao"] < 1.15 * read["float32"] else "does not hold",
+    conditions="SmolLM2-135M, 127 tokens predicted; at most 15 % more perplexity, which is more than the draws differ",
 )
 
 # %% [markdown]
 # ## The other strand: which classes pay?
 #
-# Back to the pictures, and to a stronger compression: weights of **4 bits**, one scale for every 32 neighbours, a sixth of the size, nothing trained. Suppose that a shop
-# sorts returned articles from a photo, and refunds at once what it recognises. A wrong class costs somebody days. Overall, the small network loses
-# about four tenths of a point:
+# Back to the pictures, and to a stronger compression of the ResNet18: weights of **4 bits**, one scale for every 32 neighbours (in the first layer, for every filter), a sixth of the size, nothing trained.
+# Suppose that a shop sorts returned articles from a photo, and refunds at once what it recognises.
+# A wrong class costs somebody days.
+# Overall, the 4-bit network loses about four tenths of a point:
 
-# %%
+
+# %% tags=["nbval-check-output"]
 def answers(name: str) -> np.ndarray:
     return np.array([int(digit) for digit in record["answers"][name]])
 
 
-# %% tags=["nbval-check-output"]
 int4 = answers("int4 weights")
 change = measure.bootstrap((int4 == labels).astype(int) - (answers("fp32") == labels))
 print(f"accuracy {np.mean(int4 == labels):.4f}, change {100 * change.value:+.2f} points [{100 * change.low:+.2f}, {100 * change.high:+.2f}]")
 
 # %% [markdown]
-# An average is kind to itself. Class by class, with intervals from the same 1,000 pictures before and after:
+# An average is kind to itself.
+# Class by class, with intervals from the same 1,000 pictures before and after, beside the control: float32 after one epoch more, which changes answers, too, without any rounding.
 
 # %%
-figure, axes = plots.figure(height=3.4, columns=2, sharey=True, sharex=True)
-for ax, name in zip(axes, ("static", "int4 weights"), strict=True):
+figure, axes = plots.figure(height=3.4, columns=3, sharey=True, sharex=True)
+titles = {"fp32, one epoch more": "float32, an epoch more", "static": "int8, static", "int4 weights": "4-bit weights"}
+for ax, name in zip(axes, titles, strict=True):
     changes = quantization.class_changes(labels, answers("fp32"), answers(name))
     plots.bars(ax, fashion_mnist.CLASSES, list(changes.values()), xlabel="change in accuracy", ylabel="", reference=0.0)
     ax.set_xticks([-0.06, -0.03, 0, 0.03])
-    ax.set_title({"static": "int8, static", "int4 weights": "4-bit weights"}[name])
+    ax.set_title(titles[name])
 axes[0].set_ylabel("class")
 plots.show(
     figure,
-    alt="Change in accuracy of each class with its 95 % interval. Int8 moves none by more than half a point. With 4-bit weights Pullover loses some six points, "
-    "T-shirt/top some three, and Shirt gains four.",
+    alt="Change in accuracy of each class with its 95 % interval. One epoch more of float32 moves classes by up to some two points, int8 none by more than half a point. "
+    "With 4-bit weights Pullover loses some six points, T-shirt/top some three, and Shirt gains four.",
 )
 
 # %% [markdown]
-# Pullovers lose six points, shirts gain four: the small network has moved the border between them, and the average hides that those
-# who send back pullovers pay for it. Nobody decided that. Look at some of the pictures that float32 had right and 4 bits get wrong.
-
-# %%
-newly = np.flatnonzero((answers("fp32") == labels) & (int4 != labels))
-figure, axes = plots.figure(height=3.3, columns=6, rows=2)
-for ax, row in zip(axes.flat, newly[:: max(1, len(newly) // 12)], strict=False):
-    ax.imshow(1 - test[row, 0].numpy(), cmap="gray", vmin=0, vmax=1)
-    ax.set_title(f"{fashion_mnist.CLASSES[labels[row]]}\n→ {fashion_mnist.CLASSES[int4[row]]}", fontsize=8)
-    ax.set_axis_off()
-plots.show(
-    figure,
-    alt="Twelve of the pictures that the 4-bit network newly gets wrong, with their class and what it says: mostly pullovers, also coats, T-shirts "
-    "and ankle boots.",
-)
-
-# %% [markdown]
-# They stand at the border between two classes. That somebody there pays is the nature of rounding; who, nobody chose: shirts, the hardest class of all, even
-# gain. Hooker and others found for larger networks, too, that few classes and few pictures bear what compression costs (see the sources). Where classes are groups
-# of people, it is those people.
-#
-# ### The same question to the language model
-#
-# Does quantization move what the model expects of people? For 40 occupations (those of the WinoBias data) the record holds how much more the model expects
-# "she" than "he" after five sentences, against the same sentences with "person". The model's own leanings are the subject of a later chapter; here we ask only
-# whether they **moved**.
-
-# %%
-gaps = {name: np.mean(rows, axis=1) for name, rows in record["pronouns"]["gaps"].items()}
-figure, axes = plots.figure(height=3.0, columns=2, sharex=True, sharey=True)
-ends = (min(map(np.min, gaps.values())) - 0.2, max(map(np.max, gaps.values())) + 0.2)
-for ax, name in zip(axes, ("torchao", "legacy"), strict=True):
-    ax.plot(ends, ends, color="#8d99ae", marker="", linewidth=1, linestyle="-")
-    ax.axvline(0, color="#dddddd", linewidth=0.7)
-    ax.plot(gaps["fp32"], gaps[name], linestyle="", marker="o", color=plots.CYCLE[0], markevery=1)
-    ax.set(title=name, xlabel="pronoun gap in float32 (nats)", xlim=ends, ylim=ends)
-axes[0].set_ylabel("after int8 (nats)")
-plots.show(
-    figure,
-    alt="Pronoun gap of 40 occupations before and after dynamic int8. With torchao the points lie close to the diagonal; with the old library they are scattered "
-    "widely, most of them below it.",
-)
-
-# %% tags=["nbval-check-output"]
-for name in ("torchao", "legacy"):
-    moved = record["pronouns"]["moved"][name]
-    rank = measure.Interval(**moved["rank_correlation"])
-    print(f"{name:8} rank correlation {rank:.2f}, {moved['changed_sides']} of 40 occupations changed sides")
-
-# %% [markdown]
-# (A rank correlation of 1 means that the order stayed.) The broken quantization did not only blur the model. It moved what it expects of a fifth of the occupations to the
-# other side of zero; the good one moved three, which stood close to zero, and even there "the nurse" above went from 1.60 to 2.19. Whoever had audited the float32
-# model would have audited something else than what was shipped. **An audit holds for the artefact that was audited.**
+# Pullovers lose six points, shirts gain four: the 4-bit network has moved the border between them, and the average hides that those who send back pullovers pay for it.
+# Nobody decided that.
+# Hooker and others found for pruned networks that few classes and few pictures bear what compression costs (see the sources).
+# Where classes are groups of people, it is those people.
 #
 # ### A control
 #
-# So a smaller model gets a gate of its own. It does not look at the average. It asks whether any class lost more than a limit, set *before* looking:
-# here two points.
+# So a smaller model gets a gate of its own.
+# It does not look at the average.
+# It asks whether any class lost more than a limit, set *before* looking: here two points.
 
 
 # %%
@@ -845,125 +705,127 @@ def loses_nobody(labels: np.ndarray, before: np.ndarray, after: np.ndarray, limi
 
 
 # %% tags=["nbval-check-output"]
-for name in ("static", "QAT", "int4 weights"):
-    print(f"{name:13}", "ship" if loses_nobody(labels, answers("fp32"), answers(name)) else "fix it first")
+for name in ("fp32, one epoch more", "static", "QAT", "int4 weights"):
+    print(f"{name:20}", "ship" if loses_nobody(labels, answers("fp32"), answers(name)) else "fix it first")
 
 # %% [markdown]
-# **Ship** the int8 network. **Fix** the 4-bit one: it spends its bits evenly, and the lab will show that small first layers need more and large late ones fewer. **Stop** the
-# language model of the old library, whatever it saves. `helix.engineering.class_harm` holds this gate for other chapters; what it cannot see is harm inside a class, or
-# to people whom the test pictures do not show.
+# **Ship** the int8 network.
+# **Fix** the 4-bit one: it spends its bits evenly, and the lab will show that small first layers need more and large late ones fewer.
+# **Stop** the language model of the old library, whatever it saves.
+# `helix.engineering.class_harm` holds this gate for other chapters; what it cannot see is harm inside a class, or to people whom the test pictures do not show.
 #
 # ## Check yourself
 #
 # Decide first, then open the option.
 #
-# **1. A ResNet18 is passed through `quantize_dynamic(model, {Linear}, dtype=qint8)`. What happens?**
-#
-# <details><summary>A. All weights become int8, so the file is a quarter as large.</summary>
-#
-# Not quite. Only `Linear` layers are touched, and a ResNet18 has one. Its convolutions, over 99.9 % of the parameters, stay in float32.
-#
-# </details>
-# <details><summary>B. The last layer's weights become int8; nothing is trained.</summary>
-#
-# Right. It is dynamic quantization of one layer. Neither size nor speed nor accuracy moves noticeably.
-#
-# </details>
-# <details><summary>C. The network is trained with rounding, as the article's heading says.</summary>
-#
-# Not quite. There is no data, no loss and no optimiser in that line. Training needs all three.
-#
-# </details>
-#
-# **2. Why do activations usually get an asymmetric grid and weights a symmetric one?**
+# **1.
+# Why do activations after a ReLU get an asymmetric grid and weights a symmetric one?**
 #
 # <details><summary>A. After a ReLU nothing is negative; a symmetric grid would waste half of its numbers.</summary>
 #
-# Right. Weights lie about evenly on both sides of zero, and a zero point of 0 makes their product cheaper.
+# Right.
+# Weights lie about evenly on both sides of zero, and a zero point of 0 makes their product cheaper.
 #
 # </details>
 # <details><summary>B. Activations are larger than weights.</summary>
 #
-# Not quite. The scale takes care of the size, whatever it is. What differs is where zero lies in the range.
+# Not quite.
+# The scale takes care of the size, whatever it is.
+# What differs is where zero lies in the range.
 #
 # </details>
 # <details><summary>C. Weights must not be zero.</summary>
 #
-# Not quite. Zero is on both grids, exactly.
+# Not quite.
+# Zero is on both grids, exactly.
 #
 # </details>
 #
-# **3. After one epoch of QAT at 8 bits your network is 0.8 points better than the calibrated one. What do you report?**
+# **2.
+# After one epoch of QAT at 8 bits your network is 0.8 points better than the calibrated one.
+# What do you report?**
 #
 # <details><summary>A. QAT gains 0.8 points.</summary>
 #
-# Not quite. The epoch itself may have gained them. Without a float32 control that had the same epoch, you cannot tell.
+# Not quite.
+# The epoch itself may have gained them.
+# Without a float32 control that had the same epoch, you cannot tell.
 #
 # </details>
 # <details><summary>B. Nothing yet: first train the float32 network for the same epoch, and compare.</summary>
 #
-# Right. In our record the epoch alone moved float32 and QAT by the same amount at 8 bits. At 2 bits QAT gained far more.
+# Right.
+# In our record the epoch alone moved float32 and QAT by the same amount at 8 bits.
+# At 2 bits QAT gained far more.
 #
 # </details>
 # <details><summary>C. Rounding acts as a regulariser, which explains the gain.</summary>
 #
-# Not quite. It may, but this measurement cannot show it: two things were changed at once.
+# Not quite.
+# It may, but this measurement cannot show it: two things were changed at once.
 #
 # </details>
 #
-# **4. A service batches requests and quantizes activations with one grid for the whole batch. What is the risk that a test of single
-# requests misses?**
+# **3.
+# A service batches requests and quantizes activations with one grid for the whole batch.
+# What is the risk that a test of single requests misses?**
 #
 # <details><summary>A. The batch needs more memory.</summary>
 #
-# Not quite. True or not, that would be seen at once, and harms nobody in silence.
+# Not quite.
+# True or not, that would be seen at once, and harms nobody in silence.
 #
 # </details>
 # <details><summary>B. The scale is computed too slowly.</summary>
 #
-# Not quite. A maximum is cheap beside a matrix product.
+# Not quite.
+# That would be seen in the first test of speed, and harms nobody in silence.
 #
 # </details>
 # <details><summary>C. What one person is answered depends on what others asked in the same moment.</summary>
 #
-# Right. The largest activation of anybody sets the step for everybody. A grid for each row ends it.
+# Right.
+# The largest activation of anybody sets the step for everybody.
+# A grid for each row ends it.
 #
 # </details>
 #
-# **5. A 4-bit model loses 0.4 points of accuracy, with an interval from 0.1 to 0.7. May it be shipped?**
+# **4.
+# A 4-bit model loses 0.4 points of accuracy, with an interval from 0.1 to 0.7.
+# May it be shipped?**
 #
 # <details><summary>A. Yes: 0.4 points are within the noise.</summary>
 #
-# Not quite. The interval said that the loss is real, and the average said nothing about who bears it: one class lost six points.
+# Not quite.
+# The interval said that the loss is real, and the average said nothing about who bears it: one class lost six points.
 #
 # </details>
 # <details><summary>B. Look at each class first, and at a limit that was set before.</summary>
 #
-# Right. A gate that knows only the average would have let it pass.
+# Right.
+# A gate that knows only the average would have let it pass.
 #
 # </details>
 # <details><summary>C. No: a model may never lose accuracy.</summary>
 #
-# Not quite. A smaller model may reach people whom a larger one would not. The loss has to be known, agreed to by those who bear it, and within a limit.
+# Not quite.
+# A smaller model may reach people whom a larger one would not.
+# The loss has to be known, agreed to by those who bear it, and within a limit.
 #
 # </details>
 #
 # ## Go on
 #
-# Open your copy of the lab: [work/01_quantization.ipynb](../work/01_quantization.ipynb). (If it is missing, run
-# `python3 kit.py start 01`.)
+# Open your copy of the lab: [work/01_quantization.ipynb](../work/01_quantization.ipynb).
+# (If it is missing, run `python3 kit.py start 01`.)
 #
 # Primary sources:
 #
-# - B. Jacob and others, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference" (2018),
-#   [arXiv:1712.05877](https://arxiv.org/abs/1712.05877)
+# - B. Jacob and others, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference" (2018), [arXiv:1712.05877](https://arxiv.org/abs/1712.05877)
 # - M. Nagel and others, "A White Paper on Neural Network Quantization" (2021), [arXiv:2106.08295](https://arxiv.org/abs/2106.08295)
-# - Y. Bengio, N. Léonard, A. Courville, "Estimating or Propagating Gradients Through Stochastic Neurons for Conditional
-#   Computation" (2013), [arXiv:1308.3432](https://arxiv.org/abs/1308.3432): the straight-through estimator
-# - T. Dettmers and others, "LLM.int8(): 8-bit Matrix Multiplication for Transformers at Scale" (2022),
-#   [arXiv:2208.07339](https://arxiv.org/abs/2208.07339)
+# - Y. Bengio, N. Léonard, A. Courville, "Estimating or Propagating Gradients Through Stochastic Neurons for Conditional Computation" (2013), [arXiv:1308.3432](https://arxiv.org/abs/1308.3432): the straight-through estimator
+# - T. Dettmers and others, "LLM.int8(): 8-bit Matrix Multiplication for Transformers at Scale" (2022), [arXiv:2208.07339](https://arxiv.org/abs/2208.07339)
 # - M. Sun and others, "Massive Activations in Large Language Models" (2024), [arXiv:2402.17762](https://arxiv.org/abs/2402.17762)
-# - S. Hooker and others, "What Do Compressed Deep Neural Networks Forget?" (2019), [arXiv:1911.05248](https://arxiv.org/abs/1911.05248)
+# - S. Hooker and others, "What Do Compressed Deep Neural Networks Forget?"
+#   (2019), [arXiv:1911.05248](https://arxiv.org/abs/1911.05248)
 # - S. Hooker and others, "Characterising Bias in Compressed Models" (2020), [arXiv:2010.03058](https://arxiv.org/abs/2010.03058)
-# - J. Zhao and others, "Gender Bias in Coreference Resolution: Evaluation and Debiasing Methods" (2018),
-#   [arXiv:1804.06876](https://arxiv.org/abs/1804.06876): the occupations

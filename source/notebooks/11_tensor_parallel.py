@@ -11,7 +11,7 @@
 #
 # After this chapter you can split a layer over several ranks without changing what it computes, count every byte that they exchange, recognise four mistakes that raise nothing, and plan a training run for a cluster: memory, time, energy.
 #
-# **75 minutes · after [Pipeline parallelism](10_pipeline_parallel.ipynb) · strand: engineering.**
+# **60 minutes · after [Pipeline parallelism](10_pipeline_parallel.ipynb) · strand: engineering.**
 
 # %%
 from importlib.metadata import version
@@ -27,10 +27,13 @@ for package in ("numpy", "torch"):
 #
 # > Megatron-LM's column-parallel linear layers split one layer over several devices.
 #
-# So say the articles that this course grew from, and stop there. Whoever builds on that sentence alone gets a layer that is right and sends several times the bytes it has to; whoever forgets one of two small operators gets *wrong gradients and no error*. People who rent a cluster by the hour pay for the first, people who use the model for the second.
+# So say the articles that this course grew from, and stop there.
+# Whoever builds on that sentence alone gets a layer that is right and sends several times the bytes it has to; whoever forgets one of two small operators gets *wrong gradients and no error*.
+# People who rent a cluster by the hour pay for the first, people who use the model for the second.
 #
-# **The rule for the verdict was written before measuring.** The claim holds if outputs and all gradients are those of the whole layer (within 10⁻⁵ of the largest entry in float32, 10⁻¹² in float64, on 2 and 4 ranks), if the bytes are those of the formula to the byte, and if each rank holds just its share of the weights. It is "holds if" where columns alone send more
-# than columns and rows together.
+# **The rule for the verdict was written before measuring.**
+# The claim holds if outputs and all gradients are those of the whole layer (within 10⁻⁵ of the largest entry in float32, 10⁻¹² in float64, on 2 and 4 ranks), if the bytes are those of the formula, and if each rank holds just its share of the weights.
+# It is "holds if" where columns alone send more than columns and rows together.
 #
 # Three ways to use t, p and d devices have names now: **data** parallelism (chapter 09) splits the batch, **pipeline** parallelism (chapter 10) the layers, **tensor** parallelism splits *inside* a layer.
 #
@@ -38,11 +41,13 @@ for package in ("numpy", "torch"):
 #
 # ### One matrix, two cuts
 #
-# A linear layer computes $Y = XA$. There are two ways to give t ranks a part of $A$ each:
+# A linear layer computes $Y = XA$.
+# There are two ways to give t ranks a part of $A$ each:
 #
 # $$\text{columns: } X\,[A_1\; A_2] = [XA_1\; XA_2] \qquad\qquad \text{rows: } [X_1\; X_2]\begin{bmatrix}A_1\\A_2\end{bmatrix} = X_1A_1 + X_2A_2 .$$
 #
-# By **columns** every rank needs the whole $X$ and gets a *part* of $Y$. By **rows** every rank needs a *part* of $X$ and gets a *summand* of $Y$.
+# By **columns** every rank needs the whole $X$ and gets a *part* of $Y$.
+# By **rows** every rank needs a *part* of $X$ and gets a *summand* of $Y$.
 
 # %%
 import numpy as np
@@ -74,7 +79,9 @@ print("columns ", np.concatenate([X @ A[:, :2], X @ A[:, 2:]], axis=1))
 print("rows    ", X[:, :2] @ A[:2] + X[:, 2:] @ A[2:])
 
 # %% [markdown]
-# Now put two layers behind each other with a GELU between, as every transformer does: $Y = \text{GELU}(XA)\,B$. If $A$ is cut by **columns**, a rank applies the GELU to its own part, and what it holds is just the part of the input that *rows* of $B$ need: **nothing has to be exchanged between the two layers**. If $A$ is cut by rows, the GELU needs the sum first, because
+# Now put two layers behind each other with a GELU between, as every transformer does: $Y = \text{GELU}(XA)\,B$.
+# If $A$ is cut by **columns**, a rank applies the GELU to its own part, and what it holds is just the part of the input that *rows* of $B$ need: **nothing has to be exchanged between the two layers**.
+# If $A$ is cut by rows, the GELU needs the sum first, because
 
 # %% tags=["nbval-check-output"]
 import torch
@@ -86,13 +93,16 @@ print(f"GELU(a) + GELU(b) = {gelu(a) + gelu(b):.3f}, GELU(a + b) = {gelu(a + b):
 # %% [markdown]
 # ### Two operators
 #
-# What happens at the ends of the pair? Forward: $X$ is whole on every rank already, and the summands of $Y$ need an all-reduce. Backward it is the mirror image. Every rank has the whole gradient of $Y$, but of $X$ it knows only what flowed through *its* columns: those have to be summed. Megatron-LM calls the two operators **f** and **g**:
+# What happens at the ends of the pair?
+# Forward: $X$ is whole on every rank already, and the summands of $Y$ need an all-reduce.
+# Backward it is the mirror image.
+# Every rank has the whole gradient of $Y$, but of $X$ it knows only what flowed through *its* columns: those have to be summed.
+# Megatron-LM calls the two operators **f** and **g**:
 #
 # | | forward | backward | stands |
 # |---|---|---|---|
 # | f | nothing | all-reduce | before columns |
 # | g | all-reduce | nothing | after rows |
-
 
 # %%
 import torch.distributed as dist
@@ -124,10 +134,12 @@ class G(torch.autograd.Function):
 
 
 # %% [markdown]
-# That is nearly all there is to Megatron-LM. Here is the feed-forward block on t ranks: every rank makes the whole layers from one seed, and keeps its share. (PyTorch stores $A$ transposed, so that columns of $A$ are *rows* of `weight`.)
+# That is nearly all there is to Megatron-LM.
+# Here is the feed-forward block on t ranks: every rank makes the whole layers from one seed, and keeps its share.
+# (PyTorch stores $A$ transposed, so that columns of $A$ are *rows* of `weight`.)
 
 # %%
-from helix.distributed import RankFailed, counted, launch
+from helix.distributed import counted, launch
 
 h, b, s = 64, 4, 32  # hidden size, batch, positions
 
@@ -166,29 +178,19 @@ for t in (2, 4):
 print("b·s·h numbers of 4 bytes are", 4 * b * s * h)
 
 # %% [markdown]
-# One all-reduce of $bsh$ numbers each way, *whatever t is and however wide the inner layer*. `helix.distributed.tensor_parallel` has the layers as modules, with groups of ranks and clear refusals.
+# One all-reduce of $bsh$ numbers each way, *whatever t is and however wide the inner layer*.
+# `helix.distributed.parallel.tensor_parallel` has the layers as modules.
 #
 # ### Attention: cut by heads
 #
-# Attention is made of heads that do not know of each other. So queries, keys and values are cut by columns, *head by head*, and the output projection by rows: again f before and g after. One trap: many models keep queries, keys and values in **one** matrix of 3h rows. The first 1/t of its rows is no share of the heads:
-
-# %%
-rows = np.repeat(np.arange(3), 4)[:, None] * np.ones(3)  # 0 queries, 1 keys, 2 values; four heads of one row each
-contiguous = np.where((np.arange(12) < 6)[:, None], rows + 1, np.nan)[:, :1]
-by_head = np.where((np.arange(12) % 4 < 2)[:, None], rows + 1, np.nan)[:, :1]
-fig, axes = plots.figure(columns=3, height=3.4)
-labels = [f"{kind}{head}" for kind in "qkv" for head in range(4)]
-for ax, matrix, title in zip(axes, (rows[:, :1] + 1, contiguous, by_head), ("fused", "rank 0, cut in a row", "rank 0, by heads"), strict=True):
-    plots.matrix(ax, matrix, title, ".0f", rows=labels, columns=[""], limits=(0, 3))
-    ax.set(xlabel="query 1, key 2, value 3", ylabel="row of the weight")
-    ax.set_aspect("auto")
-plots.show(
-    fig,
-    alt="The rows of a fused projection of four heads: four of queries, four of keys, four of values. The first half holds all queries and two keys, no values; cut by heads, rank 0 holds queries, keys and values of heads 0 and 1.",
-)
+# Attention is made of heads that do not know of each other.
+# So queries, keys and values are cut by columns, *head by head*, and the output projection by rows: again f before and g after.
+# One trap: many models keep queries, keys and values in **one** matrix of 3h rows.
+# With four heads of one row each, rows 0 to 3 are queries, 4 to 7 keys, 8 to 11 values; the first half of them is no share of the heads.
+# Cut by heads, each of two ranks holds:
 
 # %% tags=["nbval-check-output"]
-from helix.distributed.parallel_block import Block, ParallelBlock, qkv_share
+from helix.distributed.parallel.parallel_block import Block, ParallelBlock, qkv_share
 
 
 def rows_of_rank():
@@ -200,7 +202,8 @@ print(list(launch(rows_of_rank)))
 # %% [markdown]
 # ### A whole layer
 #
-# Norms and residuals are computed whole on every rank: they are cheap, and their inputs are whole. So a layer has two all-reduces forward and two backward, each of $bsh$ numbers; as a ring each rank sends
+# Norms and residuals are computed whole on every rank: they are cheap, and their inputs are whole.
+# So a layer has two all-reduces forward and two backward, each of $bsh$ numbers; as a ring each rank sends
 #
 # $$4 \cdot 2\,\frac{t-1}{t}\,bsh = 8\,\frac{t-1}{t}\,bsh .$$
 
@@ -227,7 +230,9 @@ for t in (1, 2, 4):
 # %% [markdown]
 # ### Columns alone
 #
-# Why not cut *every* layer by columns, and gather its output? It is right, too. The record counted it for the feed-forward block, on two and four ranks and eight shapes: the output has to be gathered twice, the wide one in the middle as well, and backward f has to sum a gradient of 4h:
+# Why not cut *every* layer by columns, and gather its output?
+# It is right, too.
+# The record counted it for the feed-forward block, on two and four ranks and eight shapes: the output has to be gathered twice, the wide one in the middle as well, and backward f has to sum a gradient of 4h:
 
 # %% tags=["nbval-check-output"]
 from helix.record import results
@@ -238,11 +243,13 @@ assert low == high
 print(f"columns and columns send {low:.2f} times the bytes of columns and rows, in all shapes, on 2 and on 4 ranks")
 
 # %% [markdown]
-# On paper: gathering sends $\frac{t-1}{t}(4+1)\,bsh$ forward and $2\frac{t-1}{t}(1+4)\,bsh$ backward, 15 of these units instead of 4. (Gathering could scatter in its backward pass instead of leaving the sum to f; that would be 11.)
+# On paper: gathering sends $\frac{t-1}{t}(4+1)\,bsh$ forward and $2\frac{t-1}{t}(1+4)\,bsh$ backward, 15 of these units instead of 4.
+# (If gathering scatters in its backward pass, instead of leaving the sum to f, it is 11.)
 #
 # ### What goes wrong
 #
-# Four mistakes, in the output of a layer, relative to its largest entry; five seeds from the record. **None of them raises anything**, all shapes fit, and a training goes on with them:
+# Four mistakes, in the output of a layer, relative to its largest entry; five seeds from the record.
+# **None of them raises anything**, all shapes fit, and a training goes on with them:
 
 # %%
 import pandas as pd
@@ -255,7 +262,9 @@ pd.DataFrame(
 )
 
 # %% [markdown]
-# The bias that every rank adds before the sum counts t times. With biases at 0, as many models start, *that one does not show at all*. This is why every layer here is held against the whole one, in outputs **and gradients**: leave out f, and the output stays right while the gradient of everything below is a part of the sum.
+# The bias that every rank adds before the sum counts t times.
+# With biases at 0, as many models start, *that one does not show at all*.
+# This is why every layer here is held against the whole one, in outputs **and gradients**: leave out f, and the output stays right while the gradient of everything below is a part of the sum.
 
 
 # %%
@@ -276,53 +285,13 @@ def without_f():
 print("output right, gradient right:", launch(without_f)[0])
 
 # %% [markdown]
-# Others do end, in a sentence:
-
-
-# %%
-def three_ranks():
-    ParallelBlock(Block(h, heads=8))
-
-
-def another_batch():
-    split = ParallelBlock(Block(h, heads=8))
-    split(torch.zeros(b + dist.get_rank(), s, h))
-
-
-def killed():
-    import os
-    import signal
-
-    split = ParallelBlock(Block(h, heads=8))
-    if dist.get_rank() == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    split(torch.zeros(b, s, h))
-
-
-# %% tags=["nbval-check-output"]
-for failing, ranks in ((three_ranks, 3), (another_batch, 2), (killed, 2)):
-    try:
-        launch(failing, ranks=ranks, timeout=10, careful=failing is another_batch, note=False)
-    except RankFailed as failure:
-        print(f"{failing.__name__:13}", str(failure).split(". ")[0])
-
-# %% tags=["nbval-check-output"]
-import socket
-
-with socket.socket() as other:  # another program holds the port where the ranks would meet
-    other.bind(("127.0.0.1", 0))
-    other.listen()
-    try:
-        launch(rows_of_rank, port=other.getsockname()[1])
-    except OSError as error:
-        print(str(error).replace(str(other.getsockname()[1]), "P"))
-
-# %% [markdown]
-# And **chance**: dropout on what is whole everywhere (after g) must drop the same entries on all ranks, or the copies drift apart; dropout inside the split part must drop *different* ones. So Megatron-LM keeps two random states. `launch` gives each rank a seed of its own; what is to be alike has to be seeded alike.
+# And **chance**: dropout on what is whole everywhere (after g) must drop the same entries on all ranks, or the copies drift apart; dropout inside the split part must drop *different* ones.
+# So Megatron-LM keeps two random states.
 #
 # ### PyTorch's own
 #
-# `parallelize_module` takes an ordinary module and a plan, and makes its weights `DTensor`s that know how they are cut. The rules are the ones you know:
+# `parallelize_module` takes an ordinary module and a plan, and makes its weights `DTensor`s that know how they are cut.
+# The rules are the ones you know:
 
 
 # %%
@@ -347,7 +316,9 @@ print("equal to ours:", equal)
 print(calls, placements)
 
 # %% [markdown]
-# The plan also takes inputs and outputs that are cut by *positions* (`Shard(0)`), so that norms and dropout between the layers work on a part of them: **sequence parallelism** (Korthikanti et al., 2022). Each all-reduce becomes an all-gather before the columns and a reduce-scatter after the rows. What does it cost?
+# The plan also takes inputs and outputs that are cut by *positions* (`Shard(0)`), so that norms and dropout between the layers work on a part of them: **sequence parallelism** (Korthikanti et al., 2022).
+# Each all-reduce becomes an all-gather before the columns and a reduce-scatter after the rows.
+# What does it cost?
 
 
 # %%
@@ -374,54 +345,63 @@ print("call, bytes put in, bytes a ring sends:", *calls)
 print("the all-reduce of g, as a ring:", 2 * (2 - 1) / 2 * 4 * b * s * h)
 
 # %% [markdown]
-# Two halves of the same bytes: what lies between is cut by t, for nothing more on the wire.
+# Two halves of the same bytes: norms and dropout between the layers now work on 1/t of the positions, for nothing more on the wire.
+# (The gathered input of the columns is still kept whole for the backward pass; Korthikanti et al. cut it too, and gather it again.)
 #
 # ### Memory
 #
-# Weights, gradients and Adam's states fall to 1/t, but for norms and a few biases. Activations fall less: what f and the norms see is whole on every rank. Counted, for one layer (bytes that autograd saves; width 256):
+# Weights, gradients and Adam's states fall to 1/t, but for norms and a few biases.
+# Activations fall less: what f and the norms see is whole on every rank.
+# Counted, for one layer (bytes that autograd saves; width 256):
 
 # %%
 table = {
-    f"t = {t}": {"states": one["states"], "saved activations": one["saved"], "by the book, (4 + 12/t) / 16": (4 + 12 / t) / 16}
+    f"t = {t}": {
+        "states": one["states"],
+        "saved activations": one["saved"],
+        "by the book, (4 + 12/t) / 16": (4 + 12 / t) / 16,
+    }
     for name, one in record["shares"].items()
     if name.startswith("256") and (t := int(name.split(" | ")[1]))
 }
 pd.DataFrame(table).T.map("{:.1%} of one rank's".format)
 
 # %% [markdown]
-# Without dropout and with fused attention a layer saves $sbh(4 + 12/t)$ numbers. Korthikanti et al. (2022) give $sbh(10 + 24/t + \dots)$ bytes for one with dropout in 16 bits. The first summand does not divide; sequence parallelism cuts it as well.
+# Without dropout and with fused attention a layer saves $sbh(4 + 12/t)$ numbers.
+# The first summand does not divide; sequence parallelism, with the input gathered again, cuts it as well.
 #
 # ### When it stops paying
 #
-# Those all-reduces stand *between* matrix products that need their result, so in this schedule nothing overlaps with them. The time of a layer's products falls with t; that of its messages **grows**: 2(t − 1)/t in bytes, and 2(t − 1) steps of the ring, each with a latency (10 µs here, assumed; for narrow layers it is the larger part). On paper, a layer of width h on A100s with 300 GB/s between the GPUs of a node, and 25 GB/s a GPU between nodes:
+# Those all-reduces stand *between* matrix products that need their result, so in this schedule nothing overlaps with them.
+# The time of a layer's products falls with t; that of its messages **grows**: 2(t − 1)/t in bytes, and 2(t − 1) steps of the ring, each with a latency.
+# On paper, a layer of width h on nodes of eight A100s: 300 GB/s between the GPUs of a node, and 200 GB/s out of it, through eight network cards.
+# The 10 µs of latency are assumed, and high inside a node; for narrow layers they are the larger part:
 
 # %%
-from helix.distributed.clusters import selene
+from helix.distributed.paper.clusters import selene
 
 cluster = selene(64)
 
 
-def share_in_messages(width: int, t: int, link: float, tokens: int = 2048) -> float:
+def share_in_messages(width: int, t: int, tokens: int = 2048) -> float:
     """Return the share of a layer's time that its all-reduces take; forward and backward, 16 bits, on paper."""
+    link = cluster.intra if t <= cluster.per_node else cluster.per_node * cluster.inter
     products = 6 * 12 * width**2 * tokens / t / (cluster.peak * cluster.efficiency)
     messages = 4 * (2 * (t - 1) / t * 2 * tokens * width / link + 2 * (t - 1) * cluster.latency)
     return messages / (products + messages)
 
 
 # %%
-fig, axes = plots.figure(columns=2, height=3.0, sharey=True)
+fig, ax = plots.figure(height=3.0)
 ts = [2, 4, 8, 16]
-for ax, link, title, most in ((axes[0], cluster.intra, "inside a node of 8", 8), (axes[1], cluster.inter, "between nodes", 16)):
-    for width in (2048, 4096, 12288):
-        here = [t for t in ts if t <= most]
-        ax.plot(here, [100 * share_in_messages(width, t, link) for t in here], label=f"h = {width:,}", markevery=1)
-    ax.set(xlabel="t, ranks that share a layer", title=title, xticks=ts, xlim=(1, 17))
-axes[0].set_ylabel("time in messages, %")
-axes[0].legend(frameon=False, fontsize=8)
-inside, outside = (100 * share_in_messages(4096, 8, link) for link in (cluster.intra, cluster.inter))
+for width in (2048, 4096, 12288):
+    ax.plot(ts, [100 * share_in_messages(width, t) for t in ts], label=f"h = {width:,}", markevery=1)
+ax.set(xlabel="t, ranks that share a layer (16: two nodes)", ylabel="time in messages, %", xticks=ts)
+ax.legend(frameon=False)
+narrow, wide = (100 * share_in_messages(width, 8) for width in (2048, 12288))
 plots.show(
     fig,
-    alt=f"The share of time in messages grows with t and is smaller for wide layers. At h = 4,096 and t = 8 it is {inside:.0f} % inside a node and {outside:.0f} % between nodes.",
+    alt=f"The share of time in messages grows with t and is smaller for wide layers. At t = 8 it is {narrow:.0f} % for h = 2,048 and {wide:.0f} % for h = 12,288.",
 )
 
 # %% [markdown]
@@ -429,77 +409,44 @@ plots.show(
 #
 # ### Three dimensions at once
 #
-# A plan for a cluster chooses t, p and d with t·p·d GPUs, a micro-batch, and whether activations are computed again. `planner.plan` tries all that divide, drops what does not fit with the reason, and sorts the rest by estimated time. A model of 7.5 billion parameters on 64 A100s, 512 sequences of 2,048 tokens a step:
+# A plan for a cluster chooses t, p and d with t·p·d GPUs, a micro-batch b, how many small stages v a GPU holds, and whether activations are computed again.
+# `planner.plan` tries all that divide, drops what does not fit with the reason, and sorts the rest by estimated time.
+# A model of 7.5 billion parameters on 64 A100s, 512 sequences of 2,048 tokens a step:
 
 # %%
-from helix.distributed import planner
-from helix.distributed.costs import Model
+from helix.distributed.paper import planner
+from helix.distributed.paper.costs import Model
 
 gpt = Model(layers=36, hidden=4096, heads=32)
 plans = planner.plan(gpt, cluster, 512, chunks=(1, 2, 3))
-print(f"{len(plans.fitting)} layouts fit, {len(plans.dropped)} do not, for example:")
-for layout, reason in plans.dropped[:1] + plans.dropped[-1:]:
-    print(f"  t={layout.tensor} p={layout.pipeline} d={layout.data}: {reason}")
+large = sum(reason.startswith("needs") for _, reason in plans.dropped)
+print(f"{len(plans.fitting)} layouts fit, {large} need too much memory, {len(plans.dropped) - large} do not divide")
 
 # %%
 chosen = {}  # the best of each (t, p, d)
 for one in plans.fitting:
     chosen.setdefault((one.layout.tensor, one.layout.pipeline, one.layout.data), one)
-best = next(iter(chosen.values()))
-print(best)
-
-# %%
-shown = list(chosen.items())[:8]
-fig, axes = plots.figure(columns=2, height=3.6, width=7.6)
-parts = list(best.seconds)
-for ax, values_of, scale, label in (
-    (axes[0], lambda one: one.seconds, 1.0, "seconds of a step"),
-    (axes[1], lambda one: one.memory, 1e-9, "GB on the fullest GPU"),
-):
-    left = np.zeros(len(shown))
-    for number, part in enumerate(values_of(best)):
-        values = np.array([scale * values_of(one)[part] for _, one in shown])
-        ax.barh(range(len(shown)), values, left=left, color=plots.CYCLE[(0, 1, 2, 3, 4, 6, 1, 2)[number]], hatch=plots.HATCHES[number % 7], label=part, edgecolor="white", linewidth=0.3)
-        left += values
-    ax.set(yticks=range(len(shown)), xlabel=label)
-    ax.invert_yaxis()
-    ax.legend(frameon=False, fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
-axes[0].set_yticklabels([f"{t}·{p}·{d}" for (t, p, d), _ in shown])
-axes[0].set_ylabel("t·p·d")
-axes[1].set_yticklabels([])
-axes[1].set_ylabel(" ")
-axes[1].axvline(cluster.usable / 1e9, color="#666666", linestyle="--", linewidth=1)
-slowest = shown[-1][1]
-plots.show(
-    fig,
-    alt=f"Estimated time and memory of the eight best (t, p, d). The best takes {best.time:.2f} s a step, nearly all of it arithmetic, with {sum(best.memory.values()) / 1e9:.0f} GB on the fullest GPU of {cluster.usable / 1e9:.0f} usable (dashed); the last shown takes {slowest.time:.2f} s.",
-)
+best, *others = chosen.values()
+print(best, *others[:4], sep="\n")
 
 # %% [markdown]
-# Where does each GPU stand in that plan? Ranks run through t first, so that a layer's ranks are neighbours in a node, then d, then p:
+# All of these keep Adam's states whole on each replica (ZeRO 0, chapter 09).
+# Cut them over the replicas, as most do now, and the same GPUs need neither t nor p:
 
 # %%
-t, p, d = (getattr(best.layout, name) for name in ("tensor", "pipeline", "data"))
-stage, replica, part = np.unravel_index(np.arange(64), (p, d, t))
-fig, ax = plots.figure(width=7.4, height=3.4)
-ax.imshow(stage.reshape(8, 8), cmap="Blues", vmin=-0.4, vmax=2 * p, aspect="auto")
-for rank in range(64):
-    text = f"stage {stage[rank]}, replica {replica[rank]}\npart {part[rank]}"
-    ax.text(rank % 8, rank // 8, text, ha="center", va="center", fontsize=6)
-ax.grid(visible=False)
-ax.set(xlabel="GPU of the node", ylabel="node", xticks=range(8), yticks=range(8))
-plots.show(
-    fig,
-    alt=f"64 GPUs in 8 nodes. Each cell names stage, replica and part of the layer. The {t} parts of a layer lie side by side in a node; the first {8 // p} nodes hold stage 0, the others the later stages.",
-)
+print(planner.plan(gpt, cluster, 512, chunks=(1, 2, 3), zero=1).fitting[0])
 
 # %% [markdown]
+# Ask that first, before three dimensions; a larger model, or fewer sequences a step, brings them back.
+#
 # ### Against published runs
 #
-# A planner that nobody checked is an opinion. Narayanan et al. (2021), Table 1, give ten runs with layout and throughput. The record holds ours against them; one row is computed again here:
+# A planner that nobody checked is an opinion.
+# Narayanan et al. (2021), Table 1, give ten runs with layout and throughput.
+# The record holds ours against them; one row is computed again here:
 
 # %%
-from helix.distributed import published
+from helix.distributed.paper import published
 
 live = published.compare(published.TABLE_1[4])
 stored = record["plans"][4]
@@ -520,34 +467,16 @@ pd.DataFrame(
 first = int((rows["rank"] == 1).sum())
 off = (rows["throughput"] / rows["published throughput"] - 1).abs().max()
 unfitted = (rows["throughput"] / rows["published throughput"] - 1).abs()[5:].max()
-print(f"the published layout is our first choice in {first} of {len(rows)} rows; throughput is off by {off:.1%} at most, by {unfitted:.1%} in the five rows that nothing was fitted to")
+print(
+    f"the published layout is our first choice in {first} of {len(rows)} rows; throughput is off by {off:.1%} at most, by {unfitted:.1%} in the five rows that nothing was fitted to"
+)
 
 # %% [markdown]
-# Of these, one row leaves nothing else that fits, and two only two others. What the planner gets wrong is visible too: from 3.6 to 39 billion parameters it would split less by t than the authors did, and it prefers micro-batches of 1, because it does not know that small matrix products are slower. One number in it, the share of the peak that products reach, was fitted to the five *smaller* rows. It is an estimate to argue with, not a promise.
+# Of these, one row leaves nothing else that fits, and two only two others.
+# From 3.6 to 39 billion parameters the planner would split less by t than the authors did, and it prefers micro-batches of 1, because it does not know that small matrix products are slower.
+# One number in it, the share of the peak that products reach, was fitted to the five *smaller* rows.
+# It is an estimate to argue with, not a promise.
 #
-# A plan that cannot be kept is refused with what would be needed:
-
-# %% tags=["nbval-check-output"]
-try:
-    planner.plan(published.TABLE_1[9].model, selene(256), 3072)
-except planner.NothingFits as error:
-    print(error)
-
-# %% [markdown]
-# The command that starts the plan on eight nodes, its Slurm script, and a PyTorchJob for Kubernetes. As in chapter 09: written, checked against their formats, **not run on a cluster**:
-
-# %% tags=["nbval-check-output"]
-from helix.distributed import jobs
-
-sizes = (f"--tensor={t}", f"--pipeline={p}", f"--data={d}")
-job = jobs.Job("gpt-7b", "train.py", nodes=8, per_node=8, arguments=sizes)
-print(jobs.torchrun(job, "node-0.example"), "\n")
-print(jobs.slurm(job, "320:00:00", partition="gpu"))
-
-# %% tags=["nbval-check-output"]
-print(jobs.pytorch_job(job, "example/trainer:1"))
-
-# %% [markdown]
 # ## The measurement
 #
 # `experiments/11_tensor_parallel.py`, five seeds, 2 and 4 ranks; the largest difference from the whole layer, relative to the largest entry:
@@ -567,22 +496,30 @@ claim(
 # %% [markdown]
 # ## The other strand
 #
-# The plan above runs on 64 GPUs for days. Before *how*, the question is **whether**. Suppose that a public library wants an assistant that answers in its region's language. Three ways: **train** the 7.5 billion parameters from nothing on 150 billion tokens; **fine-tune** an open model of that size on 50 million tokens; or **don't**, and use what exists with good retrieval. (The library and the
-# token counts are assumptions of this page; 20 tokens a parameter is the ratio of Hoffmann et al., 2022, arXiv:2203.15556.)
+# The plan above runs on 64 GPUs for days.
+# Before *how*, the question is **whether**.
+# Suppose that a public library wants an assistant that answers in its region's language.
+# Three ways: **train** the 7.5 billion parameters from nothing on 150 billion tokens; **fine-tune** an open model of that size on 50 million tokens; or **don't**, and use what exists with good retrieval.
+# (The library and the token counts are assumptions of this page; 20 tokens a parameter is the ratio of Hoffmann et al., 2022, arXiv:2203.15556.)
 #
-# Energy is devices · hours · watts · PUE, and emissions are that times the grid's grams a kilowatt-hour. No input is known exactly, so each has a range. It has a source only if *all three* of its numbers have one; otherwise it is named as assumed:
+# Energy is devices · hours · watts · PUE, and emissions are that times the grid's grams a kilowatt-hour.
+# No input is known exactly, so each has a range, and is named as assumed unless all three of its numbers have a source:
 
 # %%
-from helix.distributed.footprint import GRIDS, Given, footprint
+from helix.distributed.paper.footprint import GRIDS, Given, footprint
 
-watts = Given(200, 330, 400)  # of an A100 with its share of the node; 400 W is the board's maximum (arXiv:2211.02001)
+watts = Given(
+    200, 330, 400
+)  # of an A100; 400 W is the board's maximum (arXiv:2211.02001), to which the rest of a node adds
 pue = Given(1.1, 1.2, 1.6)  # 1.10: arXiv:2104.10350, Table 4; 1.2: arXiv:2211.02001; nobody looked up the high end
 
 
 def hours_for(tokens: float) -> Given:
     """Return hours on the 64 GPUs; from 10 % faster than planned to half as long again, for failures and restarts."""
     planned = tokens / (512 * gpt.sequence) * best.time / 3600
-    return Given(0.9 * planned, planned, 1.5 * planned)  # the planner is within 7 % of published runs; failures are a guess
+    return Given(
+        0.9 * planned, planned, 1.5 * planned
+    )  # the planner is within 7 % of published runs; failures are a guess
 
 
 # %%
@@ -597,7 +534,9 @@ for name, one in runs.items():
 print(runs["train, 150·10⁹ tokens"])
 
 # %% [markdown]
-# Fine-tuning is counted here as if it cost as much a token as training. **LoRA** (Hu et al., 2021, arXiv:2106.09685) leaves the model as it is and trains two thin matrices beside each of some products, h·r and r·h numbers. The model then needs no gradients and no Adam, and of three products for each weight the one for its gradient falls away: about two thirds of the arithmetic.
+# Fine-tuning is counted here as if it cost as much a token as training.
+# **LoRA** (Hu et al., 2021, arXiv:2106.09685) leaves the model as it is and trains two thin matrices beside each of some products, h·r and r·h numbers.
+# The model then needs no gradients and no Adam, and of three products for each weight the one for its gradient falls away: about two thirds of the arithmetic.
 
 # %%
 thin = gpt.layers * 4 * 2 * 16 * gpt.hidden  # r = 16, beside queries, keys, values and the output of each layer
@@ -627,7 +566,10 @@ def row(tokens: float, share: float, held: float) -> dict[str, str]:
 pd.DataFrame({way: row(*given) for way, given in ways.items()}).T
 
 # %% [markdown]
-# A GPU-hour at 1 to 4 dollars is **assumed**. The last row is not free: answering costs electricity as well, about the same whichever of these models answers, and it stands in none of the rows. The first two rows differ three-thousandfold, the other three by little that would decide anything. What no row says is which of them *answers well*: held out questions of the people who asked must say that.
+# A GPU-hour at 1 to 4 dollars is **assumed**.
+# The last row is not free: answering costs electricity as well, about the same whichever of these models answers.
+# Training costs about three thousand times as much as fine-tuning; what the other rows differ by would decide little.
+# What no row says is which of them *answers well*: held out questions of the people who asked must say that.
 #
 # Where a run stands matters as well:
 
@@ -647,14 +589,22 @@ plots.bars(
 plots.show(
     fig,
     alt="Estimated emissions of the training by grid, in tonnes: "
-    + "; ".join(f"{place} {one.value / 1e3:.1f} ({one.low / 1e3:.1f} to {one.high / 1e3:.1f})" for place, one in zip(places, found, strict=True))
+    + "; ".join(
+        f"{place} {one.value / 1e3:.1f} ({one.low / 1e3:.1f} to {one.high / 1e3:.1f})"
+        for place, one in zip(places, found, strict=True)
+    )
     + ".",
 )
 
 # %% [markdown]
-# These are no confidence intervals: they multiply all low ends and all high ends. Left out, and not small: making the machines, idle nodes, and the runs that failed before. For BLOOM, Luccioni et al. (2022, arXiv:2211.02001) report 24.7 tonnes for the use of the machines, and 50.5 with their making and idling.
+# These are no confidence intervals: they multiply all low ends and all high ends.
+# Left out, and not small: making the machines, idle nodes, the rest of a node at its busiest, and the runs that failed before.
+# For BLOOM, Luccioni et al. (2022, arXiv:2211.02001) report 24.7 tonnes for the use of the machines, and 50.5 with their making and idling.
 #
-# And who can do this at all? The first run needs eight nodes of eight A100s for about nine days, *if nothing fails*; the second less than an hour of one node. **Whoever cannot rent the first can still do the second.** That too is an effect of the plan: who decides what such models know.
+# And who can do this at all?
+# The first run needs eight nodes of eight A100s for about nine days, *if nothing fails*; the second less than an hour of one node.
+# **Whoever cannot rent the first can still do the second.**
+# That too is an effect of the plan: who decides what such models know.
 #
 # - **Ship (train)** only if nothing that exists can be adapted, the high end of the energy is within a budget that was set before, and the run's record (chapter 09) will let others reuse it, so that it is done *once*.
 # - **Fix (fine-tune)** if a model that exists is licensed for it, and held out questions show what it lacks.
@@ -666,81 +616,105 @@ plots.show(
 #
 # Decide first, then open the option.
 #
-# **1. Why is the first layer of a feed-forward block cut by columns, and the second by rows?**
+# **1.
+# Why is the first layer of a feed-forward block cut by columns, and the second by rows?**
 #
 # <details><summary>A. Because the first is wider than long.</summary>
 #
-# Not quite. The shape does not matter; a square pair is cut in the same way.
+# Not quite.
+# The shape does not matter; a square pair is cut in the same way.
 #
 # </details>
 # <details><summary>B. Because then what one produces is just what the other needs, and the GELU works on whole entries.</summary>
 #
-# Right. Nothing is exchanged between the two; one all-reduce follows the second.
+# Right.
+# Nothing is exchanged between the two; one all-reduce follows the second.
 #
 # </details>
 # <details><summary>C. Because rows need no communication.</summary>
 #
-# Not quite. Rows end in a sum over the ranks: that is the all-reduce.
+# Not quite.
+# Rows end in a sum over the ranks: that is the all-reduce.
 #
 # </details>
 #
-# **2. Somebody leaves f out. What do they see?**
+# **2.
+# Somebody leaves f out.
+# What do they see?**
 #
 # <details><summary>A. An error about shapes.</summary>
 #
-# Not quite. f changes no shape, in neither direction.
+# Not quite.
+# f changes no shape, in neither direction.
 #
 # </details>
 # <details><summary>B. A wrong output from the first step on.</summary>
 #
-# Not quite. Forward, f does nothing. The output of the first step is right.
+# Not quite.
+# Forward, f does nothing.
+# The output of the first step is right.
 #
 # </details>
 # <details><summary>C. At first nothing: the output is right. The gradients below the layer are only a part of their sum.</summary>
 #
-# Right. So hold gradients against the whole layer, not only outputs.
+# Right.
+# So hold gradients against the whole layer, not only outputs.
 #
 # </details>
 #
-# **3. From t = 2 to t = 8 in one node. What happens to the bytes that a rank sends for a layer?**
+# **3.
+# From t = 2 to t = 8 in one node.
+# What happens to the bytes that a rank sends for a layer?**
 #
 # <details><summary>A. They fall to a quarter.</summary>
 #
-# Not quite. Weights and products fall to a quarter. What is exchanged are activations, and they are whole.
+# Not quite.
+# Weights and products fall to a quarter.
+# What is exchanged are activations, and they are whole.
 #
 # </details>
 # <details><summary>B. They grow from ½·8 to ⅞·8 times bsh.</summary>
 #
-# Right. 8(t−1)/t·bsh. Meanwhile the arithmetic falls to a quarter, so the share of the messages grows.
+# Right.
+# 8(t−1)/t·bsh.
+# Meanwhile the arithmetic falls to a quarter, so the share of the messages grows.
 #
 # </details>
 # <details><summary>C. They grow fourfold.</summary>
 #
-# Not quite. Each rank sends 1.75 times as much. All ranks together send 8(t − 1)·bsh: seven times as much.
+# Not quite.
+# Each rank sends 1.75 times as much.
+# All ranks together send 8(t − 1)·bsh: seven times as much.
 #
 # </details>
 #
-# **4. An estimate says 20 MWh, from 12 to 40. The budget is 25. What does the control of this page do?**
+# **4.
+# An estimate says 20 MWh, from 12 to 40.
+# The budget is 25.
+# What does the control of this page do?**
 #
 # <details><summary>A. It lets the run start: 20 is less than 25.</summary>
 #
-# Not quite. With these inputs 40 is possible, and then the budget is gone before the run has ended.
+# Not quite.
+# With these inputs 40 is possible, and then the budget is gone before the run has ended.
 #
 # </details>
 # <details><summary>B. It stops it: the high end is above the budget.</summary>
 #
-# Right. Measure or look up the input with the widest range, and ask again.
+# Right.
+# Measure or look up the input with the widest range, and ask again.
 #
 # </details>
 # <details><summary>C. It takes the mean of 12 and 40.</summary>
 #
-# Not quite. The ends are products of ends, no distribution: their mean means nothing.
+# Not quite.
+# The ends are products of ends, no distribution: their mean means nothing.
 #
 # </details>
 #
 # ## Go on
 #
-# - **The lab:** `labs/11_tensor_parallel.ipynb`, 90 minutes: an embedding and a loss over a vocabulary that is cut, keys and values for fewer heads, a sum that is cut by positions, a layout for a cluster, and the decision: train, fine-tune, or don't.
+# - **The lab:** `labs/11_tensor_parallel.ipynb`: an embedding and a loss over a vocabulary that is cut, keys and values for fewer heads, a sum that is cut by positions, a layout for a cluster, and the decision: train, fine-tune, or don't.
 # - M. Shoeybi and others, "Megatron-LM", 2019, [arXiv:1909.08053](https://arxiv.org/abs/1909.08053): f, g and both blocks.
 # - D. Narayanan and others, "Efficient Large-Scale Language Model Training on GPU Clusters Using Megatron-LM", 2021, [arXiv:2104.04473](https://arxiv.org/abs/2104.04473): three dimensions, and the runs of the table.
 # - V. Korthikanti and others, "Reducing Activation Recomputation in Large Transformer Models", 2022, [arXiv:2205.05198](https://arxiv.org/abs/2205.05198): sequence parallelism and the memory of activations.

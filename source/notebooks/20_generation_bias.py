@@ -11,9 +11,10 @@
 #
 # After this chapter you can measure whose pronoun a generator expects, repair it in three ways, and say what each repair leaves as it was.
 #
-# **75 minutes · after [Fairness audit](12_fairness_audit.ipynb) · strand: ethics.**
+# **60 minutes · after [Fairness audit](12_fairness_audit.ipynb) · strand: ethics.**
 #
-# You need Python, the idea of a language model (it gives each next token a probability), and the intervals of the start page. Chinese is not needed: every Chinese line is explained.
+# You need Python, the idea of a language model (it gives each next token a probability), and the intervals of the start page.
+# Chinese is not needed: every Chinese line is explained.
 
 # %%
 from importlib.metadata import version
@@ -24,8 +25,11 @@ for package in ("torch", "transformers", "numpy"):
 # %% [markdown]
 # ## The claim
 #
-# A job portal lets a model write descriptions. Somebody reads “the engineer … he”, feels that another person is meant, and does not apply. Nobody hears of her: the harm leaves no complaint and no row in any table. D. Gaucher, J. Friesen and A. Kay showed in 2011 that women find jobs less appealing when
-# the wording of the advertisements is typically masculine ([doi:10.1037/a0022530](https://doi.org/10.1037/a0022530)). The articles that this course grew from say two things about such a generator:
+# A job portal lets a model write descriptions.
+# Somebody reads “the engineer … he”, feels that another person is meant, and does not apply.
+# Nobody hears of her: the harm leaves no complaint and no row in any table.
+# D. Gaucher, J. Friesen and A. Kay showed in 2011 that women find jobs less appealing when the wording of the advertisements is typically masculine ([doi:10.1037/a0022530](https://doi.org/10.1037/a0022530)).
+# The articles that this course grew from say two things about such a generator:
 #
 # > 1. A job-description generator writes “他” for 软件工程师.
 # >
@@ -37,7 +41,9 @@ for package in ("torch", "transformers", "numpy"):
 #
 # ### What a real language model expects
 #
-# SmolLM2 is an English model of 134.5 million parameters. After “The nurse said that” it gives every token a probability. Compare “ he” and “ she”, and take the difference of the natural logarithms: the **lean**, in *nats* (0.7 nats means twice as probable).
+# SmolLM2 is an English model of 134.5 million parameters.
+# After “The nurse said that” it gives every token a probability.
+# Compare “ he” and “ she”, and take the difference of the natural logarithms: the **lean**, in *nats* (0.7 nats means twice as probable).
 
 # %%
 import numpy as np
@@ -61,7 +67,10 @@ for word in ("software engineer", "carpenter", "nurse", "person"):
     print(f"{word:18} {lean(f'The {word} said that'):+.1f}")
 
 # %% [markdown]
-# Below zero the model expects “she”. It does so after the software engineer, but look at the last line: after **person**, which tells nothing of the work, it does as well. So a lean by itself says little. What a word adds is its difference from the neutral word.
+# Below zero the model expects “she”.
+# It does so after the software engineer, but look at the last line: after **person**, which tells nothing of the work, it does as well.
+# So a lean by itself says little.
+# What a word adds is its difference from the neutral word.
 # And one sentence is one sentence, so we ask in five:
 
 # %% tags=["nbval-check-output"]
@@ -72,8 +81,9 @@ for template in language.TEMPLATES:
 # %% [markdown]
 # ### Forty occupations beside the labour market
 #
-# WinoBias (J. Zhao and others, 2018, [arXiv:1804.06876](https://arxiv.org/abs/1804.06876)) lists forty occupations with the share of women in them in the United States. The record holds the lean of each, five templates, against “person”. Beside the pronoun stands a **second axis**: does the model
-# expect firm traits after the word (*decisive, strong, confident, ambitious*) or soft ones (*gentle, caring, kind, patient*)?
+# WinoBias (J. Zhao and others, 2018, [arXiv:1804.06876](https://arxiv.org/abs/1804.06876)) lists forty occupations with the share of women in them in the United States.
+# The record holds the lean of each, five templates, against “person”.
+# Beside the pronoun stands a **second axis**: does the model expect firm traits after the word (*decisive, strong, confident, ambitious*) or soft ones (*gentle, caring, kind, patient*)?
 
 # %%
 from helix import plots
@@ -112,11 +122,16 @@ for axis in ("pronoun", "trait"):
 # %% [markdown]
 # For 23 of the 40 the pronoun shifts one way in one sentence and the other way in another: read the cloud, not the single point.
 #
-# Does the model only mirror the world, then? Two things speak against that excuse. The share of women is a number about *all* people of a trade; a description addresses *one* reader, and a text that shuts out 20 of 100 shuts out people. And a model that writes for everybody turns what is into what is expected.
+# Does the model only mirror the world, then?
+# Two things speak against that excuse.
+# The share of women is a number about *all* people of a trade; a description addresses *one* reader, and a text that shuts out 20 of 100 shuts out people.
+# And a model that writes for everybody turns what is into what is expected.
 #
 # ### What word vectors associate
 #
-# The **word-embedding association test** (A. Caliskan and others, 2017, [doi:10.1126/science.aal4230](https://doi.org/10.1126/science.aal4230)) needs no sentence. For two sets of targets, such as words of science and of the arts, it asks whether the first lie nearer to male terms. In full:
+# The **word-embedding association test** (A. Caliskan and others, 2017, [doi:10.1126/science.aal4230](https://doi.org/10.1126/science.aal4230)) needs no sentence.
+# For two sets of targets, such as words of science and of the arts, it asks whether the first lie nearer to male terms.
+# In full:
 
 # %%
 from helix.generative import generation_bias as bias
@@ -140,12 +155,17 @@ for name, sets in bias.WEAT_SETS.items():
     print(f"{name:42} d = {effect(*sets):.2f}, p = {tested.p:.5f}")
 
 # %% [markdown]
-# The first row is the control: nobody doubts that flowers are pleasanter than insects, and the test finds it. The other three are stronger still (d lies between −2 and 2). The p-value is the share of divisions of the targets into two halves that are associated at least as strongly: of all divisions, or of 20,000 drawn at random for the flowers. These vectors are
-# from GloVe, trained on news and Wikipedia: no one put a skew in on purpose.
+# The first row is the control: nobody doubts that flowers are pleasanter than insects, and the test finds it.
+# The other three are stronger still (d lies between −2 and 2).
+# The p-value is the share of divisions of the targets into two halves that are associated at least as strongly: of all divisions, or of 20,000 drawn at random for the flowers.
+# These vectors are from GloVe, trained on news and Wikipedia: no one put a skew in on purpose.
 #
 # ### A skew that is known, because we put it in
 #
-# With a real model nobody knows what its data said. So we make a small world: invented job descriptions in English and Chinese, in which we *chose* how often each occupation is called “he”. **The numbers are a property of this corpus, and no statistic.** The software engineer gets “he” 95 times in 100, the nurse 5 times.
+# With a real model nobody knows what its data said.
+# So we make a small world: invented job descriptions in English and Chinese, in which we *chose* how often each occupation is called “he”.
+# **The numbers are a property of this corpus, and no statistic.**
+# The software engineer gets “he” 95 times in 100, the nurse 5 times.
 
 # %% tags=["nbval-check-output"]
 from helix.generative import job_corpus
@@ -158,7 +178,9 @@ for language_of in ("en", "zh"):
 print(f"he: {engineer.he}, firm traits: {engineer.firm}")
 
 # %% [markdown]
-# Each text has an opening, a sentence about the wanted person, a trait or something neutral, and sometimes somebody else. Then one architecture, a GPT-2 of 0.85 million parameters that reads characters, was trained on it (two minutes on one core). Here is the model that learned the biased corpus:
+# Each text has an opening, a sentence about the wanted person, a trait or something neutral, and sometimes somebody else.
+# Then one architecture, a GPT-2 of 0.85 million parameters that reads characters, was trained on it (two minutes on one core).
+# Here is the model that learned the biased corpus:
 
 # %% tags=["nbval-check-output"]
 from helix.generative import char_model
@@ -170,7 +192,13 @@ for text in char_model.sample(
     print(text)
 
 # %% [markdown]
-# The two Chinese openings ask for a software engineer and for a nurse. It makes mistakes, as small models do (a hairdresser turns up, a teacher); and the share of faultless sentences below will not see that, since each sentence alone is well spelt. And here a nurse is 他 and a pilot “she”, against the skew: **one text proves nothing**, either way. What is its lean over many texts? For texts, *lean* means something else than for probabilities: the mean of +1 (“he”), −1 (“she”) and 0 (neither). Set it beside what was put in. The **slope** of the line says how much of the skew arrives: 1 all of it, 0 nothing, more than 1 would be amplification.
+# The two Chinese openings ask for a software engineer and for a nurse.
+# It makes mistakes, as small models do (a hairdresser turns up, a teacher); and the share of faultless sentences below will not see that, since each sentence alone is well spelt.
+# And here a nurse is 他 and a pilot “she”, against the skew: **one text proves nothing**, either way.
+# What is its lean over many texts?
+# For texts, *lean* means something else than for probabilities: the mean of +1 (“he”), −1 (“she”) and 0 (neither).
+# Set it beside what was put in.
+# The **slope** of the line says how much of the skew arrives: 1 all of it, 0 nothing, more than 1 would be amplification.
 
 # %%
 figure, axes = plots.figure(height=3.8, columns=2)
@@ -197,7 +225,9 @@ plots.show(
 # %% [markdown]
 # ### Three repairs
 #
-# **Clean the data**: put the sentences about the wanted person neutrally, or drop them. **Add diverse samples**: give every description a twin in which the pronouns are swapped (counterfactual augmentation; K. Lu and others, 2018, [arXiv:1807.11714](https://arxiv.org/abs/1807.11714)). **Post-process**: leave the model alone and rewrite what it says.
+# **Clean the data**: put the sentences about the wanted person neutrally, or drop them.
+# **Add diverse samples**: give every description a twin in which the pronouns are swapped (counterfactual augmentation; K. Lu and others, 2018, [arXiv:1807.11714](https://arxiv.org/abs/1807.11714)).
+# **Post-process**: leave the model alone and rewrite what it says.
 
 # %% tags=["nbval-check-output"]
 for variant in job_corpus.VARIANTS:
@@ -205,7 +235,8 @@ for variant in job_corpus.VARIANTS:
     print(f"{variant:10}", *(one.text for one in made), sep="\n  ")
 
 # %% [markdown]
-# The third looks easiest, and is the hardest to get right. A search-and-replace makes “they works” of “she works”, and renames people who are not meant:
+# The third looks easiest, and is the hardest to get right.
+# A search-and-replace makes “they works” of “she works”, and renames people who are not meant:
 
 # %% tags=["nbval-check-output"]
 from helix.generative.rewriter import rewrite
@@ -219,11 +250,16 @@ print("rewriter:          ", rewrite(text))
 print(rewrite("她工作认真。李娜说她喜欢这里。"))
 
 # %% [markdown]
-# In the last line 她 of the wanted person became 应聘者, “the applicant”; the second 她 belongs to Li Na, who said something, and stays. The rewriter knows words and no meaning; what it cannot do stands in its docstring. When it is not sure, it leaves a pronoun.
+# In the last line 她 of the wanted person became 应聘者, “the applicant”; the second 她 belongs to Li Na, who said something, and stays.
+# The rewriter knows words and no meaning; what it cannot do stands in its docstring.
+# When it is not sure, it leaves a pronoun.
 #
 # ## The measurement
 #
-# Three trainings for each corpus, 96 texts for each of 27 words and language. A repair may not only be judged by what it repairs, so three numbers stand side by side: the slope of the pronoun, the slope of the **traits**, and the share of **faultless** sentences, letter by letter. The criteria were written before the first run. In each language and training
+# Three trainings for each corpus, 96 texts for each of 27 words and language.
+# A repair may not only be judged by what it repairs, so three numbers stand side by side: the slope of the pronoun, the slope of the **traits**, and the share of **faultless** sentences, letter by letter.
+# The criteria were written before the first run.
+# In each language and training
 #
 # 1. the upper end of the pronoun slope's interval is at most 0.1;
 # 2. the share of faultless sentences falls by at most 0.02, and a newly trained model is at most 5 % more surprised than the biased one by the sentences that all corpora share;
@@ -249,12 +285,22 @@ for system, one in record["judge"].items():
 # Read the columns one by one.
 #
 # - **Pronouns**: of the skew that was put in, the biased model hands on about two thirds; after each repair next to nothing arrives.
-# - **Traits**: no repair was made for them, and it shows. At least a quarter of that skew arrives everywhere, from 0.25 (augmented, Chinese; 0.49 before) to 0.54 (cleaned, English; 0.41 before): drivers are to be decisive, nurses gentle. Whoever looks at pronouns alone would call all three generators repaired.
-# - **Fluency**: the share of faultless sentences moves by a point or two, and a language model that never saw these corpora finds the English texts of all four about equally surprising. (The row `corpus` is text that was written, not generated.)
+# - **Traits**: no repair was made for them, and it shows.
+#   At least a quarter of that skew arrives everywhere, from 0.25 (augmented, Chinese; 0.49 before) to 0.54 (cleaned, English; 0.41 before): drivers are to be decisive, nurses gentle.
+#   Whoever looks at pronouns alone would call all three generators repaired.
+# - **Fluency**: the share of faultless sentences moves by a point or two, and a language model that never saw these corpora finds the English texts of all four about equally surprising.
+#   (The row `corpus` is text that was written, not generated.)
 #
-# Two things are worth a second look. Rewriting keeps every criterion, and it is the only one that does. It touches pronouns and their verbs only, so the traits stay exactly as they were: the third criterion it cannot miss, and the model that wrote is the same. **Cleaned and augmented data, though, make a new model**, and three trainings of one corpus differ on the traits by more than the 0.1 of the third criterion. Some of what they "miss" is chance of training. That is no excuse but the point: whoever trains again has to measure *every* axis again, several times.
+# Two things are worth a second look.
+# Rewriting keeps every criterion, and it is the only one that does.
+# It touches pronouns and their verbs only, so the traits stay exactly as they were: the third criterion it cannot miss, and the model that wrote is the same.
+# **Cleaned and augmented data, though, make a new model**, and three trainings of one corpus differ on the traits by more than the 0.1 of the third criterion.
+# Some of what they "miss" is chance of training.
+# That is no excuse but the point: whoever trains again has to measure *every* axis again, several times.
 #
-# The second thing was found by a reader of these texts. In Chinese, a trait is often asked of *another* job than the one in the opening, and the count above gives it to the opening. So the record asked again, and took a trait only from sentences that name the job that was asked for:
+# The second thing was found by a reader of these texts.
+# In Chinese, a trait is often asked of *another* job than the one in the opening, and the count above gives it to the opening.
+# So the record asked again, and took a trait only from sentences that name the job that was asked for:
 
 # %% tags=["nbval-check-output"]
 for system, by in record["faithful"].items():
@@ -264,8 +310,11 @@ for system, by in record["faithful"].items():
         )
 
 # %% [markdown]
-# In English, nine of ten such sentences name the asked job; in Chinese only half of them do, and two thirds after cleaning. What stands: the traits arrive in every model. What does not: any fine ranking of the Chinese slopes, since a model that forgets the job hands on less of its skew. And **no number of the table above
-# had shown it**. Read what your model writes.
+# In English, nine of ten such sentences name the asked job; in Chinese only half of them do, and two thirds after cleaning.
+# What stands: the traits arrive in every model.
+# What does not: any fine ranking of the Chinese slopes, since a model that forgets the job hands on less of its skew.
+# And **no number of the table above had shown it**.
+# Read what your model writes.
 #
 # A smaller relative of one cell, live (first training, two of the six openings, 96 texts a word; a difference of shares of “he”): does the biased generator say “he” of the engineer more often than of a person?
 
@@ -290,8 +339,12 @@ for of, one in live.items():
     assert one.value > 0
 
 # %% [markdown]
-# The rules for the verdicts were written before the first run. The **first claim** holds if in every training and language the interval lies above 0, *and* if SmolLM2 leans to “he” after “software engineer” in each of the five templates. The generator that we made biased does it (in the live run above two samples of 96 texts were few: the English interval contains 0, while the record's trainings together give +31 points); the real
-# model does so in three of five. (After “carpenter” it does in all five.) A stereotype is no property of all models, and must be measured where it is claimed. The **second claim** holds if each of the three repairs keeps all criteria in every training.
+# The rules for the verdicts were written before the first run.
+# The **first claim** holds if in every training and language the interval lies above 0, *and* if SmolLM2 leans to “he” after “software engineer” in each of the five templates.
+# The generator that we made biased does it (in the live run above two samples of 96 texts were few: the English interval contains 0, while the record's trainings together give +31 points); the real model does so in three of five.
+# (After “carpenter” it does in all five.)
+# A stereotype is no property of all models, and must be measured where it is claimed.
+# The **second claim** holds if each of the three repairs keeps all criteria in every training.
 
 # %% tags=["nbval-check-output"]
 kept = results.load("20_generation_bias")["claims"]
@@ -303,8 +356,13 @@ claim("three_repairs", **kept["three_repairs"])
 # %% [markdown]
 # ## The other strand: a guard before the page
 #
-# A lean shows in many texts. But a portal publishes them one by one, and some need no counting: “men preferred”, 限男性, “a strong man”. For these there is a **detector of gendered wording** in both languages: rules, word lists, and the rewriter's eye for pronouns.
-# How good is it? Its test set is 240 sentences as from advertisements, written for this course and frozen **before** the detector, and labelled by a written guide in two further runs, all by language models. The two labellings agree on all 240. Do not be impressed: that is an upper bound, and no reader of advertisements was asked (`data/job_ads/CARD.md`).
+# A lean shows in many texts.
+# But a portal publishes them one by one, and some need no counting: “men preferred”, 限男性, “a strong man”.
+# For these there is a **detector of gendered wording** in both languages: rules, word lists, and the rewriter's eye for pronouns.
+# How good is it?
+# Its test set is 240 sentences as from advertisements, written for this course and frozen **before** the detector, and labelled by a written guide in two further runs, all by language models.
+# The two labellings agree on all 240.
+# Do not be impressed: that is an upper bound, and no reader of advertisements was asked (`data/job_ads/CARD.md`).
 
 # %% tags=["nbval-check-output"]
 from helix.datasets import job_ads
@@ -323,7 +381,10 @@ for of, one in record["detector"].items():
         print(f"{of}: precision {Interval(**one['precision'])}, recall {Interval(**one['recall'])}; found: {codes}")
 
 # %% [markdown]
-# Precision asks: of what it flags, how much is gendered? Recall asks: of what is gendered, how much does it flag? Who mixes them up answers the wrong question, as with PPV and TPR in the chapter on audits. Some of what it got wrong:
+# Precision asks: of what it flags, how much is gendered?
+# Recall asks: of what is gendered, how much does it flag?
+# Who mixes them up answers the wrong question, as with PPV and TPR in the chapter on audits.
+# Some of what it got wrong:
 
 # %% tags=["nbval-check-output"]
 wrong = ads[found != ads["gendered"]]
@@ -331,7 +392,9 @@ for row in wrong.head(6).itertuples():
     print("missed" if row.gendered else "false alarm", row.code, "|", row.text[:100])
 
 # %% [markdown]
-# The **guard** puts the pieces together. Pronouns of the wanted person are rewritten, and the text is read again. Anything else is held for a human: to leave out “men only” is not a matter of grammar.
+# The **guard** puts the pieces together.
+# Pronouns of the wanted person are rewritten, and the text is read again.
+# Anything else is held for a human: to leave out “men only” is not a matter of grammar.
 
 # %% tags=["nbval-check-output"]
 from helix.generative.job_guard import guard, refusals
@@ -346,9 +409,11 @@ for text in (
     print(f"{made.action:8} {made.text}\n         {made.reason}")
 
 # %% [markdown]
-# In the second text “her” stays, though it means the cook: after a name the rewriter is not sure, and leaves it. “Nothing found” is no proof.
+# In the second text “her” stays, though it means the cook: after a name the rewriter is not sure, and leaves it.
+# “Nothing found” is no proof.
 #
-# And over many texts a **gate** decides whether a repaired generator may replace the old one. It takes the upper end of each interval, in the worse language, and wants at most a tenth of *either* skew, and no more faults than before:
+# And over many texts a **gate** decides whether a repaired generator may replace the old one.
+# It takes the upper end of each interval, in the worse language, and wants at most a tenth of *either* skew, and no more faults than before:
 
 # %% tags=["nbval-check-output"]
 for system in ("cleaned", "augmented", "rewritten"):
@@ -356,86 +421,110 @@ for system in ("cleaned", "augmented", "rewritten"):
     print(f"{system:10}", "fix:" if reasons else "ship", *reasons)
 
 # %% [markdown]
-# So: **ship** none of the three as they are; **fix** the traits in the same way (a twin for each trait), then measure both axes again; **stop** where nobody can say which other axes the texts lean on. In October 2018 Reuters reported that Amazon had ended an experimental model that ranked applications:
-# trained on ten years of mostly men's, it had marked women down ([Reuters, 10 October 2018](https://www.reuters.com/article/us-amazon-com-jobs-automation-insight-idUSKCN1MK08G)). Amazon said that recruiters did not rely on it alone. An old record, learned well, is the harm itself: that is why the traits count.
+# So: **ship** none of the three as they are; **fix** the traits in the same way (a twin for each trait), then measure both axes again; **stop** where nobody can say which other axes the texts lean on.
+# In October 2018 Reuters reported that Amazon had ended an experimental model that ranked applications: trained on ten years of mostly men's, it had marked women down ([Reuters, 10 October 2018](https://www.reuters.com/article/us-amazon-com-jobs-automation-insight-idUSKCN1MK08G)).
+# Amazon said that recruiters did not rely on it alone.
+# An old record, learned well, is the harm itself: that is why the traits count.
 #
 # ## Check yourself
 #
-# **1. After “The nurse said that” a model gives “she” 20 times the probability of “he”. What do you know?**
+# **1.
+# After “The nurse said that” a model gives “she” 20 times the probability of “he”.
+# What do you know?**
 #
 # <details><summary>A. That it takes nurses for women.</summary>
 #
-# Not quite. SmolLM2 prefers “she” after “The person said that” as well. Only the difference from there belongs to the word.
+# Not quite.
+# SmolLM2 prefers “she” after “The person said that” as well.
+# Only the difference from there belongs to the word.
 #
 # </details>
 # <details><summary>B. Little, before you ask the same of a neutral word and in other sentences.</summary>
 #
-# Right. The lean of the sentence is not the lean of the word.
+# Right.
+# The lean of the sentence is not the lean of the word.
 #
 # </details>
 # <details><summary>C. The share of women among nurses.</summary>
 #
-# Not quite. A model's expectation and a statistic of people are two different things, even where they go together.
+# Not quite.
+# A model's expectation and a statistic of people are two different things, even where they go together.
 #
 # </details>
 #
-# **2. The lean of a generator is 0.1 away from the neutral word on average, in absolute value. Why is a slope the better number?**
+# **2.
+# The lean of a generator is 0.1 away from the neutral word on average, in absolute value.
+# Why is a slope the better number?**
 #
 # <details><summary>A. Because with few texts each lean has noise, and a mean of absolute values counts noise as skew.</summary>
 #
-# Right. A generator without any skew would get such a number too; its slope would lie around 0.
+# Right.
+# A generator without any skew would get such a number too; its slope would lie around 0.
 #
 # </details>
 # <details><summary>B. Because it is always smaller.</summary>
 #
-# Not quite. A number is not better for being small. The slope asks another question: how much of what was put in comes out.
+# Not quite.
+# A number is not better for being small.
+# The slope asks another question: how much of what was put in comes out.
 #
 # </details>
 # <details><summary>C. Because it needs no corpus.</summary>
 #
-# Not quite. It needs to know what was put in; that is why we made a corpus.
+# Not quite.
+# It needs to know what was put in; that is why we made a corpus.
 #
 # </details>
 #
-# **3. The rewriter leaves no gendered pronoun in a text. Is the text fair?**
+# **3.
+# The rewriter leaves no gendered pronoun in a text.
+# Is the text fair?**
 #
 # <details><summary>A. Yes, nobody can tell any more who is meant.</summary>
 #
-# Not quite. The driver is to be decisive and the nurse gentle, as before.
+# Not quite.
+# The driver is to be decisive and the nurse gentle, as before.
 #
 # </details>
 # <details><summary>B. No: it changed words on one axis, and left every other axis as it was.</summary>
 #
-# Right. That is why each repair is measured on the traits too.
+# Right.
+# That is why each repair is measured on the traits too.
 #
 # </details>
 # <details><summary>C. Yes, if the sentences are still grammatical.</summary>
 #
-# Not quite. Fluency is what a repair may not cost; it is not what makes a text fair.
+# Not quite.
+# Fluency is what a repair may not cost; it is not what makes a text fair.
 #
 # </details>
 #
-# **4. Why was the detector tested on sentences that were frozen before it was written?**
+# **4.
+# Why was the detector tested on sentences that were frozen before it was written?**
 #
 # <details><summary>A. Because a detector that was written with them in view finds them, and nothing else.</summary>
 #
-# Right. Its precision and recall would say how well its author remembers.
+# Right.
+# Its precision and recall would say how well its author remembers.
 #
 # </details>
 # <details><summary>B. Because labels get better with time.</summary>
 #
-# Not quite. They are what they are; how far two labellings agree is reported beside them, in the card.
+# Not quite.
+# They are what they are; how far two labellings agree is reported beside them, in the card.
 #
 # </details>
 # <details><summary>C. To save the time of a second test set.</summary>
 #
-# Not quite. It is about what the number means, not about time.
+# Not quite.
+# It is about what the number means, not about time.
 #
 # </details>
 #
 # ## Go on
 #
-# Open your copy of the lab: [work/20_generation_bias.ipynb](../work/20_generation_bias.ipynb). (If it is missing, run `python3 kit.py start 20`.)
+# Open your copy of the lab: [work/20_generation_bias.ipynb](../work/20_generation_bias.ipynb).
+# (If it is missing, run `python3 kit.py start 20`.)
 #
 # Primary sources:
 #

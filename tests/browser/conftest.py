@@ -29,7 +29,7 @@ def browser(tmp_path_factory):
             env=environment(home),
             # Chromium refuses to run its sandbox as root, which containers often are.
             chromium_sandbox=os.geteuid() != 0,
-            # Outside of `helix test` there may be a network: no name but this machine's is found.
+            # Outside of `python3 kit.py test` there may be a network: no name but this machine's is found.
             args=["--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE localhost"],
         )
         yield chromium
@@ -53,7 +53,7 @@ def server(browser, tmp_path_factory):
     started = Server(tmp_path_factory.mktemp("learner"))
     try:
         started.start()
-        assert (started.course / LAB).exists(), "`helix lab` has to put the first lab into work/."
+        assert (started.course / LAB).exists(), "`python3 kit.py lab` has to put the first lab into work/."
         yield started
     finally:
         started.stop()

@@ -1,4 +1,4 @@
-"""A learner with a browser: the JupyterLab that `helix lab` starts for them, what they do in it, and what they see."""
+"""A learner with a browser: the JupyterLab that `python3 kit.py lab` starts for them, what they do in it, and what they see."""
 
 import contextlib
 import ctypes

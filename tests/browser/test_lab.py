@@ -43,7 +43,7 @@ def lab(learner):
 
 def test_start_page_opens_by_itself_and_leads_to_the_lab(learner):
     learner.arrives()
-    figure = learner.cell("plots.double_helix(").locator("img")
+    figure = learner.cell("map_picture.double_helix(").locator("img")
     learner.sees(figure, "the map of the course")
     assert figure.evaluate("image => image.naturalWidth") > 500
     assert learner.errors() == []
@@ -135,7 +135,7 @@ def test_nothing_is_lost(lab):
     lab.server.start()
 
     lab.arrives()
-    lab.cell("plots.double_helix(").locator(".cm-content").click()
+    lab.cell("map_picture.double_helix(").locator(".cm-content").click()
     lab.runs(3)
     lab.sees(lab.cell("progress_table()"), "the progress on the start page", "1/4  ✓ selection_rates")
     lab.photographs("progress")

@@ -12,11 +12,13 @@ import exercise_assertions as assertions
 from helix import paths
 from helix.checking import Exercise, exercises_of
 from helix.course import build, catalogue, gates, notebooks, readme
+from helix.course.gates import lesson, repository
 from helix.course.notebooks import Target
 from helix.record import results
 
 NAME = "00_start_here"
 BUILD = "python3 kit.py build 00"
+THIS = [Target(NAME, "chapter"), Target(NAME, "lab"), Target(NAME, "solution")]  # so that no test grows with the course
 
 
 def edit(path, old, new, count=1):
@@ -36,10 +38,17 @@ def code_cells(cells):
     return [cell for cell in cells if cell["cell_type"] == "code"]
 
 
+def chapter_lacks():
+    return lesson.chapter_lacks(catalogue.load().chapter(NAME))
+
+
+def lab_lacks():
+    return lesson.lab_lacks(catalogue.load().chapter(NAME))
+
+
 def test_copy_is_green(copied):
-    for gate in (gates.drift, gates.outputs, gates.leaks, gates.chapters, gates.labs, gates.claims, results.stale):
-        assert gate() == []
-    assert gates.links() == gates.sizes() == gates.cards() == readme.lacks() == []
+    assert {name: gate() for name, gate in gates.GATES.items()} == {name: [] for name in gates.GATES}
+    assert gates.saved() == []
 
 
 # ------------------------------------------------------------------ built notebooks
@@ -48,25 +57,25 @@ def test_copy_is_green(copied):
 @pytest.mark.parametrize("folder", ["notebooks", "labs", "solutions"])
 def test_edited_notebook_is_refused(copied, folder):
     edit(copied / folder / f"{NAME}.ipynb", "Adult", "Adults")
-    assert [folder in sentence and BUILD in sentence for sentence in gates.drift()] == [True]
+    assert [folder in sentence and BUILD in sentence for sentence in gates.drift(THIS)] == [True]
 
 
 def test_missing_notebook_is_refused(copied):
     (copied / "labs" / f"{NAME}.ipynb").unlink()
-    assert "is not built" in gates.drift()[0]
-    assert BUILD in gates.drift()[0]
+    assert "is not built" in gates.drift(THIS)[0]
+    assert BUILD in gates.drift(THIS)[0]
 
 
 def test_orphan_is_refused(copied):
     (copied / "notebooks" / "77_orphan.ipynb").write_text((copied / "notebooks" / f"{NAME}.ipynb").read_text())
-    assert "git rm notebooks/77_orphan.ipynb" in gates.drift()[0]
+    assert "git rm notebooks/77_orphan.ipynb" in gates.drift()[-1]
 
 
 @pytest.mark.parametrize(
     "changed",
     [
         "utils/helix/start_here.py",
-        "utils/helix/measure.py",
+        "utils/helix/measure/intervals.py",
         "data/adult/adult.csv.gz",
         "results/00_start_here.json",
         "requirements.lock",
@@ -76,14 +85,14 @@ def test_orphan_is_refused(copied):
 def test_outputs_older_than_what_they_depend_on_are_refused(copied, changed):
     with open(copied / changed, "ab") as file:
         file.write(b"\n")
-    assert any("was built before" in sentence and BUILD in sentence for sentence in gates.drift())
+    assert any("was built before" in sentence and BUILD in sentence for sentence in gates.drift(THIS))
 
 
 def test_unrelated_change_asks_for_no_build(copied):
     (copied / "utils/helix/unrelated.py").write_text("A = 1\n")
     (copied / "data/other").mkdir()
     (copied / "data/other/file.csv").write_text("1")
-    assert gates.drift() == []
+    assert gates.drift(THIS) == []
 
 
 @pytest.mark.parametrize(
@@ -118,25 +127,25 @@ def test_unrelated_change_asks_for_no_build(copied):
 )
 def test_bad_outputs_are_refused(copied, change, says):
     edit_cells(copied / "notebooks" / f"{NAME}.ipynb", lambda cells: change(code_cells(cells)))
-    assert says in gates.outputs()[0]
-    assert BUILD in gates.outputs()[0]
+    assert says in gates.outputs(THIS)[0]
+    assert BUILD in gates.outputs(THIS)[0]
 
 
 def test_leaked_solution_is_refused(copied):
     secret = "return max(rates.values()) - min(rates.values())"
     edit(copied / "labs" / f"{NAME}.ipynb", "raise NotImplementedError", secret)
-    assert secret in gates.leaks()[0]
+    assert secret in gates.leaks(THIS)[0]
 
 
 def test_leaked_mark_is_refused(copied):
     edit(copied / "labs" / f"{NAME}.ipynb", "raise NotImplementedError", notebooks.BEGIN)
-    assert notebooks.BEGIN in gates.leaks()[0]
+    assert notebooks.BEGIN in gates.leaks(THIS)[0]
 
 
 def test_leaked_output_is_refused(copied):
     stream = {"output_type": "stream", "name": "stdout", "text": "0.19"}
     edit_cells(copied / "labs" / f"{NAME}.ipynb", lambda cells: code_cells(cells)[0]["outputs"].append(stream))
-    assert "(an output)" in gates.leaks()[0]
+    assert "(an output)" in gates.leaks(THIS)[0]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +207,7 @@ def test_failing_cell_turns_the_run_red(copied):
     assert nbval(one_notebook(copied, lambda cell: cell.update(source="1 / 0", outputs=[]))).returncode == 1
 
 
-@pytest.mark.skipif("HELIX_OFFLINE" not in os.environ, reason="started by pytest itself: use `helix test`")
+@pytest.mark.skipif("HELIX_OFFLINE" not in os.environ, reason="started by pytest itself: use `python3 kit.py test`")
 def test_opened_socket_turns_the_run_red(copied):
     code = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=5)"
     done = nbval(one_notebook(copied, lambda cell: cell.update(source=code, outputs=[])))
@@ -241,7 +250,7 @@ def test_two_builds_give_the_same_bytes(copied):
     build.build(target)
     assert target.path.read_bytes() == (copied / "solutions" / f"{NAME}.ipynb").read_bytes()
     first = target.path.read_bytes()
-    assert build.is_current(target)
+    assert not build.why_stale(target)
     build.build(target)
     assert target.path.read_bytes() == first
 
@@ -289,6 +298,7 @@ def test_blank_that_runs_is_refused():
 
 # ------------------------------------------------------------------ what a lesson must have
 
+PROSE = "Markdown has one sentence a line"
 CHAPTER = f"source/notebooks/{NAME}.py"
 
 
@@ -297,13 +307,15 @@ CHAPTER = f"source/notebooks/{NAME}.py"
     [
         ("# ## The claim", "# ## A thought", "no section “The claim”"),
         ("# ## Check yourself", "# ## Or not", "the quiz has 0 questions"),
-        ("# Right. Everything", "# Everything", "just one option"),
-        ("# Not quite. That zero", "# Right. That zero", "just one option"),
-        ("# Not quite. That zero", "# That zero", "every option gives its reason"),
-        ("# **2. You audit", "# You audit", "the quiz has 2 questions"),
+        ("# Right.\n# Everything", "# Everything", "just one option"),
+        ("# Not quite.\n# That zero", "# Right.\n# That zero", "just one option"),
+        ("# Not quite.\n# That zero", "# That zero", "every option gives its reason"),
+        ("# **2.\n# You audit", "# You audit", "the quiz has 2 questions"),
         ('"small_audit_suffices"', '"another"', "does not show the claim small_audit_suffices"),
         ("So what does one do", "TODO what does one do", "still holds a TODO"),
-        ("**55 minutes", "**50 minutes", "does not state its 55 minutes"),
+        ("**45 minutes", "**50 minutes", "does not state its 45 minutes"),
+        ("# ## Go on", "# %%\n1\n\n" * 30 + "# %% [markdown]\n# ## Go on", "has 48 code cells; 45 are the most"),
+        ("# ## The claim", f"# {'word ' * 6000}\n#\n# ## The claim", "45 minutes are stated; what is there takes 7"),
         ("import numpy as np\n", "import numpy as np\n!pip install numpy\n", "installs something"),
         ("import numpy as np\n", "import warnings\nwarnings.filterwarnings('ignore')\n", "silences every warning"),
         ("import numpy as np\n", "import numpy as np\nplt.show()\n", "draws past helix.plots"),
@@ -311,13 +323,13 @@ CHAPTER = f"source/notebooks/{NAME}.py"
 )
 def test_chapter_that_lacks_something_is_refused(copied, old, new, says):
     edit(copied / CHAPTER, old, new)
-    assert any(says in sentence for sentence in gates.chapters()), gates.chapters()
+    assert any(says in sentence for sentence in chapter_lacks()), chapter_lacks()
 
 
 def test_too_few_checked_cells_are_refused(copied):
     text = (copied / CHAPTER).read_text()
     (copied / CHAPTER).write_text(re.sub(r' tags=\["nbval-check-output"\]', "", text, count=4))
-    assert any("cells tagged nbval-check-output" in sentence for sentence in gates.chapters())
+    assert any("cells tagged nbval-check-output" in sentence for sentence in chapter_lacks())
 
 
 def test_another_asset_asks_for_a_new_build(copied):
@@ -333,12 +345,21 @@ def test_another_asset_asks_for_a_new_build(copied):
 def test_chapter_without_sources_is_refused(copied):
     text = (copied / CHAPTER).read_text()
     (copied / CHAPTER).write_text(text[: text.index("# Primary sources:")])
-    assert any("no primary source" in sentence for sentence in gates.chapters())
+    assert any("no primary source" in sentence for sentence in chapter_lacks())
+
+
+def test_two_sentences_on_a_line_are_refused_and_mended(copied):
+    before = (copied / CHAPTER).read_text()
+    edit(copied / CHAPTER, "# ## The claim\n", "# ## The claim\n#\n# One thought. Another one.\n")
+    assert [CHAPTER in sentence and "build --format" in sentence for sentence in gates.GATES[PROSE]()] == [True]
+    assert build.main(["--format"]) == 0
+    assert "# One thought.\n# Another one.\n" in (copied / CHAPTER).read_text() != before
+    assert gates.GATES[PROSE]() == []
 
 
 def test_lab_that_never_checks_is_refused(copied):
     edit(copied / "source" / "labs" / f"{NAME}.py", "check.parity_gap(parity_gap)", "parity_gap")
-    assert any("never checks parity_gap" in sentence for sentence in gates.labs())
+    assert any("never checks parity_gap" in sentence for sentence in lab_lacks())
 
 
 @pytest.mark.parametrize(
@@ -346,24 +367,54 @@ def test_lab_that_never_checks_is_refused(copied):
     [
         ("# ## 2. The parity gap", "# ## 2. The gap", "no line “The parity gap”, as the check of parity_gap"),
         ("# *7 minutes", "# *6 minutes", "no line “*7 minutes · difficulty 1 of 5 · core*”"),
-        ("**45 minutes", "**40 minutes", "its exercises take 45 minutes together"),
+        ("**60 minutes", "**45 minutes", "does not state its 60 minutes"),
+        (
+            "You will measure",
+            f"{'Read this. ' * 2000}You will measure",
+            "reading (60 of source/course.toml − 45 of its",
+        ),
+        (
+            "### BEGIN SOLUTION\n",
+            "### BEGIN SOLUTION\n" + "    1\n" * 40,
+            "its exercises together: 45 minutes are stated",
+        ),
     ],
 )
 def test_lab_that_says_other_than_its_checks_is_refused(copied, old, new, says):
     edit(copied / "source" / "labs" / f"{NAME}.py", old, new)
-    assert any(says in sentence for sentence in gates.labs()), gates.labs()
+    assert any(says in sentence for sentence in lab_lacks()), lab_lacks()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("minutes = 45\n", "minutes = 61\n", "takes 61 minutes; 60 are the most"),
+        ("lab_minutes = 60\n", "lab_minutes = 76\n", "takes 76 minutes; 75 are the most"),
+        ("minutes = 45\n", "minutes = 20\n", "20 minutes are stated; what is there takes 3"),
+        ("minutes = 45\n", "minutes = 58\n", "58 minutes are stated; what is there takes 3"),
+        ("lab_minutes = 60\n", "lab_minutes = 45\n", "0 minutes are stated"),
+    ],
+)
+def test_minutes_that_are_not_true_are_refused(copied, old, new, says):
+    edit(copied / "source" / "course.toml", old, new)
+    assert any(says in sentence for sentence in chapter_lacks() + lab_lacks()), chapter_lacks() + lab_lacks()
+
+
+def test_chapter_without_its_unit_test_is_refused(copied):
+    (copied / "tests" / "unit" / "test_start_here.py").unlink()
+    assert any("has no tests/unit/test_start_here.py" in sentence for sentence in chapter_lacks())
 
 
 def test_misconception_that_nobody_saw_work_is_refused(copied):
     path = copied / "tests" / "wrong_answers" / "start_here.py"
     edit(path, '        (parity_gap_maximum, "the largest rate"),\n', "")
-    assert any("no wrong answer to parity_gap is told “This is the largest rate" in one for one in gates.labs())
+    assert any("no wrong answer to parity_gap is told “This is the largest rate" in one for one in lab_lacks())
 
 
 def test_too_few_wrong_answers_are_refused(copied):
     path = copied / "tests" / "wrong_answers" / "start_here.py"
     path.write_text(path.read_text() + '\nWRONG["parity_gap"] = WRONG["parity_gap"][:2]\n')
-    assert any("has 2 wrong answers to parity_gap" in sentence for sentence in gates.labs())
+    assert any("has 2 wrong answers to parity_gap" in sentence for sentence in lab_lacks())
 
 
 def test_unmeasured_claim_is_refused(copied):
@@ -396,11 +447,27 @@ def test_dead_link_is_refused(copied):
 
 
 def test_large_file_is_refused(copied):
-    (copied / "data" / "adult" / "big.bin").write_bytes(b"\0" * (gates.FILE_AT_MOST + 1))
+    (copied / "data" / "adult" / "big.bin").write_bytes(b"\0" * (repository.FILE_AT_MOST + 1))
     assert "data/adult/big.bin has 25 MB; 25 are the most" in gates.sizes()[0]
     for number in range(2):
-        (copied / "data" / "adult" / f"{number}.bin").write_bytes(b"\0" * (gates.FILE_AT_MOST - 1))
+        (copied / "data" / "adult" / f"{number}.bin").write_bytes(b"\0" * (repository.FILE_AT_MOST - 1))
     assert any("data/ and weights/" in sentence for sentence in gates.sizes())
+
+
+def test_outside_a_checkout_what_git_ignores_is_left_alone(copied):
+    before = gates.tracked()
+    for name in (
+        ".venv-tensorflow/lib/README.md",
+        "utils/x.egg-info/PKG.md",
+        "labs/.ipynb_checkpoints/a.ipynb",
+        "a.whl",
+    ):
+        (copied / name).parent.mkdir(parents=True, exist_ok=True)
+        (copied / name).write_text("[gone](gone.md)")
+    assert not (copied / ".git").exists()
+    assert gates.tracked() == before
+    (copied / "docs" / "new.md").write_text("[gone](gone.md)")
+    assert gates.tracked() == sorted([*before, copied / "docs" / "new.md"])
 
 
 def test_data_without_card_is_refused(copied):
@@ -417,7 +484,8 @@ def test_weights_without_card_are_refused(copied):
 def test_other_weights_ask_for_a_new_build_of_what_reads_them(copied, file):
     with open(copied / "weights" / "01_quantization" / file, "ab") as weights:
         weights.write(b"\n")
-    assert {sentence[:12] for sentence in gates.drift()} == {"notebooks/01", "solutions/01"}
+    targets = [Target("01_quantization", "chapter"), Target("01_quantization", "solution"), *THIS]
+    assert {sentence[:12] for sentence in gates.drift(targets)} == {"notebooks/01", "solutions/01"}
 
 
 def test_stale_readme_is_refused(copied):

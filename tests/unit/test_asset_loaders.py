@@ -16,20 +16,44 @@ from helix.assets import manifest, models, store, tables
 SPLITS = ("train", "validation", "test")
 
 
+ABSENT = "The asset {} is not here: python3 kit.py setup --all-groups fetches all."
+
+
 def asset(name: str) -> pytest.MarkDecorator:
+    """Skip a test where an asset that it reads is not here."""
     lacking = store.lacks(manifest.get(name)) or store.state(name) != "ready"
-    return pytest.mark.skipif(
-        bool(lacking), reason=f"The asset {name} is not here: python3 kit.py setup --all-groups fetches all."
-    )
+    return pytest.mark.skipif(bool(lacking), reason=ABSENT.format(name))
+
+
+@pytest.fixture(autouse=True)
+def only_its_assets(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a test read no asset but those it names, so that a forgotten one is seen also where all are here."""
+    reasons = {mark.kwargs["reason"] for mark in request.node.iter_markers("skipif")}
+    named = [name for name in manifest.load() if ABSENT.format(name) in reasons]
+    monkeypatch.setenv("HELIX_LESSON_ASSETS", " ".join(named))
+
+
+@asset("fico")
+def test_a_test_that_reads_an_asset_which_it_does_not_name_is_refused():
+    assert store.folder("fico")
+    with pytest.raises(manifest.AssetError, match="reads the asset compas, which its entry .* does not name"):
+        store.folder("compas")
 
 
 @pytest.mark.parametrize("name", list(manifest.load()))
 def test_every_asset_is_what_was_installed(name):
     if store.state(name) == "missing":
-        pytest.skip(f"The asset {name} is not here: python3 kit.py setup --all-groups fetches all.")
+        pytest.skip(ABSENT.format(name))
     assert store.state(name, thorough=True) == "ready"
     expected = manifest.get(name).prepared or manifest.get(name).unpacked
     assert store.size(name) == pytest.approx(expected, rel=0.02, abs=10_000)  # the libraries' versions decide the rest
+
+
+def printed(call: str) -> tuple[int, str, str]:
+    """Load in a process of its own; return its status and what it printed."""
+    program = f"from helix.assets import models; {call}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +111,7 @@ class TestSmolLM2:
         assert models.smollm2(torch.bfloat16)[0].dtype == torch.bfloat16
 
     def test_says_nothing_on_stderr(self):
-        program = "from helix.assets import models; models.smollm2(); models.spacy_english()"
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert printed("models.smollm2()") == (0, "", "")
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +139,7 @@ class TestMiniLM:
         np.testing.assert_allclose(alone, padded, atol=1e-6)
 
     def test_int8_is_how_weights_are_stored_not_how_they_are_multiplied(self):
-        onnx = pytest.importorskip("onnx", reason="onnx is of the group engineering.")
+        onnx = pytest.importorskip("onnx", reason="onnx is of the group compilation.")
         graph = onnx.load(str(store.where("minilm") / "model.onnx")).graph
         assert {onnx.TensorProto.INT8} <= {one.data_type for one in graph.initializer}
         assert not {node.op_type for node in graph.node} & {"MatMulInteger", "QLinearMatMul", "DynamicQuantizeLinear"}
@@ -169,9 +191,7 @@ class TestEfficientNet:
 
         from helix.assets.efficientnet import preprocess
 
-        data = pytest.importorskip(
-            "skimage.data", reason="Its pictures come with scikit-image, of the group engineering."
-        )
+        data = pytest.importorskip("skimage.data", reason="Its pictures come with scikit-image, of the group trust.")
         pixels = torch.as_tensor(getattr(data, picture)())
         pixels = pixels if pixels.ndim == 3 else pixels[..., None].expand(-1, -1, 3)
         model, labels = models.efficientnet_lite0()
@@ -208,6 +228,12 @@ def test_spacy_finds_names_places_and_dates():
     }
     assert found == {"Ada Lovelace": "PERSON", "London": "GPE", "10 December 1815": "DATE"}
     assert "parser" not in models.spacy_english(exclude=["parser"]).pipe_names
+
+
+@asset("spacy_english")
+def test_spacy_says_nothing_on_stderr():
+    pytest.importorskip("spacy", reason="spaCy is of the group generative.")
+    assert printed("models.spacy_english()") == (0, "", "")
 
 
 @pytest.fixture(scope="module")

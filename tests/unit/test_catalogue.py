@@ -22,6 +22,7 @@ def chapter(number, topic, /, **changes):
         "lab_minutes": 45,
         "prerequisites": [],
         "group": "core",
+        "package": "trust",
     } | changes
     lines = [f"{key} = {value!r}" for key, value in keys.items() if value is not None]
     return "[[chapter]]\n" + "\n".join(lines) + "\n"
@@ -59,7 +60,7 @@ def test_a_lesson_is_found_by_each_of_its_names(load, key):
 @pytest.mark.parametrize("key", ["2", "001", "-1", "", "Pruning", "pruning.py", "../01_pruning", "00_pruning", None])
 def test_an_unknown_lesson_is_a_sentence(load, key):
     with pytest.raises(
-        catalogue.UnknownLesson, match=r"There is no lesson .* from 00_start to 01_pruning; `helix map`"
+        catalogue.UnknownLesson, match=r"There is no lesson .* from 00_start to 01_pruning; `python3 kit.py map`"
     ):
         load(chapter(0, "start"), chapter(1, "pruning")).chapter(key)
 

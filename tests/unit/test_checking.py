@@ -38,7 +38,7 @@ from helix.checking.expectations import Unmet, matches, shorten
 from helix.checking.verdict import Verdict
 from helix.checking.wrong_decisions import wrong_decisions
 from helix.record import Decision, decisions, evidence, journal, progress
-from helix.record.evidence import forget
+from helix.record.evidence_store import forget
 
 LAB = "toy"
 

@@ -13,16 +13,17 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from helix import distributed
-from helix.distributed import RankFailed, data_parallel, launch, ring
+from helix.distributed import RankFailed, launch
+from helix.distributed.parallel import data_parallel, ring
+from warmed import warmed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ranks are POSIX processes")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _warm():
-    distributed.warm()
-    yield
-    distributed.close()
+    with warmed(__name__):
+        yield
 
 
 # The ring

@@ -11,27 +11,19 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from helix import distributed
-from helix.distributed import (
-    RankFailed,
-    batches,
-    critical_batch,
-    data_parallel,
-    launch,
-    memory_per_rank,
-    ring,
-    run_record,
-)
+from helix.distributed import RankFailed, launch
+from helix.distributed.measured import critical_batch, memory_per_rank, run_record
+from helix.distributed.parallel import batches, data_parallel, ring
 from lessons import from_chapter
+from warmed import warmed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ranks are POSIX processes")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _warm():
-    distributed.warm()
-    yield
-    distributed.close()
+    with warmed(__name__):
+        yield
 
 
 # What the chapter writes out ---------------------------------------------------------------------------------
@@ -130,7 +122,7 @@ def test_batch_norm_over_all_ranks_is_batch_norm_of_the_whole(counts):
     for gradient, buffers, module in launch(gradients_of, counts, True, ranks=len(counts), note=False):
         assert gradient < 1e-13
         assert buffers < 1e-13
-        assert module == "helix.distributed.batches"
+        assert module == "helix.distributed.parallel.batches"
     assert all(gradient > 1e-3 for gradient, *_ in launch(gradients_of, counts, False, ranks=len(counts), note=False))
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
+import json
 import os
 import pickle
+import pkgutil
 import signal
 import socket
 import statistics
@@ -20,20 +23,24 @@ import pytest
 import torch
 import torch.distributed as dist
 
+import helix
 from helix import distributed
 from helix.checking import Outcome, exercise, expect, isolation
-from helix.distributed import RankFailed, launch, warmth
+from helix.distributed import RankFailed, launch
+from helix.distributed.launching import failure, warmth
+from warmed import warmed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ranks are POSIX processes")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, or forks a check")
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(distributed.__file__).parents[2]), "OMP_NUM_THREADS": "1"}
+# For a warm process whose ranks need nothing else: half the time.
+LIGHT = ("cloudpickle", "numpy", "torch", "torch.distributed")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _warm():
-    distributed.warm()
-    yield
-    distributed.close()
+    with warmed(__name__):
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -109,6 +116,10 @@ def add(value):
     return tensor
 
 
+def test_no_public_name_hides_a_module():
+    assert not {found.name for found in pkgutil.iter_modules(distributed.__path__)} & set(distributed.__all__)
+
+
 # What returns
 
 
@@ -177,7 +188,7 @@ def test_one_rank_is_a_world():
 
 
 def test_more_ranks_than_cores_work_and_are_said(capsys, monkeypatch):
-    monkeypatch.setattr("helix.distributed.launcher._cores", lambda: 2)
+    monkeypatch.setattr("helix.distributed.launching.launcher._cores", lambda: 2)
     results = launch(rank_number, ranks=3)
     assert results == [0, 1, 2]
     assert results.oversubscribed
@@ -355,6 +366,66 @@ def test_a_failure_ends_all_in_seconds(function, kind, rank, says):
     assert launch(rank_number) == [0, 1]  # and the next one works at once
 
 
+def test_frames_are_read_in_any_script(tmp_path):
+    """`faulthandler` writes escapes: of a path, of a function's name, of one, two and four bytes, and of no letter at all."""
+    file = str(tmp_path / "dh 课" / "ü" / "𝄞" / os.fsdecode(b"\xff") / "x.py")
+    namespace = {"dump": faulthandler.dump_traceback}
+    exec(compile("def 训练(into):\n    dump(into)\n", file, "exec"), namespace)
+    with (tmp_path / "dump").open("w+b") as into:
+        namespace["训练"](into)
+        into.seek(0)
+        dump = into.read().decode("ascii")
+    assert r"dh \u8bfe/\xfc/\U0001d11e/\udcff" in dump
+    assert failure.frames(dump, threading.get_ident())[0] == (file, 2, "训练")
+
+
+def test_names_beyond_ascii_hide_neither_the_learners_line_nor_a_deadlock(tmp_path):
+    """The whole course in such a folder: Python's prefix, torch, helix and the learner's script."""
+    place = tmp_path / "dh 课"
+    (place / "utils").mkdir(parents=True)
+    (place / "utils" / "helix").symlink_to(Path(helix.__file__).parent)
+    (place / ".venv").symlink_to(sys.prefix)
+    script = place / "work" / "训练.py"
+    script.parent.mkdir()
+    script.write_text(
+        textwrap.dedent(
+            """
+            import json, sys, time
+            import torch, torch.distributed as dist
+            from helix.distributed import RankFailed, launch
+            from helix.distributed.launching import warmth
+
+            warmth.PRELOADED = {LIGHT}
+
+            def 等待():
+                if dist.get_rank() == 0:
+                    handle = dist.irecv(torch.empty(1), src=1)
+                    handle.wait()
+                dist.recv(torch.empty(1), src=0)
+
+            if __name__ == "__main__":
+                launch(dist.get_rank)
+                began = time.monotonic()
+                try:
+                    launch(等待, timeout=30)
+                except RankFailed as failed:
+                    seconds = time.monotonic() - began
+                    print(json.dumps({"kind": failed.kind, "says": str(failed), "seconds": seconds, "prefix": sys.prefix}))
+            """
+        ).replace("{LIGHT}", repr(LIGHT)),
+        encoding="utf-8",
+    )
+    environment = ENVIRONMENT | {"PYTHONPATH": str(place / "utils"), "HELIX_ROOT": str(place)}
+    python = place / ".venv" / Path(sys.executable).relative_to(sys.prefix)
+    ran = subprocess.run([python, "-P", script], capture_output=True, env=environment, timeout=60, check=True)
+    told = json.loads(ran.stdout)
+    assert told["prefix"] == str(place / ".venv")
+    assert told["kind"] == "stuck"
+    assert told["seconds"] < 10  # as in `test_a_failure_ends_all_in_seconds`
+    assert "rank 0 was at line 12 of work/训练.py, in 等待: handle.wait()" in told["says"]
+    assert "rank 1 was at line 13 of work/训练.py, in 等待: dist.recv(torch.empty(1), src=0)" in told["says"]
+
+
 def test_only_the_failing_ranks_own_lines_are_shown():
     with pytest.raises(RankFailed) as failed:
         launch(raises)
@@ -390,7 +461,7 @@ def test_the_time_limit_ends_what_hangs(function, where):
 
 
 def computes():
-    end = time.monotonic() + 5
+    end = time.monotonic() + 4  # ranks without work are asked after 3
     while time.monotonic() < end:
         if dist.get_rank() == 0:
             time.sleep(0.01)
@@ -436,43 +507,13 @@ def test_a_taken_port_is_told():
     assert nothing_left()
 
 
-# What is left: nothing
-
-
-def starts_another():
-    return subprocess.Popen(["sleep", "300"]).pid
-
-
-@linux
-def test_no_process_no_socket_no_file_is_left(tmp_path, tmp_path_factory, monkeypatch):
-    # Temporary files of its own place are all its own; in the machine's, another test's torchrun may leave some meanwhile.
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setenv(
-        "TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("cache"))
-    )  # torch's, made by its import, for good
-    monkeypatch.setattr(tempfile, "tempdir", None)
-    distributed.close()
-    before, files = listening(), set(Path("/tmp").iterdir()) | set(Path("/dev/shm").iterdir())
-    sleeper = launch(starts_another, ranks=1)[0]
-    for function in (rank_number, raises, is_killed):
-        try:
-            launch(function)
-        except RankFailed:
-            pass
-    assert nothing_left()
-    assert soon(lambda: not Path(f"/proc/{sleeper}").exists())
-    assert soon(lambda: listening() <= before)
-    new = (set(Path("/tmp").iterdir()) | set(Path("/dev/shm").iterdir())) - files
-    new = {path for path in new if not path.name.startswith("torchelastic_")}  # ours would lie in tmp_path
-    assert not [path for path in new if "helix" in path.name or "torch" in path.name]
-    assert not list(tmp_path.iterdir())
-    distributed.close()
-    assert processes(os.getpid()) in ([], [os.getpid()])
+# What there is meanwhile, and who ends with whom
 
 
 @linux
 def test_ports_are_open_while_ranks_run_and_on_loopback_only():
     """That none is left, the test above, can fail: during a launch there are listening sockets."""
+    launch(rank_number)
     before, during = listening(), set()
     thread = threading.Thread(target=launch, args=(slow_first,))
     thread.start()
@@ -500,14 +541,15 @@ def test_a_caller_that_dies_takes_its_ranks_with_it(tmp_path):
             """
             import time
             from helix import distributed
-            from helix.distributed import warmth
+            from helix.distributed.launching import warmth
+            warmth.PRELOADED = {LIGHT}
             def hang():
                 time.sleep(300)
             distributed.launch(len, "ab")
             print(warmth._warm.process.pid, flush=True)
             distributed.launch(hang, timeout=300)
             """
-        )
+        ).replace("{LIGHT}", repr(LIGHT))
     )
     with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, env=ENVIRONMENT) as caller:
         assert caller.stdout is not None
@@ -524,7 +566,7 @@ def test_ranks_end_with_whoever_watches_them(who):
 
     def attempt():
         try:
-            launch(is_silent, timeout=3)
+            launch(is_silent, timeout=2)
         except RankFailed as error:
             failed.append(str(error))
 
@@ -581,20 +623,6 @@ def test_ranks_of_a_check_have_the_memory_of_the_check():
 
     assert isolation.run(attempt, 10, 700 * isolation.MEGABYTE).value == {"error": "MemoryError"}
     assert launch(asks_for_a_gigabyte, ranks=1) == [2**30]
-
-
-@linux
-def test_a_check_without_a_warm_process_starts_one_that_ends_with_it():
-    distributed.close()
-
-    def attempt():
-        return {"ranks": list(launch(rank_number)), "server": server()}
-
-    value = isolation.run(attempt, 60, 4096 * isolation.MEGABYTE).value
-    assert value is not None
-    assert value["ranks"] == [0, 1]
-    assert soon(lambda: not processes(value["server"]))
-    assert warmth._warm is None
 
 
 @pytest.fixture
@@ -725,3 +753,52 @@ def test_what_ddp_sends_in_the_backward_pass_is_counted():
 
 def test_nothing_is_counted_unless_asked():
     assert launch(communicates).calls == [[], []]
+
+
+# What is left: nothing. These need a warm process of their own, so they come last.
+
+
+def starts_another():
+    return subprocess.Popen(["sleep", "300"]).pid
+
+
+@linux
+def test_no_process_no_socket_no_file_is_left(tmp_path, tmp_path_factory, monkeypatch):
+    # Temporary files of its own place are all its own; in the machine's, another test's torchrun may leave some meanwhile.
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv(
+        "TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.mktemp("cache"))
+    )  # torch's, made by its import, for good
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    distributed.close()
+    before, files = listening(), set(Path("/tmp").iterdir()) | set(Path("/dev/shm").iterdir())
+    sleeper = launch(starts_another, ranks=1)[0]
+    for function in (rank_number, raises, is_killed):
+        try:
+            launch(function)
+        except RankFailed:
+            pass
+    assert nothing_left()
+    assert soon(lambda: not Path(f"/proc/{sleeper}").exists())
+    assert soon(lambda: listening() <= before)
+    new = (set(Path("/tmp").iterdir()) | set(Path("/dev/shm").iterdir())) - files
+    new = {path for path in new if not path.name.startswith("torchelastic_")}  # ours would lie in tmp_path
+    assert not [path for path in new if "helix" in path.name or "torch" in path.name]
+    assert not list(tmp_path.iterdir())
+    distributed.close()
+    assert processes(os.getpid()) in ([], [os.getpid()])
+
+
+@linux
+def test_a_check_without_a_warm_process_starts_one_that_ends_with_it(monkeypatch):
+    monkeypatch.setattr(warmth, "PRELOADED", LIGHT)
+    distributed.close()
+
+    def attempt():
+        return {"ranks": list(launch(rank_number)), "server": server()}
+
+    value = isolation.run(attempt, 60, 4096 * isolation.MEGABYTE).value
+    assert value is not None
+    assert value["ranks"] == [0, 1]
+    assert soon(lambda: not processes(value["server"]))
+    assert warmth._warm is None

@@ -187,7 +187,7 @@ def test_one_opencv_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(colab.metadata, "version", nothing)
-    line = next(line for line in LOCK.lines("engineering") if line.startswith("opencv-python-headless"))
+    line = next(line for line in LOCK.lines("data") if line.startswith("opencv-python-headless"))
     for there, wanted in ((None, [line]), (object(), [])):
         monkeypatch.setattr(colab.util, "find_spec", lambda name, there=there: there)
         assert colab.missing([line]) == wanted
@@ -245,7 +245,7 @@ def test_prepare(
     finally:
         for key in colab.variables.OFFLINE:
             monkeypatch.delenv(key, raising=False)
-    assert groups == ["core", "core", "trust"]
+    assert groups == ["core", "core", "fairness"]
     assert fetched == list(catalogue.load().chapter("12").assets)
     assert seen == [os.environ["PYTHONPATH"]]
     assert os.environ["PYTHONPATH"] == os.pathsep.join([str(paths.root() / "utils"), "/other"])

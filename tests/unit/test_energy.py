@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from helix.distributed import energy
+from helix.distributed.measured import energy
 
 
 def zone(folder, name, label, microjoules, turns_at=1_000_000_000):

@@ -110,7 +110,7 @@ def test_a_larger_grid_runs_only_what_is_new(made):
 
 def test_a_changed_script_runs_everything_again(made, script):
     made().measure()
-    script.write_text("# two\n")
+    script.write_text("TWO = 2\n")
     again = made()
     again.measure()
     assert len(again.ran) == 4
@@ -253,7 +253,7 @@ def test_a_point_that_was_never_run_is_a_sentence(made):
 def test_main_measures(made, capsys):
     experiment = made()
     experiment.main(["--measure"])
-    assert capsys.readouterr().out == f"Written: results/{NAME}.json\n"
+    assert capsys.readouterr().out.endswith(f"Written: results/{NAME}.json\n")
     assert json.loads(results.path(NAME).read_text("utf-8"))["figures"]["runs"] == 4
 
 
@@ -273,6 +273,64 @@ def test_a_grid_outside_the_slice_is_not_rerun_and_named(made, script, capsys):
     again.main([])
     assert again.ran == [(10, 0)]
     assert "too long for a slice: training" in capsys.readouterr().out
+
+
+def test_a_slice_of_nothing_says_what_it_leaves_out(script, capsys):
+    experiment = Experiment(str(script))
+
+    @experiment.runs(in_slice=False, seed=(0,))
+    def training(seed):
+        return {"value": seed}
+
+    experiment.conclude(lambda runs: {})
+    experiment.measure()
+    experiment.main([])
+    assert "too long for a slice: training" in capsys.readouterr().out
+
+
+def test_where_the_runs_are_kept_is_said_if_it_is_elsewhere(made, monkeypatch, capsys):
+    made().main(["--measure"])
+    assert "HELIX_WORK is set, so the runs are kept in 00_start_here.jsonl" in capsys.readouterr().out
+    monkeypatch.delenv("HELIX_WORK")
+    made().main(["--measure"])
+    assert capsys.readouterr().out == f"Written: results/{NAME}.json\n"
+
+
+# ------------------------------------------------------------------ the modules behind it
+
+
+def test_modules_that_changed_are_told_and_nothing_fails(made, script, capsys):
+    package = paths.root() / "utils" / "helix"
+    (package / "trust").mkdir(parents=True)
+    (package / "trust" / "__init__.py").write_text("")
+    (package / "trust" / "groups.py").write_text("from helix import measure\n")
+    (package / "measure.py").write_text("A = 1\n")
+    script.write_text("from helix.trust import groups\n")
+    made().measure()
+    assert sorted(results.load(NAME)["modules"]) == ["helix.measure", "helix.trust", "helix.trust.groups"]
+    made().main([])
+    assert results.notes() == []
+    assert "Changed since" not in capsys.readouterr().out
+
+    (package / "measure.py").write_text('"""In other words."""\nA = 1  # one\n')
+    assert results.notes() == []
+    (package / "measure.py").write_text("A = 2\n")
+    (package / "trust" / "groups.py").write_text("from helix import measure, cards\n")
+    (package / "cards.py").write_text("")
+    made().main([])
+    assert "Changed since the record was made: helix.cards, helix.measure.\n" in capsys.readouterr().out
+    assert results.stale() == []
+    assert results.notes() == [f"results/{NAME}.json: Changed since the record was made: helix.cards, helix.measure."]
+
+
+def test_a_record_without_modules_says_that_it_does_not_know(made, capsys):
+    made().measure()
+    record = results.load(NAME)
+    del record["modules"]
+    results.save(NAME, record)
+    made().main([])
+    assert "does not say with which modules of helix it was made" in capsys.readouterr().out
+    assert results.notes() == []  # it would be said at the end of every run of the tests
 
 
 # ------------------------------------------------------------------ what a run depends on

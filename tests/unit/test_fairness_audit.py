@@ -648,14 +648,14 @@ def test_a_row_of_the_markdown_table_by_hand():
 def test_every_verdict_is_shown(sign, tone, table, options):
     found = audited(table, **options)
     html, text = found.to_html(), found.to_markdown()
-    assert re.findall(r"<li>Demographic parity: [^<]* <span class='(\w+)'>(.*?)</span></li>", html) == [(tone, sign)]
+    assert re.findall(r"<li>Demographic parity: [^<]* <span class=\"(\w+)\">(.*?)</span></li>", html) == [(tone, sign)]
     ((line, shown),) = re.findall(r"^- (Demographic parity: .*) \*(.*)\*$", text, flags=re.M)
     assert shown == sign
     if sign == "not known":
         assert line == "Demographic parity: not known, since too few people stand behind a rate."
     else:
         assert ("the limit is" in line) == ("limits" in options)
-    assert f"class='verdict {'good' if found.passed else 'bad'}'" in html
+    assert f'class="verdict {"good" if found.passed else "bad"}"' in html
 
 
 @pytest.mark.parametrize(
@@ -722,7 +722,7 @@ def test_what_a_score_means_by_hand():
         "| b | 0.8–1.0 | 1 | 0.0 % |",
     ]
     html = found.to_html()
-    rows = re.findall(r"<tr><th scope='row'>([^<]*–[^<]*)</th>(.*?)</tr>", html)
+    rows = re.findall(r'<tr><th scope="row">([^<]*–[^<]*)</th>(.*?)</tr>', html)
     assert [(title, re.sub(r"<[^>]*>", " ", cells).replace("&nbsp;", " ").split()) for title, cells in rows] == [
         ("0.0–0.2", ["33.3", "%", "of", "3", "nobody"]),
         ("0.2–0.4", ["nobody", "0.0", "%", "of", "1"]),

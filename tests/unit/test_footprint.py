@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from helix.distributed.footprint import GRIDS, Given, exactly, footprint
-from helix.distributed.one_device import DEVICES, YEAR, largest_model, on_one_device
+from helix.distributed.paper.footprint import GRIDS, Given, exactly, footprint
+from helix.distributed.paper.one_device import DEVICES, YEAR, largest_model, on_one_device
 
 
 def test_gpt3_as_published():

@@ -10,7 +10,7 @@ import sys
 import pytest
 from torch.distributed.run import get_args_parser
 
-from helix.distributed.jobs import NOT_RUN, Job, pytorch_job, slurm, torchrun
+from helix.distributed.paper.jobs import NOT_RUN, Job, pytorch_job, slurm, torchrun
 
 JOB = Job("gpt-small", "work/train.py", 4, 8, ("--batch=64", "--lr", "3e-4"))
 REPLICA = {

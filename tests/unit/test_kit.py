@@ -257,7 +257,7 @@ def test_first_call_makes_everything_and_runs_the_word(first: First) -> None:
     assert "['assets']" in err
     assert marker["assets"] == ["model", "table"]
     assert (marker["python"], marker["torch"]) == (HERE, "cpu")
-    assert str(toy.root.parent) not in json.dumps(marker)  # `helix about` shows it: no path
+    assert str(toy.root.parent) not in json.dumps(marker)  # `python3 kit.py about` shows it: no path
 
 
 def test_missing_wheel_closes_a_group_and_names_its_chapters(first: First) -> None:

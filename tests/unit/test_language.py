@@ -87,6 +87,49 @@ def test_a_model_that_knows_nothing_is_as_surprised_as_a_die():
     assert np.exp(language.token_losses(model, torch.tensor([1, 2, 3])).mean()) == pytest.approx(60)
 
 
+class Embedded(nn.Module):
+    """A model that says of each token what its embedding says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding.from_pretrained(torch.tensor([[0.0, 1.0, 1000.0], [-2.0, 3.0, 1e-3]]))
+
+    def get_input_embeddings(self):
+        return self.table
+
+    def forward(self, ids):
+        return self.table(ids)
+
+
+def test_jitter_is_a_relative_error_of_its_size_and_leaves_nothing_behind():
+    model, ids = Embedded(), torch.arange(2).repeat(500)
+    exact = model(ids)
+    with language.jitter(model, seed=3, size=1e-3):
+        off = model(ids)
+    relative = (off - exact)[exact != 0] / exact[exact != 0]
+    assert (off[exact == 0] == 0).all()
+    assert relative.std().item() == pytest.approx(1e-3, rel=0.1)
+    assert abs(relative.mean().item()) < 1e-4
+    assert torch.equal(model(ids), exact)
+
+
+def test_jitter_follows_its_seed_and_is_a_millionth_if_not_said():
+    model, ids, made = Embedded(), torch.arange(2).repeat(500), []
+    for seed in (0, 0, 1):
+        with language.jitter(model, seed):
+            made.append(model(ids))
+    assert torch.equal(made[0], made[1])
+    assert not torch.equal(made[0], made[2])
+    assert 1e-7 < ((made[0] - model(ids)) / 1000).abs().max() < 1e-5
+
+
+def test_jitter_ends_with_an_error_too():
+    model = Embedded()
+    with pytest.raises(RuntimeError, match="stop"), language.jitter(model, seed=0):
+        raise RuntimeError("stop")
+    assert not model.table._forward_hooks
+
+
 def test_pronoun_gap_of_the_neutral_word_is_zero():
     gaps = language.pronoun_gaps(ToyModel(), ToyTokenizer(), [language.NEUTRAL, "nurse"])
     assert gaps.shape == (2, len(language.TEMPLATES))

@@ -80,7 +80,7 @@ def test_each_group_has_what_the_project_asks_for(group: str) -> None:
     found = lock.pins(LOCK, ["core", group])
     for requirement in map(Requirement, wanted):
         name = canonicalize_name(requirement.name)
-        assert requirement.specifier.contains(found[name]), f"{requirement}: run `helix lock`"
+        assert requirement.specifier.contains(found[name]), f"{requirement}: run `python3 kit.py lock`"
 
 
 def test_pythons() -> None:

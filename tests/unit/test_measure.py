@@ -15,7 +15,7 @@ import pytest
 from scipy.stats import binom, binomtest
 
 from helix import measure
-from helix.measure import Interval
+from helix.measure import Interval, intervals, machine
 
 # Intervals -----------------------------------------------------------------------------------------------
 
@@ -169,15 +169,15 @@ def test_bootstrap_refuses_bad_samples():
 
 
 def test_order_statistics_of_the_median():
-    seven = measure._median([5, 1, 4, 2, 3, 7, 6])
+    seven = intervals.median([5, 1, 4, 2, 3, 7, 6])
     assert (seven.value, seven.low, seven.high) == (4, 1, 7)
     assert seven.level == pytest.approx(126 / 128)
-    twenty = measure._median(range(1, 21))
+    twenty = intervals.median(range(1, 21))
     assert (twenty.value, twenty.low, twenty.high) == (10.5, 6, 15)
     assert twenty.level == pytest.approx(1 - 2 * binom.cdf(5, 20, 0.5))
     assert 1 - 2 * binom.cdf(6, 20, 0.5) < 0.95  # and the next narrower one is too narrow
-    assert measure._median([1, 2, 3]).level == pytest.approx(0.75)  # all that three values can give
-    assert 0.94 < covered(lambda r: measure._median(r.exponential(1, 20)), np.log(2), 2000) < 0.975
+    assert intervals.median([1, 2, 3]).level == pytest.approx(0.75)  # all that three values can give
+    assert 0.94 < covered(lambda r: intervals.median(r.exponential(1, 20)), np.log(2), 2000) < 0.975
 
 
 # Time ----------------------------------------------------------------------------------------------------
@@ -422,7 +422,7 @@ def test_hardware_describes_the_machine_and_nobody():
     assert facts["cores"] == os.cpu_count()
     assert facts["numpy"] == np.__version__
     assert facts["python"] == platform.python_version()
-    assert set(facts["instructions"]) <= set(measure._INSTRUCTIONS)
+    assert set(facts["instructions"]) <= set(machine._INSTRUCTIONS)
     text = json.dumps(facts)
     assert platform.node() not in facts.values()
     assert os.path.expanduser("~") not in text
@@ -434,25 +434,25 @@ def test_hardware_on_a_mac(monkeypatch):
         "machdep.cpu.brand_string": "Intel(R) Core(TM) i7",
         "machdep.cpu.leaf7_features": "AVX2 AVX512F AVX512VNNI",
     }
-    real = measure.Path.read_text
+    real = machine.Path.read_text
 
     def read_text(path, *args, **kwargs):
         if str(path).startswith("/proc"):
             raise FileNotFoundError(path)
         return real(path, *args, **kwargs)
 
-    monkeypatch.setattr(measure.Path, "read_text", read_text)
-    monkeypatch.setattr(measure, "_sysctl", lambda name: answers.get(name, ""))
+    monkeypatch.setattr(machine.Path, "read_text", read_text)
+    monkeypatch.setattr(machine, "_sysctl", lambda name: answers.get(name, ""))
     facts = measure.hardware()
     assert facts["cpu"] == "Intel(R) Core(TM) i7"
     assert facts["instructions"] == ["avx2", "avx512f", "avx512_vnni"]
 
-    monkeypatch.setattr(measure, "_sysctl", lambda name: "")
-    monkeypatch.setattr(measure.platform, "processor", lambda: "")
+    monkeypatch.setattr(machine, "_sysctl", lambda name: "")
+    monkeypatch.setattr(machine.platform, "processor", lambda: "")
     assert measure.hardware()["cpu"] == "unknown"
     assert measure.hardware()["instructions"] == []
 
 
 def test_sysctl_that_is_missing(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    assert measure._sysctl("machdep.cpu.brand_string") == ""
+    assert machine._sysctl("machdep.cpu.brand_string") == ""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from helix.distributed.messages import fit
+from helix.distributed.measured.messages import fit
 
 ALPHA, BETA = 2e-5, 4e-10
 SIZES = [2.0**k for k in range(3, 25, 3)]

@@ -10,15 +10,17 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
-from helix import distributed
-from helix.distributed import RankFailed, balance, costs, launch, schedules, sleepers
-from helix.distributed import pipeline_trials as trials
-from helix.distributed.gpt2_stages import cut, next_token_loss, small_gpt2
-from helix.distributed.pipeline_parallel import ByTorch, Pipeline, check_divides
-from helix.distributed.pipeline_plan import GPT, PLAN, plan_for
-from helix.distributed.saved import SavedBytes, layer_bytes
-from helix.distributed.schedules import Event, order, simulate
+from helix.distributed import RankFailed, launch
+from helix.distributed.measured.saved import SavedBytes, layer_bytes
+from helix.distributed.paper import balance, costs, schedules
+from helix.distributed.paper.pipeline_plan import GPT, PLAN, plan_for
+from helix.distributed.paper.schedules import Event, order, simulate
+from helix.distributed.parallel import pipeline_trials as trials
+from helix.distributed.parallel import sleepers
+from helix.distributed.parallel.gpt2_stages import cut, next_token_loss, small_gpt2
+from helix.distributed.parallel.pipeline_parallel import ByTorch, Pipeline, check_divides
 from lessons import from_chapter
+from warmed import warmed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ranks are POSIX processes")
 SCHEDULES = ("naive", "gpipe", "1f1b")
@@ -26,9 +28,8 @@ SCHEDULES = ("naive", "gpipe", "1f1b")
 
 @pytest.fixture(scope="module", autouse=True)
 def _warm():
-    distributed.warm(trials.MODULES)
-    yield
-    distributed.close()
+    with warmed(__name__, trials.MODULES):
+        yield
 
 
 # The cut

@@ -13,11 +13,11 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint, set_checkpoint_early_stop
 
 from helix import measure
-from helix.distributed import clusters, costs, planner, published
-from helix.distributed.clusters import Cluster, selene
-from helix.distributed.costs import Layout, Model
-from helix.distributed.planner import NothingFits
-from helix.distributed.published import TABLE_1
+from helix.distributed.paper import clusters, costs, planner, published
+from helix.distributed.paper.clusters import Cluster, selene
+from helix.distributed.paper.costs import Layout, Model
+from helix.distributed.paper.planner import NothingFits
+from helix.distributed.paper.published import TABLE_1
 
 SMALL = Model(3, 32, 4, 50, 16)
 BIG = TABLE_1[9].model

@@ -106,6 +106,35 @@ def test_float32_is_as_good_as_the_course_needs(record):
     assert record["variants"]["fp32"]["accuracy"]["value"] >= 0.90
 
 
+def test_recorded_perplexities_are_medians_and_ranges_of_many_draws(record):
+    runs = pd.DataFrame(results.load("01_quantization")["runs"]["jittered"])
+    draws = runs.pivot_table(index="draw", columns="model", values="perplexity")
+    assert len(draws) >= 10
+    assert set(draws.columns) == set(record["language"])
+    ratios = draws.div(draws["fp32"], axis=0)
+    assert np.ptp(draws["fp32"]) < 1e-4 * draws["fp32"].min()  # noise of a millionth is nothing to float32
+    for name, one in record["language"].items():
+        expected = (ratios[name].median(), ratios[name].min(), ratios[name].max())
+        assert tuple(one["ratio"][end] for end in ("value", "low", "high")) == pytest.approx(expected)
+
+
+def test_chapter_asserts_less_than_what_the_draws_move(record):
+    legacy, torchao = (record["language"][name]["ratio"] for name in ("legacy", "torchao"))
+    assert legacy["low"] > 1.5 * 1.2 * torchao["high"]  # a fifth in reserve
+    assert torchao["high"] < 1.15 < legacy["low"]
+
+
+def test_company_changes_an_answer_only_where_the_batch_shares_a_grid(record):
+    runs = pd.DataFrame(results.load("01_quantization")["runs"]["leaning"])
+    spread = runs.groupby(["model", "draw"])["she_over_he"].agg(np.ptp)
+    assert (spread["legacy"] > 0.05).all()
+    assert (spread["torchao"] < 1e-3).all()
+    assert (spread["fp32"] < 1e-3).all()
+    assert (
+        record["leaning"]["torchao"]["alone"]["high"] - record["leaning"]["torchao"]["alone"]["low"] > 0.1
+    )  # the noise does
+
+
 def test_recorded_network_under_the_budget_is_what_the_lab_builds(record, test_split):
     mixed = record["mixed"]
     assert sum(bits * mixed["numbers"][part] for part, bits in mixed["bits"].items()) <= 8 * mixed["budget"]

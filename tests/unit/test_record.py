@@ -13,10 +13,11 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import pytest
 
+import helix.record
 from helix import paths
 from helix.record import Decision, claim, claims, decisions, evidence, export, journal, progress, results
 from helix.record.claims import Measured
-from helix.record.evidence import forget, recorded
+from helix.record.evidence_store import forget, recorded
 
 
 @pytest.fixture(autouse=True)
@@ -184,7 +185,9 @@ def test_a_record_is_utf_8_everywhere(tmp_path):
     fill()
     code = "from pathlib import Path; from helix.record import export; export.export(Path('record.json'))"
     environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+    # -S and our path: so set, CPython does not even start where a .pth file names a folder with a letter beyond ASCII.
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    subprocess.run([sys.executable, "-S", "-c", code], cwd=tmp_path, env=environment, check=True)
     assert "你好 ≤ 0.1" in (tmp_path / "record.json").read_text("utf-8")
 
 
@@ -285,12 +288,80 @@ def test_stale_finds_every_mismatch(root):
     assert results.stale() == ["experiments/01_toy.py has no record. Run: python3 kit.py experiment 01 --measure"]
     results.save("01_toy", {"script_sha256": results.script_hash(script)})
     assert results.stale() == []
-    script.write_text("two")
+    script.write_text("two  # in other words")
     assert [line.partition(" experiments")[0] for line in results.stale()] == [
         "results/01_toy.json was made by another version of"
     ]
     script.unlink()
     assert results.stale() == ["results/01_toy.json has no script. Remove it: git rm results/01_toy.json"]
+
+
+PROGRAM = """
+'''What it measures.'''
+import math
+from helix import measure
+
+@measured
+def run(size: int, *, seed=0):
+    '''Run it.'''
+    return {"value": f"{size * 2:.3f}", "none": None, "text": "a"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("What it measures", "What it measured"),
+        ("'" + "''Run it.''" + "'", "'" + "''Run this.''" + "'"),
+        ("import math", "import cmath"),
+        ("from helix import measure", "from helix.engineering import measure  # moved"),
+        ("size * 2", "(size*2)"),
+        ('"a"', "'a'"),
+        ("@measured\n", "\n# A comment.\n@measured\n"),
+    ],
+)
+def test_what_measures_nothing_is_not_the_program(tmp_path, old, new):
+    assert program_after(tmp_path, old, new) == program_after(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("size * 2", "size * 3"),
+        ("size * 2", "size + 2"),
+        ("seed=0", "seed=1"),
+        ("seed=0", "seed=False"),
+        (".3f", ".4f"),
+        ("None", "0"),
+        ('"a"', 'b"a"'),
+        ("def run", "def ran"),
+        ("@measured\n", ""),
+        ("*, seed", "seed"),
+    ],
+)
+def test_what_measures_is(tmp_path, old, new):
+    assert program_after(tmp_path, old, new) != program_after(tmp_path)
+
+
+def program_after(folder, old="", new=""):
+    assert old in PROGRAM
+    file = folder / "program.py"
+    file.write_text(PROGRAM.replace(old, new, 1))
+    return results.script_hash(file)
+
+
+def test_a_program_has_one_hash_in_every_python(tmp_path):
+    # As Python 3.11, 3.12 and 3.13 gave it: their trees have other fields, and `ast.unparse` writes other quotes.
+    assert program_after(tmp_path)[:16] == "0a3058d0822310bf"
+
+
+def test_no_function_hides_its_module():
+    import pkgutil
+    from types import ModuleType
+
+    for module in pkgutil.iter_modules(helix.record.__path__):
+        found = getattr(helix.record, module.name, None)
+        assert found is None or isinstance(found, ModuleType), module.name
 
 
 # ------------------------------------------------------------------ claims

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from helix import measure
-from helix.start_here import audit
+from helix.start_here import sample_gap
 from lessons import from_chapter
 
 
@@ -25,7 +25,7 @@ def people():
 
 
 def test_audit_of_everybody_is_the_truth(people):
-    found = audit(people, size=20, rng=np.random.default_rng(0))
+    found = sample_gap(people, size=20, rng=np.random.default_rng(0))
     assert found.gap.value == pytest.approx(0.6)
     assert (found.gap.low, found.gap.high) == pytest.approx(
         (measure.difference_of_proportions(8, 10, 2, 10).low, measure.difference_of_proportions(8, 10, 2, 10).high)
@@ -34,24 +34,24 @@ def test_audit_of_everybody_is_the_truth(people):
 
 
 def test_audit_that_measures_no_gap_sees_none(people):
-    found = audit(people.assign(income_over_50k=[1, 0] * 10), size=20, rng=np.random.default_rng(0))
+    found = sample_gap(people.assign(income_over_50k=[1, 0] * 10), size=20, rng=np.random.default_rng(0))
     assert found.gap.value == 0
     assert not found.sees
 
 
 def test_audit_without_one_of_the_groups_is_none(people):
-    assert audit(people.iloc[:10], size=5, rng=np.random.default_rng(0)) is None
-    assert audit(people.iloc[10:], size=5, rng=np.random.default_rng(0)) is None
+    assert sample_gap(people.iloc[:10], size=5, rng=np.random.default_rng(0)) is None
+    assert sample_gap(people.iloc[10:], size=5, rng=np.random.default_rng(0)) is None
 
 
 def test_audit_is_repeatable_and_draws_without_replacement(people):
-    first, second = (audit(people, size=12, rng=np.random.default_rng(5)) for _ in range(2))
+    first, second = (sample_gap(people, size=12, rng=np.random.default_rng(5)) for _ in range(2))
     assert first == second
-    everybody = {audit(people, size=20, rng=np.random.default_rng(seed)).gap.value for seed in range(5)}
+    everybody = {sample_gap(people, size=20, rng=np.random.default_rng(seed)).gap.value for seed in range(5)}
     assert len({round(value, 12) for value in everybody}) == 1
 
 
 @pytest.mark.parametrize("size", [0, -1, 21])
 def test_impossible_size_is_refused(people, size):
     with pytest.raises(ValueError, match="take 1 to 20"):
-        audit(people, size=size, rng=np.random.default_rng(0))
+        sample_gap(people, size=size, rng=np.random.default_rng(0))

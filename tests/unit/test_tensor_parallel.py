@@ -10,13 +10,15 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.functional import gelu
 
-from helix import distributed
-from helix.distributed import RankFailed, costs, counted, launch, memory_per_rank
-from helix.distributed.costs import Layout, Model
-from helix.distributed.parallel_block import Block, ParallelAttention, ParallelBlock, ParallelMLP, qkv_share
-from helix.distributed.saved import SavedBytes
-from helix.distributed.tensor_parallel import ColumnParallelLinear, RowParallelLinear, f, g, gathered, share_of
+from helix.distributed import RankFailed, counted, launch
+from helix.distributed.measured import memory_per_rank
+from helix.distributed.measured.saved import SavedBytes
+from helix.distributed.paper import costs
+from helix.distributed.paper.costs import Layout, Model
+from helix.distributed.parallel.parallel_block import Block, ParallelAttention, ParallelBlock, ParallelMLP, qkv_share
+from helix.distributed.parallel.tensor_parallel import ColumnParallelLinear, RowParallelLinear, f, g, gathered, share_of
 from lessons import from_chapter
+from warmed import warmed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="ranks are POSIX processes")
 HIDDEN, HEADS, BATCH, POSITIONS = 16, 4, 2, 5
@@ -24,9 +26,8 @@ HIDDEN, HEADS, BATCH, POSITIONS = 16, 4, 2, 5
 
 @pytest.fixture(scope="module", autouse=True)
 def _warm():
-    distributed.warm()
-    yield
-    distributed.close()
+    with warmed(__name__):
+        yield
 
 
 # The two operators
@@ -175,7 +176,7 @@ def halves():
     x = torch.randn(BATCH, POSITIONS, HIDDEN, dtype=torch.float64)
     mlp = (ParallelMLP(up, down)(x) - down(gelu(up(x)))).abs().max().item()
     block = Block(HIDDEN, HEADS).double()
-    from helix.distributed.parallel_block import attended
+    from helix.distributed.parallel.parallel_block import attended
 
     wanted = block.out(attended(block.qkv(x), HEADS))
     attention = (ParallelAttention(block.qkv, block.out, HEADS)(x) - wanted).abs().max().item()
@@ -408,7 +409,7 @@ def test_a_layer_is_shared_within_its_group_only():
 
 
 def test_attention_is_causal_softmax_by_heads():
-    from helix.distributed.parallel_block import attended
+    from helix.distributed.parallel.parallel_block import attended
 
     torch.manual_seed(0)
     qkv, heads, width = torch.randn(2, 5, 24, dtype=torch.float64), 2, 4

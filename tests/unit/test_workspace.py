@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from helix import paths
-from helix.course import catalogue, workspace
+from helix.course import catalogue, cli, workspace
 from helix.record import decisions, progress
 
 CORE = ("selection_rates", "parity_gap", "release_gate", "decide")
@@ -37,7 +38,7 @@ def kept():
     return {file.name: file.read_bytes() for file in paths.work().iterdir()}
 
 
-# ------------------------------------------------------------------ helix start
+# ------------------------------------------------------------------ kit.py start
 
 
 @pytest.mark.parametrize("key", ["0", "00", "start_here", "00_start_here"])
@@ -178,7 +179,7 @@ def test_the_map_shows_every_chapter():
     assert [rung.status for rung in workspace.rungs()] == ["done"] + ["planned"] * 36
 
 
-# ------------------------------------------------------------------ helix export and import
+# ------------------------------------------------------------------ kit.py export and import
 
 
 def test_export_and_import_from_the_command_line(tmp_path, monkeypatch, capsys):
@@ -191,3 +192,26 @@ def test_export_and_import_from_the_command_line(tmp_path, monkeypatch, capsys):
         assert workspace.import_main([str(file)]) == 0
         assert says in capsys.readouterr().out
     assert "2/4" in workspace.progress_table()
+
+
+# ------------------------------------------------------------------ what learners are told to type
+
+
+def test_every_sentence_names_the_command_that_works_without_an_active_environment():
+    words = "|".join(cli.COMMANDS)
+    root = Path(__file__).parents[2]
+    files = [
+        *root.glob("utils/helix/**/*.py"),
+        *root.glob("source/**/*.py"),
+        *root.glob("docs/*.md"),
+        root / "README.md",
+    ]
+    # The head of a lock is part of what set-up compares; it is no sentence for learners.
+    told = {
+        f"{file.name}: {line.strip()}"
+        for file in files
+        if file.name != "lock.py"
+        for line in file.read_text("utf-8").splitlines()
+        if re.search(rf"[`\"“]helix (?:{words})\b", line)
+    }
+    assert not told

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import torch
 import torch.distributed as dist
 
-from helix.distributed import run_record
+from helix.distributed.measured import run_record
 
 # 1. All-reduce by doubling ---------------------------------------------------------------------------------
 

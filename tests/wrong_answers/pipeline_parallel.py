@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 import torch.distributed as dist
 
-from helix.distributed import schedules
+from helix.distributed.paper import schedules
 
 cross_entropy = torch.nn.functional.cross_entropy
 

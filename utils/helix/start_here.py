@@ -11,7 +11,7 @@ from helix.measure import Interval, difference_of_proportions
 
 
 @dataclass(frozen=True)
-class Audit:
+class SampleGap:
     """One audit: the gap it measured, and whether its interval leaves no gap behind."""
 
     gap: Interval
@@ -22,7 +22,7 @@ class Audit:
         return 0.0 not in self.gap
 
 
-def audit(table: pd.DataFrame, size: int, rng: np.random.Generator) -> Audit | None:
+def sample_gap(table: pd.DataFrame, size: int, rng: np.random.Generator) -> SampleGap | None:
     """Draw people from a table and measure how much more often men than women are selected.
 
     Parameters
@@ -36,7 +36,7 @@ def audit(table: pd.DataFrame, size: int, rng: np.random.Generator) -> Audit | N
 
     Returns
     -------
-    Audit or None
+    SampleGap or None
         The difference of the two selection rates with Newcombe's 95 % interval (Statistics in Medicine 17, 1998,
         method 10); None if one of the groups was not drawn at all.
 
@@ -53,4 +53,4 @@ def audit(table: pd.DataFrame, size: int, rng: np.random.Generator) -> Audit | N
     if men.all() or not men.any():
         return None
     men_selected, women_selected = int(selected[men].sum()), int(selected[~men].sum())
-    return Audit(difference_of_proportions(men_selected, int(men.sum()), women_selected, int((~men).sum())))
+    return SampleGap(difference_of_proportions(men_selected, int(men.sum()), women_selected, int((~men).sum())))

@@ -47,7 +47,7 @@ def _layer(
     return layer.append(nn.ReLU6()) if active else layer
 
 
-class Block(nn.Module):
+class InvertedResidual(nn.Module):
     """An inverted residual block: expand, filter each channel alone, project back; add the input where shapes allow."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
@@ -73,7 +73,9 @@ class EfficientNetLite0(nn.Module):
         blocks = []
         for repeats, kernel, stride, expansion, inputs, outputs in STAGES:
             for i in range(repeats):
-                blocks.append(Block(outputs if i else inputs, outputs, kernel, 1 if i else stride, expansion))
+                blocks.append(
+                    InvertedResidual(outputs if i else inputs, outputs, kernel, 1 if i else stride, expansion)
+                )
         self.blocks = nn.Sequential(*blocks)
         self.head = _layer(320, 1280, 1)
         self.classifier = nn.Linear(1280, 1000)

@@ -16,6 +16,10 @@ class AssetError(RuntimeError):
     """An asset cannot be had or used; the message is the sentence that says what to do."""
 
 
+class BrokenLock(AssetError, ValueError):
+    """``assets.lock`` does not hold together."""
+
+
 @dataclass(frozen=True)
 class Package:
     """A wheel on the package index: it is never installed, only read."""
@@ -29,21 +33,13 @@ class Package:
 
 @dataclass(frozen=True)
 class Piece:
-    """A file inside a wheel.
-
-    A wheel is a zip archive: the file lies in it as `packed` deflated bytes from `offset` on (or as it is, if it is
-    `stored`), so that just these can be asked for. `bytes` and `sha256` are those of the file itself, and `mirror` is its
-    address at its origin.
-    """
+    """A file inside a wheel: its bytes and SHA-256, and its address at its origin if it has one."""
 
     package: Package
     member: str
     name: str
-    offset: int
-    packed: int
     bytes: int
     sha256: str
-    stored: bool = False
     mirror: str = ""
 
 
@@ -68,9 +64,14 @@ class Asset:
     note: str = ""
 
     @property
+    def packages(self) -> tuple[Package, ...]:
+        """The packages that its pieces lie in."""
+        return tuple(dict.fromkeys(piece.package for piece in self.pieces))
+
+    @property
     def download(self) -> int:
         """Bytes to download."""
-        return sum(piece.packed for piece in self.pieces)
+        return sum(package.bytes for package in self.packages)
 
     @property
     def unpacked(self) -> int:
@@ -79,8 +80,11 @@ class Asset:
 
     @property
     def room(self) -> int:
-        """Bytes that installing it takes at its peak: what comes, what it unpacks to, and what is made of that."""
-        return self.download + self.unpacked + self.prepared
+        """Bytes that installing it takes at its peak: what comes, what it unpacks to, and what is made of that.
+
+        Before anything is unpacked pip holds a wheel twice, when it has come.
+        """
+        return self.download + max(self.unpacked + self.prepared, *(package.bytes for package in self.packages))
 
     @property
     def digest(self) -> str:
@@ -94,17 +98,20 @@ def load() -> dict[str, Asset]:
 
     Raises
     ------
-    ValueError
-        If the lock does not hold together.
+    BrokenLock
+        If the lock cannot be read, or does not hold together.
     """
     lock = paths.root() / "utils" / "helix" / "assets" / "assets.lock"
     if not lock.exists():  # another course than ours, which has none of its own
         lock = Path(__file__).parent / "assets.lock"
-    data = tomllib.loads(lock.read_text(encoding="utf-8"))
     try:
-        return _assets(data)
+        return _assets(tomllib.loads(lock.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BrokenLock(
+            f"{paths.display(lock)} is damaged ({error}). To get the course's own again: git checkout {paths.display(lock)}"
+        ) from None
     except KeyError as key:
-        raise ValueError(f"assets.lock is incomplete: somewhere it lacks {key}.") from None
+        raise BrokenLock(f"assets.lock is incomplete: somewhere it lacks {key}.") from None
 
 
 def _assets(data: dict[str, Any]) -> dict[str, Asset]:
@@ -115,16 +122,16 @@ def _assets(data: dict[str, Any]) -> dict[str, Asset]:
         for file in table.pop("file"):
             owner = packages.get(file["package"])
             if owner is None:
-                raise ValueError(
+                raise BrokenLock(
                     f"assets.lock: {name} takes a file from {file['package']}, which has no [package] entry."
                 )
             file.setdefault("name", PurePosixPath(file["member"]).name)
             if PurePosixPath(file["name"]).is_absolute() or ".." in PurePosixPath(file["name"]).parts:
-                raise ValueError(f"assets.lock: {name} would write outside its folder: {file['name']}.")
+                raise BrokenLock(f"assets.lock: {name} would write outside its folder: {file['name']}.")
             pieces.append(_build(Piece, file | {"package": owner}))
         names = [piece.name for piece in pieces]
         if twice := {one for one in names if names.count(one) > 1}:
-            raise ValueError(f"assets.lock: {name} has two files of the name {', '.join(sorted(twice))}.")
+            raise BrokenLock(f"assets.lock: {name} has two files of the name {', '.join(sorted(twice))}.")
         table["requires"] = tuple(table.get("requires", ()))
         assets[name] = _build(Asset, table | {"name": name, "pieces": tuple(pieces)})
     return assets
@@ -133,11 +140,11 @@ def _assets(data: dict[str, Any]) -> dict[str, Asset]:
 def _build(kind: type, table: dict[str, Any]) -> Any:
     known = {field.name for field in fields(kind)}
     if unknown := set(table) - known:
-        raise ValueError(f"assets.lock: unknown key {', '.join(sorted(unknown))}.")
+        raise BrokenLock(f"assets.lock: unknown key {', '.join(sorted(unknown))}.")
     try:
         return kind(**table)
     except TypeError as error:
-        raise ValueError(f"assets.lock is incomplete: {error}.") from None
+        raise BrokenLock(f"assets.lock is incomplete: {error}.") from None
 
 
 def get(name: str) -> Asset:

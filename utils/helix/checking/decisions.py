@@ -15,7 +15,7 @@ from helix.checking.expectations import Unmet, matches, shorten
 from helix.checking.verdict import Verdict
 from helix.record import decisions
 from helix.record.decisions import Decision
-from helix.record.evidence import recorded
+from helix.record.evidence_store import recorded
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,16 @@ import faulthandler
 import io
 import json
 import os
-import resource
 import select
 import signal
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
+
+from helix import forked
 
 MEGABYTE = 2**20
 _PRINTED_AT_MOST = 4000
@@ -63,18 +63,8 @@ def run(function: Callable[[], dict[str, Any]], seconds: float, memory: int) -> 
 
 
 def _forked(function: Callable[[], dict[str, Any]], seconds: float, memory: int) -> Ran:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    out, into = os.pipe()
     pages = os.fdopen(os.memfd_create("printed"), "w+b", buffering=0)  # outlives a child that has to be killed
-    with warnings.catch_warnings():
-        # Python 3.12 warns of forking beside other threads; the child only computes and leaves by _exit.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        child = os.fork()
-    if child == 0:
-        os.close(out)
-        _serve(function, into, pages, memory)
-    os.close(into)
+    child, out = forked.start(lambda into: _serve(function, into, pages, memory))
     try:
         answer = _receive(out, seconds)
     finally:
@@ -98,38 +88,27 @@ def _forked(function: Callable[[], dict[str, Any]], seconds: float, memory: int)
 
 
 def _serve(function: Callable[[], dict[str, Any]], into: int, pages: BinaryIO, memory: int) -> None:
-    """Be the child: run, answer with one line of JSON, leave without any of the parent's cleaning up."""
+    """Be the child: run, and answer with one line of JSON."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    faulthandler.disable()  # Jupyter's would print a page of frames under a card that says it in a sentence
+    forked.limit_memory(memory)
+    forked.use_one_thread()
+    # What a program or a C library writes goes nowhere: it could go on for ever.
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    sys.stdout = sys.stderr = _Printed(pages)
+    value: dict[str, Any] | None
     try:
-        os.setsid()
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        faulthandler.disable()  # Jupyter's would print a page of frames under a card that says it in a sentence
-        _limit_memory(memory)
-        _use_one_thread()
-        # What a program or a C library writes goes nowhere: it could go on for ever.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 1)
-        os.dup2(nowhere, 2)
-        sys.stdout = sys.stderr = _Printed(pages)
-        value: dict[str, Any] | None
-        try:
-            value, stopped = function(), ""
-        except MemoryError:
-            value, stopped = None, "memory"
-        answer = {"value": value, "stopped": stopped}
-        # "replace" is for half a surrogate pair, which no file, browser or terminal takes.
-        data = memoryview(json.dumps(answer, ensure_ascii=False).encode(errors="replace") + b"\n")
-        while data:
-            data = data[os.write(into, data) :]
-    finally:
-        os._exit(0)
-
-
-def _use_one_thread() -> None:
-    """Do without pools of OpenMP threads: they do not survive a fork, and whoever calls them waits for ever."""
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
-    if "threadpoolctl" in sys.modules:  # scikit-learn imports it, and brings a pool of its own
-        sys.modules["threadpoolctl"].threadpool_limits(1)
+        value, stopped = function(), ""
+    except MemoryError:
+        value, stopped = None, "memory"
+    answer = {"value": value, "stopped": stopped}
+    # "replace" is for half a surrogate pair, which no file, browser or terminal takes.
+    data = memoryview(json.dumps(answer, ensure_ascii=False).encode(errors="replace") + b"\n")
+    while data:
+        data = data[os.write(into, data) :]
 
 
 def _receive(out: int, seconds: float) -> bytes | None:
@@ -144,14 +123,6 @@ def _receive(out: int, seconds: float) -> bytes | None:
             return b""
         received += piece
     return received
-
-
-def _limit_memory(memory: int) -> None:
-    with open("/proc/self/statm") as file:
-        held = int(file.read().split()[0]) * resource.getpagesize()
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    limit = held + memory if hard == resource.RLIM_INFINITY else min(held + memory, hard)
-    resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
 
 
 class _Printed(io.TextIOBase):

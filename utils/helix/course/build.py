@@ -1,25 +1,30 @@
-"""``helix build``: sources in, executed notebooks out, only what changed, two at a time."""
+"""``python3 kit.py build``: sources in, executed notebooks out, only what changed, two at a time."""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 import tempfile
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from pathlib import Path
+from typing import Any
 
+import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
 from helix import paths
-from helix.course import catalogue, notebooks, variables
+from helix.course import catalogue, notebooks, prose, variables
+from helix.course.catalogue import CatalogueError
 from helix.course.notebooks import SourceError, Target
 
 CELL_SECONDS = 120
-BUDGET_SECONDS = {"chapter": 60, "solution": 30, "lab": 1}
+BUDGET_SECONDS = {"chapter": 45, "solution": 20, "lab": 1}  # CPU seconds, of all processes of the notebook
+# All that the inputs of a lesson lie in (`notebooks.inputs`); the lock beside them.
+_WATCHED = ("source", "utils/helix", "data", "weights", "results")
 _UNSTABLE = {
     r"0x[0-9a-f]{6,}": "a memory address",
     r"<Figure size|<Axes|<matplotlib\.": "a figure's repr: end the line with a semicolon, or use helix.plots.show",
@@ -31,43 +36,57 @@ class BuildError(Exception):
     """A notebook could not be built; the message points to the line of its source."""
 
 
-def is_current(target: Target) -> bool:
-    """Whether the stored notebook is what the source, its modules, data and the lock give."""
+def why_stale(target: Target) -> str:
+    """Return, in a sentence with the command, why a notebook has to be built; nothing if it is what its source gives."""
+    where, command = paths.display(target.path), f"Run: {target.command}"
     if not target.path.exists():
-        return False
+        return f"{where} is not built. {command}"
+    if notebooks.saved_over(target.path):
+        return f"{where} was saved in an editor of notebooks since it was built. {command}"
     stored, made = notebooks.read(target.path), notebooks.make(target)
-    same = [notebooks.identity(cell) for cell in stored.cells] == [notebooks.identity(cell) for cell in made.cells]
-    if not same or not target.executed:
-        return same and stored == made
-    return bool(stored.metadata.get("helix", {}).get("inputs") == notebooks.fingerprint(target))
+    if [notebooks.identity(cell) for cell in stored.cells] != [notebooks.identity(cell) for cell in made.cells]:
+        return f"{where} is not what {paths.display(target.source)} gives. {command}"
+    if target.executed and notebooks.built_from(stored) != notebooks.fingerprint(target):
+        return f"{where} was built before its modules, data, record or the lock changed. {command}"
+    if not target.executed and stored != made:
+        return f"{where} holds more than its source gives. {command}"
+    return ""
 
 
 def build(target: Target) -> float:
-    """Build one notebook and return the seconds it ran; the old file stands until the new one is complete.
+    """Build one notebook and return the CPU seconds of its kernel; the old file stands until the new one is complete.
 
     Raises
     ------
     BuildError
         If a cell fails, does not run, or leaves an output that would differ elsewhere.
+    SourceError
+        If the source, or a module that it imports, cannot be read.
     """
     notebook = notebooks.make(target)
-    start = time.perf_counter()
+    seconds = 0.0
     if target.executed:
         notebook.metadata["helix"]["inputs"] = notebooks.fingerprint(target)
-        _execute(target, notebook)
+        seconds = _execute(target, notebook)
     draft = target.path.with_suffix(".ipynb.part")
     draft.parent.mkdir(exist_ok=True)
-    draft.write_text(notebooks.serialise(notebook))
+    draft.write_text(notebooks.serialise(notebook), "utf-8")
     draft.replace(target.path)
-    return time.perf_counter() - start
+    return seconds
 
 
-def _execute(target: Target, notebook: NotebookNode) -> None:
+def _execute(target: Target, notebook: NotebookNode) -> float:
     started = 0  # the cell that runs now
+    seconds = 0.0  # after the last cell the kernel is gone, so they are read after each
 
     def note(cell: NotebookNode, cell_index: int) -> None:
         nonlocal started
         started = cell_index
+
+    def read(cell: NotebookNode, cell_index: int, execute_reply: Any) -> None:
+        nonlocal seconds
+        kernel: Any = client.km
+        seconds = _cpu_seconds(kernel.provisioner.pid)
 
     with tempfile.TemporaryDirectory(prefix="helix-") as work:
         client = NotebookClient(
@@ -78,6 +97,7 @@ def _execute(target: Target, notebook: NotebookNode) -> None:
             coalesce_streams=True,
             record_timing=False,
             on_cell_start=note,
+            on_cell_executed=read,
             extra_arguments=["--IPKernelApp.log_level=40"],  # its warning about loopback TCP is no news here
         )
         try:
@@ -96,6 +116,17 @@ def _execute(target: Target, notebook: NotebookNode) -> None:
             if complaint := unstable(cell):
                 raise BuildError(f"{_where(target, notebook, index)}: {complaint}")
     notebook.metadata["language_info"] = {"name": "python"}
+    return seconds
+
+
+def _cpu_seconds(kernel: int) -> float:
+    """Return the CPU seconds of a kernel and of all processes that it started."""
+    total = 0.0
+    process = psutil.Process(kernel)
+    for one in [process, *process.children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):  # it ended meanwhile: its parent has its seconds
+            total += sum(one.cpu_times()[:4])
+    return total
 
 
 def unstable(cell: NotebookNode) -> str:
@@ -154,10 +185,16 @@ def select(keys: Iterable[str]) -> list[Target]:
 
 def run(chosen: list[Target], *, force: bool, say: Callable[[str], None] = print) -> int:
     """Build what is not current, two at a time; return how many failed."""
-    todo = [target for target in chosen if force or not is_current(target)]
-    if not todo:
+    todo, failed = [], 0
+    for target in chosen:
+        try:
+            if force or why_stale(target):
+                todo.append(target)
+        except SourceError as error:
+            failed += 1
+            say(f"{paths.display(target.path)}  failed\n  {error}")
+    if not todo and not failed:
         say(f"All {len(chosen)} notebooks are current.")
-    failed = 0
     with ThreadPoolExecutor(max_workers=2) as pool:
         jobs = {pool.submit(build, target): target for target in todo}
         for number, job in enumerate(as_completed(jobs), 1):
@@ -170,7 +207,7 @@ def run(chosen: list[Target], *, force: bool, say: Callable[[str], None] = print
                 say(f"{label}  failed\n  {error}")
                 continue
             over = "" if seconds <= BUDGET_SECONDS[target.kind] else f"  over its {BUDGET_SECONDS[target.kind]} s"
-            say(f"{label}  {seconds:.1f} s{over}")
+            say(f"{label}  {seconds:.1f} CPU-s{over}")
     orphans = sorted(
         path
         for folder in set(notebooks.FOLDER.values())
@@ -183,24 +220,45 @@ def run(chosen: list[Target], *, force: bool, say: Callable[[str], None] = print
 
 
 def main(words: list[str]) -> int:
-    """``helix build [NN …] [--force] [--watch]``."""
-    parser = argparse.ArgumentParser(prog="helix build", description="Build the notebooks whose sources changed.")
+    """``python3 kit.py build [NN …] [--force] [--watch] [--format]``."""
+    parser = argparse.ArgumentParser(
+        prog="python3 kit.py build", description="Build the notebooks whose sources changed."
+    )
     parser.add_argument("lesson", nargs="*", help="number, topic or name; all if none is given")
     parser.add_argument("--force", action="store_true", help="build even what is current")
     parser.add_argument("--watch", action="store_true", help="go on building whenever a file changes; Ctrl-C ends it")
+    parser.add_argument(
+        "--format", action="store_true", help="only put the Markdown of all sources one sentence a line"
+    )
     options = parser.parse_args(words)
-    failed = run(select(options.lesson), force=options.force)
-    while options.watch:
-        stamp = _stamp()
+    if options.format:
+        changed = prose.write()
+        print("\n".join(f"formatted {paths.display(file)}" for file in changed) or "All sources are formatted.")
+        return 0
+    force = options.force
+    while True:
+        stamp = _stamp()  # before the run: what is saved while it lasts starts another
+        try:
+            failed = run(select(options.lesson), force=force)
+        except CatalogueError as error:
+            print(error)
+            failed = 1
+        if not options.watch:
+            return 1 if failed else 0
+        force = False
         while _stamp() == stamp:
             time.sleep(0.5)
-        failed = run(select(options.lesson), force=False)
-    return 1 if failed else 0
 
 
-def _stamp() -> float:
-    """Return the newest change among the files that a build reads."""
-    files: list[Path] = [
-        file for folder in ("source", "utils/helix", "data", "results") for file in (paths.root() / folder).rglob("*.*")
-    ]
-    return max((file.stat().st_mtime for file in files if file.is_file()), default=0.0)
+def _stamp() -> set[tuple[str, int]]:
+    """Return the files that a build can read, each with the time of its last change."""
+    root = paths.root()
+    files = [root / "requirements.lock"]
+    for folder in _WATCHED:
+        files += (root / folder).rglob("*")
+    found = set()
+    for file in files:
+        with contextlib.suppress(FileNotFoundError):  # an editor replaces a file by another
+            if file.is_file() and "__pycache__" not in file.parts:
+                found.add((str(file), file.stat().st_mtime_ns))
+    return found

@@ -1,6 +1,17 @@
 """The catalogue of the course, read from ``source/course.toml``.
 
-The README's map, the start page, the command line and the tests all read it here.
+The README's map, the start page, the command line and the tests all read it here. Five words, everywhere the same:
+
+chapter
+    A notebook that is read and run. It states a claim, measures it, and ends in a quiz.
+lab
+    The exercises to a chapter, with blanks. A decision is the last of them.
+lesson
+    A chapter with its lab: one entry of the catalogue.
+topic
+    The word for what a lesson is about, ``pruning``; in the package it names the helper, the checks and the tests.
+name
+    The lesson's number and topic, ``03_pruning``; it names the sources, the notebooks, the experiment and the record.
 """
 
 from __future__ import annotations
@@ -17,6 +28,10 @@ from helix.assets import manifest
 
 class UnknownLesson(ValueError):
     """No lesson has that number, topic or name."""
+
+
+class CatalogueError(ValueError):
+    """``source/course.toml`` does not hold together."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +54,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Chapter:
-    """A chapter and its lab, as the catalogue describes them; `minutes` and `lab_minutes` are reading times."""
+    """A chapter and its lab, as the catalogue describes them.
+
+    `minutes` is for reading and running the chapter, `lab_minutes` for reading the lab and solving its exercises; `package`
+    is the package below ``helix`` that holds the chapter's helper module (none for chapter 00, whose helper is ``helix.start_here``).
+    """
 
     number: int
     topic: str
@@ -51,6 +70,7 @@ class Chapter:
     lab_minutes: int
     prerequisites: tuple[str, ...]
     group: str
+    package: str
     claims: tuple[Claim, ...] = ()
     assets: tuple[str, ...] = ()
 
@@ -105,7 +125,7 @@ class Catalogue:
             last = self.chapters[-1].name
             raise UnknownLesson(
                 f"There is no lesson {str(key)!r}. Lessons are named by number, topic or both, "
-                f"from {self.chapters[0].name} to {last}; `helix map` lists them."
+                f"from {self.chapters[0].name} to {last}; `python3 kit.py map` lists them."
             ) from None
 
     def assets_of(self, lesson: str) -> tuple[str, ...]:
@@ -125,11 +145,11 @@ def _build(kind: type, table: dict[str, Any], where: str) -> Any:
     """Make one dataclass from one TOML table, naming what is missing or unknown."""
     known = {field.name for field in fields(kind)}
     if unknown := set(table) - known:
-        raise ValueError(f"{where}: unknown key {', '.join(sorted(unknown))} in source/course.toml.")
+        raise CatalogueError(f"{where}: unknown key {', '.join(sorted(unknown))} in source/course.toml.")
     try:
         return kind(**table)
     except TypeError as error:
-        raise ValueError(f"{where} in source/course.toml is incomplete: {error}.") from None
+        raise CatalogueError(f"{where} in source/course.toml is incomplete: {error}.") from None
 
 
 def load(path: Path | None = None) -> Catalogue:
@@ -137,38 +157,44 @@ def load(path: Path | None = None) -> Catalogue:
 
     Raises
     ------
-    ValueError
+    CatalogueError
         If a key is missing or unknown, a number or topic stands twice, a prerequisite or part does not exist or does
         not come before, or there is no such asset.
     """
     with open(path or paths.root() / "source" / "course.toml", "rb") as file:
-        data = tomllib.load(file)
+        try:
+            data = tomllib.load(file)
+        except ValueError as error:
+            raise CatalogueError(f"source/course.toml: {error}.") from None
     if odd := {"title", "part", "chapter"} ^ set(data):
-        raise ValueError(f"source/course.toml: {', '.join(sorted(odd))} is missing, or unknown, at its top.")
+        raise CatalogueError(f"source/course.toml: {', '.join(sorted(odd))} is missing, or unknown, at its top.")
     parts = tuple(_build(Part, table, f"Part {table.get('id')}") for table in data["part"])
     chapters = []
     for table in data["chapter"]:
         where = f"Chapter {table.get('number')}"
         if "claims" in table:
-            raise ValueError(f"{where}: unknown key claims in source/course.toml; it is [[chapter.claim]].")
+            raise CatalogueError(f"{where}: unknown key claims in source/course.toml; it is [[chapter.claim]].")
         claims = tuple(_build(Claim, claim, f"{where}, claim {claim.get('id')}") for claim in table.pop("claim", []))
         for key in ("prerequisites", "assets"):
             table[key] = tuple(table.get(key, ()))
         chapters.append(_build(Chapter, table | {"claims": claims}, where))
+    known = set(manifest.load()) if any(chapter.assets for chapter in chapters) else set()
     seen: set[str] = set()
     for expected, chapter in enumerate(chapters):
         if chapter.number != expected:
-            raise ValueError(f"Chapter {chapter.number} stands where {expected} belongs in source/course.toml.")
+            raise CatalogueError(f"Chapter {chapter.number} stands where {expected} belongs in source/course.toml.")
         if missing := set(chapter.prerequisites) - seen:
-            raise ValueError(f"{chapter.name}: the prerequisite {', '.join(sorted(missing))} does not come before it.")
-        if chapter.assets and (unknown := set(chapter.assets) - set(manifest.load())):
-            raise ValueError(f"{chapter.name}: assets.lock has no asset {', '.join(sorted(unknown))}.")
+            raise CatalogueError(
+                f"{chapter.name}: the prerequisite {', '.join(sorted(missing))} does not come before it."
+            )
+        if unknown := set(chapter.assets) - known:
+            raise CatalogueError(f"{chapter.name}: assets.lock has no asset {', '.join(sorted(unknown))}.")
         if chapter.part not in {part.id for part in parts}:
-            raise ValueError(f"{chapter.name}: there is no part {chapter.part!r}.")
+            raise CatalogueError(f"{chapter.name}: there is no part {chapter.part!r}.")
         if chapter.topic in seen:
-            raise ValueError(f"The topic {chapter.topic} stands twice in source/course.toml.")
+            raise CatalogueError(f"The topic {chapter.topic} stands twice in source/course.toml.")
         seen.add(chapter.topic)
     ids = [claim.id for chapter in chapters for claim in chapter.claims]
     if twice := {id for id in ids if ids.count(id) > 1}:
-        raise ValueError(f"A claim id stands twice in source/course.toml: {', '.join(sorted(twice))}.")
+        raise CatalogueError(f"A claim id stands twice in source/course.toml: {', '.join(sorted(twice))}.")
     return Catalogue(data["title"], parts, tuple(chapters))

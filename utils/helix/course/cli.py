@@ -14,14 +14,15 @@ for learners
   progress               what you have solved and decided
   export [FILE]          write your progress and decisions to one file
   import FILE            take such a file in
-  test [--require-all]   run every test and gate
+  test                   run every test and gate; with a path, that part
   assets [NAME …]        fetch the models and data that the chapters use [--list] [--all]; `assets --help` tells more
   doctor [--json]        look at everything the course needs here, and say what to do
   about                  machine, versions and set-up
 
 for authors
-  build [NN …]           build the notebooks whose sources changed [--force] [--watch]
+  build [NN …]           build the notebooks whose sources changed [--force] [--watch] [--format]
   new NN topic           make the files of a planned lesson
+  test --changed         run what your changes can touch [--require-all: a skip fails] [--processor default: chapters on another processor]
   experiment NN          rerun a slice of an experiment [--measure: run it all and write its record]
   readme                 remake the tables and the picture of the README
   lock                   remake requirements.lock and environment.yml [--upgrade]
@@ -76,10 +77,10 @@ def _told() -> tuple[type[Exception], ...]:
 
     So `doctor` speaks even where numpy, which the records need, is broken.
     """
-    from helix.course.catalogue import UnknownLesson
+    from helix.course.catalogue import CatalogueError, UnknownLesson
     from helix.record.results import MissingRecord
 
-    return UnknownLesson, MissingRecord
+    return UnknownLesson, CatalogueError, MissingRecord
 
 
 if __name__ == "__main__":

@@ -22,12 +22,11 @@ from helix.course import assets, catalogue, lock, variables
 # What only JupyterLab, the tests and the authors need. Colab has its own server, which is better not touched.
 TOOLS = {
     "codespell",
+    "hypothesis",
     "jupyterlab",
     "jupytext",
     "mypy",
-    "nbgrader",
     "nbval",
-    "notebook",
     "pytest",
     "pytest-xdist",
     "ruff",

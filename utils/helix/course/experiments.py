@@ -1,4 +1,4 @@
-"""``helix experiment``: run the script of an experiment."""
+"""``python3 kit.py experiment``: run the script of an experiment."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from helix.record import results
 
 
 def main(words: list[str]) -> int:
-    """``helix experiment NN [--measure]``; what follows the number goes to the script."""
+    """``python3 kit.py experiment NN [--measure]``; what follows the number goes to the script."""
     if not words:
-        raise SystemExit("Name the experiment: helix experiment NN [--measure]")
+        raise SystemExit("Name the experiment: python3 kit.py experiment NN [--measure]")
     script = results.script(catalogue.load().chapter(words[0]).name)
     if not script.exists():
         raise SystemExit(f"There is no {paths.display(script)}.")

@@ -1,9 +1,10 @@
 """The lock: each package that the course may install, in one exact version, in ``requirements.lock``.
 
-``helix lock`` makes the file. It has one section a dependency group. A section lists what its group adds to
+``python3 kit.py lock`` makes the file. It has one section a dependency group. A section lists what its group adds to
 the sections above it, and a line ``# also:`` names the packages from those sections that the group needs too,
-so that a group can be installed without the ones before it. ``kit.py`` reads the same file with a reader of
-its own: it runs before this package is installed.
+so that a group can be installed without the ones before it. ``requirements.hashes`` holds, a line a pin, the SHA-256 of
+each file that may be installed for it. ``kit.py`` reads the two files with readers of its own: it runs before this package
+is installed.
 """
 
 from __future__ import annotations
@@ -17,27 +18,35 @@ import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from helix import paths
 
 OLDEST = "3.11"
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 CUDA = re.compile(r"(nvidia|cuda)-|triton$")
+# The systems that PyTorch has wheels for, as far as the course runs there.
+SYSTEM = re.compile(r"any$|(many)?linux.*_(x86_64|aarch64)$|macosx_.*_(arm64|universal2)$")
 
 HEADER = """\
-# Every package the course may install, in one exact version. Made by `helix lock` from pyproject.toml:
+# Every package the course may install, in one exact version. Made by `python3 kit.py lock` from pyproject.toml:
 # all groups are resolved together, so any of them can be installed beside any other.
 # Install with `python3 kit.py setup`, or by hand with `pip install --no-deps`: pyproject.toml leaves out what
-# some packages ask for, and a resolver would bring it back.
+# some packages ask for, and a resolver would bring it back. requirements.hashes holds the hashes of the files.
 # python: {pythons}
 """
 
+HASHES = """\
+# The SHA-256 of each file that set-up may install for a pin of requirements.lock. Made by `python3 kit.py lock`.
+# PyTorch is not among them: its build differs by index. Left out are wheels for systems where the course does not run.
+"""
+
 ENVIRONMENT = """\
-# Made by `helix lock` from requirements.lock. It holds the core group; pip resolves these pins as they stand.
+# Made by `python3 kit.py lock` from requirements.lock. It holds the core group; pip resolves these pins as they stand.
 # The further groups need `--no-deps`, which this format cannot say. In the activated environment,
 # `python kit.py setup` adds the ones that the chapters need, and `python kit.py setup --all-groups` adds all.
 # It has been run neither by conda nor by Binder yet; docs/elsewhere.md tells what was tried.
@@ -183,8 +192,39 @@ def _text(pythons: Iterable[str], lines: list[str], needs: dict[str, set[str]]) 
     return "\n".join(sections)
 
 
+def _fits(wheel: str, pythons: Iterable[str]) -> bool:
+    """Say whether a wheel is for one of these Pythons, and for a system where the course runs."""
+    minors = [int(python.split(".")[1]) for python in pythons]
+    for tag in parse_wheel_filename(wheel)[3]:
+        kind, digits = tag.interpreter[:3], re.sub(r"\D", "", tag.interpreter[3:])
+        minor = int(digits or 0)
+        stable = kind == "py3" or tag.abi == "abi3"
+        python = minor <= max(minors) if stable else kind == "cp3" and minor in minors
+        threads = tag.abi.endswith("t")  # built for a Python without a global lock, which the course is not tested on
+        if python and not threads and SYSTEM.match(tag.platform) and "musl" not in tag.platform:
+            return True
+    return False
+
+
+def _hashes(resolution: str, pythons: Iterable[str]) -> str:
+    """Return the text of ``requirements.hashes`` for a resolution in the format of ``pylock.toml`` (PEP 751)."""
+    rows = {}
+    for package in tomllib.loads(resolution)["packages"]:
+        name = canonicalize_name(package["name"])
+        files = [one for one in package.get("wheels", []) if _fits(_file_name(one), pythons)]
+        files += [] if package.get("wheels") else [package["sdist"]]
+        if name != "torch":
+            rows[f"{name}=={package['version']}"] = sorted(one["hashes"]["sha256"] for one in files)
+    return HASHES + "".join(f"{pin} {' '.join(hashes)}\n" for pin, hashes in sorted(rows.items()) if hashes)
+
+
+def _file_name(file: dict[str, str]) -> str:
+    """Return the name of a wheel, of which a resolution may give only the address."""
+    return file.get("name") or unquote(file["url"].rpartition("/")[2])
+
+
 def remake(root: Path, upgrade: bool = False) -> None:
-    """Write ``requirements.lock`` and ``environment.yml`` under `root`; pins stay unless they must move.
+    """Write the lock, its hashes and ``environment.yml`` under `root`; pins stay unless they must move.
 
     Parameters
     ----------
@@ -216,14 +256,18 @@ def remake(root: Path, upgrade: bool = False) -> None:
         allowed = SpecifierSet(project["requires-python"])
         candidates = [f"3.{minor}" for minor in range(8, 30) if f"3.{minor}" in allowed]
         pythons = [python for python in candidates if _resolves(root, python, everything, scratch)]
+        resolution = scratch / "pylock.toml"
+        _compile(root, resolution, *universal, "--all-extras", "--constraints", str(everything), "--format=pylock.toml")
+        hashes = _hashes(resolution.read_text("utf-8"), pythons)
     text = _text(pythons, lines, needs)
     target.write_text(text, "utf-8")
+    (root / "requirements.hashes").write_text(hashes, "utf-8")
     (root / "environment.yml").write_text(environment_yml(text), "utf-8")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run ``helix lock``; return the exit status."""
-    parser = argparse.ArgumentParser(prog="helix lock", description="Remake the lock and environment.yml.")
+    """Run ``python3 kit.py lock``; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python3 kit.py lock", description="Remake the lock and environment.yml.")
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions; keep no pin")
     options = parser.parse_args(argv)
     try:

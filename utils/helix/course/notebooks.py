@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import copy
 import hashlib
 import io
 import json
 import re
 import runpy
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -84,17 +87,8 @@ def make(target: Target) -> NotebookNode:
     SourceError
         If the solution marks in the source do not pair.
     """
-    from traitlets.config import Config
-
-    notebook = jupytext.read(target.source, fmt="py:percent")
-    _check_marks(target)
-    if target.kind == "lab":
-        from nbgrader.preprocessors import ClearSolutions
-
-        config = Config()
-        config.ClearSolutions.code_stub = {"python": STUB}
-        config.ClearSolutions.enforce_metadata = False
-        notebook, _ = ClearSolutions(config=config).preprocess(notebook, {})
+    _check_marks(target, _text(target.source))
+    notebook = copy.deepcopy(_cells(target.source, target.source.stat().st_mtime_ns))
     note = _NOTES[target.kind].format(
         source=target.source.relative_to(paths.root()).as_posix(), number=target.name[:2], name=target.name
     )
@@ -102,7 +96,7 @@ def make(target: Target) -> NotebookNode:
     seen: dict[str, int] = {}
     for cell in notebook.cells:
         if cell.cell_type == "code":
-            cell.source = _without_marks(cell.source) if target.kind == "solution" else cell.source
+            cell.source = _SOLUTIONS[target.kind](cell.source)
             cell.outputs, cell.execution_count = [], None
         cell.metadata = NotebookNode({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
         key = hashlib.sha256(f"{target.name}\n{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:10]
@@ -121,6 +115,19 @@ def make(target: Target) -> NotebookNode:
     return notebook
 
 
+@lru_cache(maxsize=64)
+def _cells(source: Path, changed: int) -> NotebookNode:
+    """Read a source; lab and solution share one. `changed`, its time stamp, makes an edited file be read again."""
+    return jupytext.reads(_text(source), fmt="py:percent")
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{paths.display(file)} is not UTF-8: {error}.") from None
+
+
 def serialise(notebook: NotebookNode) -> str:
     """Return the text of the file."""
     return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
@@ -128,7 +135,39 @@ def serialise(notebook: NotebookNode) -> str:
 
 def read(path: Path) -> NotebookNode:
     """Read a built notebook as it stands, without upgrading or mending it."""
-    return nbformat.from_dict(json.loads(path.read_text()))
+    return nbformat.from_dict(json.loads(path.read_text("utf-8")))
+
+
+def saved_over(path: Path) -> bool:
+    """Whether JupyterLab or another editor of notebooks has saved a file since it was built.
+
+    They all store a cell's text as a list of lines; a build stores one string.
+    """
+    try:
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        return not cells or any(isinstance(cell["source"], list) for cell in cells)
+    except (ValueError, TypeError, KeyError):  # no notebook at all: nothing of ours
+        return True
+
+
+def built_from(stored: NotebookNode) -> str | None:
+    """Return the `fingerprint` that a stored notebook was built from, if it has one."""
+    inputs: str | None = stored.metadata.get("helix", {}).get("inputs")
+    return inputs
+
+
+def learners(target: Target) -> bool:
+    """Whether what makes a notebook differ from its source is a learner's: it was saved, and its source is as when it was built.
+
+    A lab is stored without a fingerprint of its own; its solution, which has the same source and is built with it, has one.
+    """
+    witness = Target(target.name, "solution") if target.kind == "lab" else target
+    if not (target.path.exists() and witness.path.exists() and saved_over(target.path)):
+        return False
+    try:
+        return built_from(read(witness.path)) == fingerprint(target)
+    except (ValueError, AttributeError):  # no notebook any more
+        return False
 
 
 def identity(cell: NotebookNode) -> tuple[Any, ...]:
@@ -136,11 +175,11 @@ def identity(cell: NotebookNode) -> tuple[Any, ...]:
     return cell.id, cell.cell_type, cell.source, dict(cell.metadata)
 
 
-def fingerprint(target: Target) -> str:
-    """Return a hash of what the outputs depend on: source, imported helix modules, data, weights, assets, record, the lock.
+def inputs(target: Target) -> set[Path]:
+    """Return the files that the outputs depend on: source, imported helix modules, data, weights, record, the lock.
 
     A lesson that reads anything else names it in its header, under ``jupyter: helix: inputs:``, as chapter 00 does; of a
-    folder (with ``/``) only the names of the files count.
+    folder (with ``/``) only the names of the files count, so it stands here as a folder.
     """
     root = paths.root()
     files = {target.source, root / "requirements.lock", root / "results" / f"{target.name}.json"}
@@ -151,15 +190,20 @@ def fingerprint(target: Target) -> str:
             files |= _files_in(root / "data" / module.stem)
         for folder in re.findall(r'"(weights/\w+)"', module.read_text("utf-8")):
             files |= _files_in(root / folder)
+    header = _cells(target.source, target.source.stat().st_mtime_ns).metadata
+    return files | {root / wanted for wanted in header.get("helix", {}).get("inputs", [])}
+
+
+def fingerprint(target: Target) -> str:
+    """Return a hash of the `inputs` of a notebook, and of the assets that the catalogue names for it."""
+    root = paths.root()
     digest = hashlib.sha256()
     for asset in catalogue.load().assets_of(target.name):
         digest.update(manifest.get(asset).digest.encode())
-    for wanted in jupytext.read(target.source, fmt="py:percent").metadata.get("helix", {}).get("inputs", []):
-        if wanted.endswith("/"):
-            digest.update(" ".join(sorted(file.name for file in (root / wanted).glob("*.py"))).encode())
-        else:
-            files.add(root / wanted)
-    for file in sorted(file for file in files if file.exists()):
+    found = inputs(target)
+    for folder in sorted(path for path in found if path.is_dir()):
+        digest.update(" ".join(sorted(file.name for file in folder.glob("*.py"))).encode())
+    for file in sorted(file for file in found if file.is_file()):
         digest.update(f"{file.relative_to(root).as_posix()} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
 
@@ -192,43 +236,72 @@ def modules_of(source: Path) -> set[Path]:
 
 def _imports(file: Path) -> set[Path]:
     package = paths.root() / "utils"
+    found = set()
+    for name in _imported(file, file.stat().st_mtime_ns):
+        stem = package.joinpath(*name.split("."))
+        found |= {path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.exists()}
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _imported(file: Path, changed: int) -> frozenset[str]:
+    """Return the names under helix that a file imports; `changed`, its time stamp, makes an edited file be read again."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(_as_python(file))):
+    for node in ast.walk(_parsed(file)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    found = set()
-    for name in names:
-        parts = name.split(".")
-        if parts[0] == "helix":
-            stem = package.joinpath(*parts)
-            found |= {path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.exists()}
-    return found
+    return frozenset(name for name in names if name.partition(".")[0] == "helix")
 
 
-def _as_python(file: Path) -> str:
-    """Return the text with lines of IPython magic blanked out, so that it parses."""
-    return re.sub(r"(?m)^\s*[%!].*$", "", file.read_text())
+def _parsed(file: Path) -> ast.Module:
+    """Parse a source or a module; lines of IPython magic are blanked out."""
+    try:
+        return ast.parse(re.sub(r"(?m)^[ \t]*[%!].*$", "", _text(file)))
+    except SyntaxError as error:
+        raise SourceError(f"{paths.display(file)}, line {error.lineno}: {error.msg}.") from None
+    except ValueError as error:  # a null byte
+        raise SourceError(f"{paths.display(file)}: {error}.") from None
 
 
-def _check_marks(target: Target) -> None:
+def _check_marks(target: Target, text: str) -> None:
+    def wrong(number: int, what: str) -> SourceError:
+        return SourceError(f"{paths.display(target.source)}, line {number}: {what}")
+
     open_at = 0
-    for number, line in enumerate(target.source.read_text().splitlines(), 1):
-        where = f"{paths.display(target.source)}, line {number}"
+    for number, line in enumerate(text.splitlines(), 1):
         if BEGIN in line:
             if open_at:
-                raise SourceError(f"{where}: a solution begins inside the one that began in line {open_at}.")
+                raise wrong(number, f"a solution begins inside the one that began in line {open_at}.")
             open_at = number
         elif END in line:
             if not open_at:
-                raise SourceError(f"{where}: a solution ends that never began.")
+                raise wrong(number, "a solution ends that never began.")
             open_at = 0
         elif line.startswith("# %%") and open_at:
-            raise SourceError(f"{where}: the solution that began in line {open_at} does not end in its cell.")
+            raise wrong(number, f"the solution that began in line {open_at} does not end in its cell.")
     if open_at:
-        raise SourceError(f"{paths.display(target.source)}, line {open_at}: this solution does not end.")
+        raise wrong(open_at, "this solution does not end.")
 
 
 def _without_marks(source: str) -> str:
     return "\n".join(line for line in source.splitlines() if line.strip() not in (BEGIN, END))
+
+
+def _blank(source: str) -> str:
+    """Return a cell's text with the stub, as far indented, in place of each solution; its marks pair."""
+    lines: list[str] = []
+    inside = False
+    for line in source.split("\n"):
+        if BEGIN in line:
+            indent = line[: len(line) - len(line.lstrip())]
+            lines += [indent + one for one in STUB.split("\n")]
+        if BEGIN in line or END in line:
+            inside = BEGIN in line
+        elif not inside:
+            lines.append(line)
+    return "\n".join(lines)
+
+
+_SOLUTIONS: dict[Kind, Callable[[str], str]] = {"chapter": str, "lab": _blank, "solution": _without_marks}

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from helix import paths, plots
-from helix.course import catalogue, lock, workspace
+from helix.course import catalogue, lock, map_picture, workspace
 from helix.record import claims
 
 PICTURE = "docs/double-helix.svg"
@@ -76,7 +76,9 @@ def rendered(text: str) -> str:
 def picture(target: Path) -> None:
     """Draw the map, as nobody's progress shows it, to an SVG file."""
     target.parent.mkdir(exist_ok=True)
-    plots.save_svg(plots.double_helix(workspace.rungs({})), target, alt="The course as a double helix of chapters.")
+    plots.save_svg(
+        map_picture.double_helix(workspace.rungs({})), target, alt="The course as a double helix of chapters."
+    )
 
 
 def lacks() -> list[str]:
@@ -95,10 +97,10 @@ def lacks() -> list[str]:
 
 
 def main(words: list[str]) -> int:
-    """``helix readme``."""
-    argparse.ArgumentParser(prog="helix readme", description="Remake the README's tables and picture.").parse_args(
-        words
-    )
+    """``python3 kit.py readme``."""
+    argparse.ArgumentParser(
+        prog="python3 kit.py readme", description="Remake the README's tables and picture."
+    ).parse_args(words)
     file = paths.root() / "README.md"
     file.write_text(rendered(file.read_text()))
     picture(paths.root() / PICTURE)

@@ -1,4 +1,4 @@
-"""``helix new``: the five files of a planned lesson, which build at once and say what they still lack."""
+"""``python3 kit.py new``: all files of a planned lesson, which build at once and say what they still lack."""
 
 from __future__ import annotations
 
@@ -6,24 +6,15 @@ import argparse
 from pathlib import Path
 
 from helix import paths
-from helix.course import catalogue
+from helix.course import catalogue, prose
 from helix.course.catalogue import Chapter
 
 _TEMPLATES = Path(__file__).parent / "templates"
-# The folder of a chapter's helper module, by the last chapter that it holds.
+# What the marker of a package says, where the first chapter that needs the package makes it.
 _PACKAGES = {
-    4: ("engineering", "quantization, mixed precision, pruning, compilation"),
-    8: ("datawork", "capturing, choosing, augmenting and versioning data"),
-    11: ("distributed", "training on many processes"),
-    19: ("trust", "fairness, privacy, explanation, model cards"),
-    30: ("generative", "generative models and their ethical problems"),
-    36: ("deployment", "export, serving, monitoring, delivery"),
+    "datawork": "capturing, choosing, augmenting and versioning data",
+    "deployment": "export, serving, monitoring, delivery",
 }
-
-
-def package_of(chapter: Chapter) -> tuple[str, str]:
-    """Return the name and the description of the package that holds the chapter's helper module."""
-    return next(package for last, package in _PACKAGES.items() if chapter.number <= last)
 
 
 def _link(topic: str) -> str:
@@ -33,9 +24,10 @@ def _link(topic: str) -> str:
 
 
 def files(chapter: Chapter) -> dict[Path, str]:
-    """Return the five files of a new lesson and their texts."""
-    package, _ = package_of(chapter)
+    """Return the files of a new lesson and their texts."""
     root, topic = paths.root(), chapter.topic
+    package = root / "utils" / "helix" / chapter.package
+    module = f"helix.{chapter.package}.{topic}"
     values = {
         "number": f"{chapter.number:02d}",
         "name": chapter.name,
@@ -47,21 +39,35 @@ def files(chapter: Chapter) -> dict[Path, str]:
         "strand": chapter.strand,
         "prerequisites": "after " + ", ".join(_link(one) for one in chapter.prerequisites),
         "claims": "".join(f"# > {one.statement}\n" for one in chapter.claims) or "# TODO: the claim.\n",
-        "module": f"helix.{package}.{topic}",
+        "module": module,
+        "experiment_imports": "\n".join(
+            sorted((f"from {module} import first_step", "from helix.record.experiment import Experiment"))
+        ),
+        "experiment_claims": "".join(
+            f'    experiment.claim("{one.id}", measured="TODO", verdict="not tested", conditions="TODO")\n'
+            for one in chapter.claims
+        ),
     }
     places = {
         "chapter": chapter.source,
         "lab": chapter.lab_source,
-        "helper": root / "utils" / "helix" / package / f"{topic}.py",
+        "helper": package / f"{topic}.py",
         "checks": root / "utils" / "helix" / "labs" / f"{topic}.py",
         "wrong_answers": root / "tests" / "wrong_answers" / f"{topic}.py",
+        "unit_test": root / "tests" / "unit" / f"test_{topic}.py",
+        "experiment": root / "experiments" / f"{chapter.name}.py",
     }
-    return {path: (_TEMPLATES / f"{name}.txt").read_text().format(**values) for name, path in places.items()}
+    made = {path: (_TEMPLATES / f"{name}.txt").read_text("utf-8").format(**values) for name, path in places.items()}
+    for source in (chapter.source, chapter.lab_source):  # titles and claims come from the catalogue, of any length
+        made[source] = prose.formatted_source(made[source])
+    if not (package / "__init__.py").exists():
+        made[package / "__init__.py"] = f'"""{_PACKAGES[chapter.package].capitalize()}."""\n'
+    return made
 
 
 def main(words: list[str]) -> int:
-    """``helix new NN topic``."""
-    parser = argparse.ArgumentParser(prog="helix new", description="Make the five files of a planned lesson.")
+    """``python3 kit.py new NN topic``."""
+    parser = argparse.ArgumentParser(prog="python3 kit.py new", description="Make the files of a planned lesson.")
     parser.add_argument("number")
     parser.add_argument("topic")
     options = parser.parse_args(words)
@@ -71,13 +77,9 @@ def main(words: list[str]) -> int:
     made = files(chapter)
     if there := [path for path in made if path.exists()]:
         raise SystemExit(f"{paths.display(there[0])} exists already. Nothing was written.")
-    package, description = package_of(chapter)
-    marker = paths.root() / "utils" / "helix" / package / "__init__.py"
-    if not marker.exists():
-        made[marker] = f'"""{description.capitalize()}."""\n'
     for path, text in made.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_text(text, "utf-8")
         print(f"made {paths.display(path)}")
     print(
         "\nNext: python3 kit.py build (this lesson, and the start page's map), python3 kit.py readme, then write.\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 from helix import measure, paths
 from helix.course import catalogue, variables
 from helix.course.catalogue import Chapter
-from helix.plots import Rung, Status
+from helix.course.map_picture import Rung, Status
 from helix.record import decisions, export, progress
 
 START = "00_start_here"
@@ -38,7 +38,9 @@ def start(key: str, *, fresh: bool = False) -> Path:
     chapter = catalogue.load().chapter(key)
     blank = paths.root() / "labs" / f"{chapter.name}.ipynb"
     if not blank.exists():
-        raise SystemExit(f"The lab {chapter.name} is planned, but not written yet. `helix map` shows which are open.")
+        raise SystemExit(
+            f"The lab {chapter.name} is planned, but not written yet. `python3 kit.py map` shows which are open."
+        )
     copy = paths.work() / blank.name
     if copy.exists() and not fresh:
         return copy
@@ -114,7 +116,7 @@ def rungs(standings: dict[str, progress.Standing] | None = None) -> list[Rung]:
 
 
 def lab(words: list[str]) -> int:
-    """``helix lab``: open JupyterLab on the start page; what follows goes to JupyterLab."""
+    """``python3 kit.py lab``: open JupyterLab on the start page; what follows goes to JupyterLab."""
     start(START)
     os.environ.update(variables.for_learner())
     # JupyterLab's settings for this course: no news, no look for updates, none of the tools for graders.
@@ -147,29 +149,35 @@ def _exercises(chapter: Chapter) -> list:  # type: ignore[type-arg]
 
 
 def map_main(words: list[str]) -> int:
-    """``helix map``."""
-    argparse.ArgumentParser(prog="helix map", description="List the chapters: done, open, planned.").parse_args(words)
+    """``python3 kit.py map``."""
+    argparse.ArgumentParser(
+        prog="python3 kit.py map", description="List the chapters: done, open, planned."
+    ).parse_args(words)
     print(map_table())
     return 0
 
 
 def progress_main(words: list[str]) -> int:
-    """``helix progress``."""
-    argparse.ArgumentParser(prog="helix progress", description="What you have solved and decided.").parse_args(words)
+    """``python3 kit.py progress``."""
+    argparse.ArgumentParser(prog="python3 kit.py progress", description="What you have solved and decided.").parse_args(
+        words
+    )
     print(progress_table())
     return 0
 
 
 def about_main(words: list[str]) -> int:
-    """``helix about``."""
-    argparse.ArgumentParser(prog="helix about", description="Machine, versions and set-up.").parse_args(words)
+    """``python3 kit.py about``."""
+    argparse.ArgumentParser(prog="python3 kit.py about", description="Machine, versions and set-up.").parse_args(words)
     print(about())
     return 0
 
 
 def start_main(words: list[str]) -> int:
-    """``helix start NN [--fresh]``."""
-    parser = argparse.ArgumentParser(prog="helix start", description="Copy a lab to work/, unless it is there.")
+    """``python3 kit.py start NN [--fresh]``."""
+    parser = argparse.ArgumentParser(
+        prog="python3 kit.py start", description="Copy a lab to work/, unless it is there."
+    )
     parser.add_argument("lesson")
     parser.add_argument("--fresh", action="store_true", help="begin anew; the old copy is kept under a new name")
     options = parser.parse_args(words)
@@ -184,16 +192,20 @@ def start_main(words: list[str]) -> int:
 
 
 def export_main(words: list[str]) -> int:
-    """``helix export [FILE]``."""
-    parser = argparse.ArgumentParser(prog="helix export", description="Write progress and decisions to one file.")
+    """``python3 kit.py export [FILE]``."""
+    parser = argparse.ArgumentParser(
+        prog="python3 kit.py export", description="Write progress and decisions to one file."
+    )
     parser.add_argument("file", nargs="?", type=Path)
     print(f"Written: {paths.display(export.export(parser.parse_args(words).file))}")
     return 0
 
 
 def import_main(words: list[str]) -> int:
-    """``helix import FILE``."""
-    parser = argparse.ArgumentParser(prog="helix import", description="Take in a file that `helix export` wrote.")
+    """``python3 kit.py import FILE``."""
+    parser = argparse.ArgumentParser(
+        prog="python3 kit.py import", description="Take in a file that `python3 kit.py export` wrote."
+    )
     parser.add_argument("file", type=Path)
     attempts, made = export.bring_in(parser.parse_args(words).file)
     print(f"Taken in: {attempts} attempts and {made} decisions that were not here yet.")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import resources
 from typing import Any
 
@@ -81,6 +82,32 @@ def token_losses(model: Any, ids: Tensor, window: int = 256) -> NDArray[np.float
                 losses.append(torch.nn.functional.cross_entropy(said, part[1:], reduction="none"))
     found: NDArray[np.float64] = torch.cat(losses).double().numpy()
     return found
+
+
+@contextmanager
+def jitter(model: Any, seed: int, size: float = 1e-6) -> Iterator[None]:
+    """Disturb what the embedding says of each token by a relative error, while the context is open.
+
+    The default is about what another processor's order of adding makes of a float32 number. A measurement that moves with
+    it is one draw, and is told by the median and the range of many.
+
+    Parameters
+    ----------
+    model : module
+        A language model of transformers; it is left as it was.
+    seed : int
+        Of the error.
+    size : float
+        Its standard deviation, as a share of each number.
+    """
+    draw = torch.Generator().manual_seed(seed)
+    hook = model.get_input_embeddings().register_forward_hook(
+        lambda layer, given, made: made * (1 + size * torch.randn(made.shape, generator=draw))
+    )
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def pronoun_gaps(

@@ -73,7 +73,7 @@ def _unknown_as(value: float | None) -> Rates:
 @exercise(
     lab="fairness_audit",
     title="Passed over wrongly",
-    minutes=18,
+    minutes=9,
     difficulty=2,
     hints=(
         "Below the line stand the people whom the model did *not* select: `y_pred == 0`. Above it, those of them whose label is 1.",
@@ -180,7 +180,7 @@ def _ppv(base_rate: float, tpr: float, fpr: float) -> float:
 @exercise(
     lab="fairness_audit",
     title="What follows from the base rate",
-    minutes=12,
+    minutes=8,
     difficulty=2,
     hints=(
         "Think of one person drawn from the group. With which probability has this person the label 1 *and* is selected? And the label 0 and is "
@@ -281,7 +281,7 @@ def _columns(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.Series]:
 @exercise(
     lab="fairness_audit",
     title="Who else knows the attribute?",
-    minutes=20,
+    minutes=11,
     difficulty=3,
     hints=(
         "Without any column the best guess is the largest group, for everybody. With a column, guess the largest group *within each category*, and "
@@ -451,7 +451,7 @@ def _scored(rng: np.random.Generator, names: list[str], levels: Floats, threshol
 @exercise(
     lab="fairness_audit",
     title="Choose here, judge there",
-    minutes=18,
+    minutes=13,
     difficulty=3,
     hints=(
         "Two steps that must not mix. First look only at `validation`: which candidates keep both limits? Take the lowest of them. Then, once, look at "
@@ -589,7 +589,7 @@ def _passed(rng: np.random.Generator) -> Iterator[tuple[Names, Names]]:
 decide = decision(
     lab="fairness_audit",
     title="A decision: who gets the offer?",
-    minutes=22,
+    minutes=19,
     difficulty=3,
     evidence={"dp_gap": lambda: _tenth()[0], "impact_ratio": lambda: _tenth()[1]},
     limits={"dp_gap": GAP, "impact_ratio": RATIO},

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from helix.checking import ReasonedAnswer, Rule, Unmet, any_of, decision, exercise, expect, expect_that
-from helix.distributed import schedules
-from helix.distributed.pipeline_plan import PLAN, Plan
-from helix.distributed.schedules import Event
+from helix.distributed.paper import schedules
+from helix.distributed.paper.pipeline_plan import PLAN, PipelinePlan
+from helix.distributed.paper.schedules import Event
 
 IDLE_AT_MOST, FULL_AT_MOST = 0.2, 0.9
 Order = list[tuple[str, int]]
@@ -546,13 +546,13 @@ def peak_bytes(answer: Callable[..., Any], rng: np.random.Generator) -> None:
 # ------------------------------------------------------------------ the decision
 
 
-def fullest(plan: Plan) -> float:
+def fullest(plan: PipelinePlan) -> float:
     """Return the share of a device that the fullest stage needs."""
     counts = schedules.held(plan.events())
     return max(f + n * a for f, n, a in zip(plan.fixed, counts, plan.activations, strict=True)) / plan.device
 
 
-def _plan(rng: np.random.Generator, schedule: Any = "1f1b", m_per_stage: int = 8, **changed: Any) -> Plan:
+def _plan(rng: np.random.Generator, schedule: Any = "1f1b", m_per_stage: int = 8, **changed: Any) -> PipelinePlan:
     """Return a plan that keeps both limits: equal stages, a bubble of about 0.1, the fullest device at 0.7 to 0.85."""
     p = int(rng.integers(3, 7))
     m = m_per_stage * p if m_per_stage > 0 else 2
@@ -568,7 +568,7 @@ def _plan(rng: np.random.Generator, schedule: Any = "1f1b", m_per_stage: int = 8
     }
     for name, change in changed.items():
         made[name] = change(made[name], p)
-    return Plan(schedule, m, device=device, **made)
+    return PipelinePlan(schedule, m, device=device, **made)
 
 
 def _moved(place: Callable[[int], int], share: float) -> Callable[[list[float], int], list[float]]:
@@ -581,7 +581,7 @@ def _moved(place: Callable[[int], int], share: float) -> Callable[[list[float], 
     return change
 
 
-def _to_stop(rng: np.random.Generator) -> list[tuple[Plan]]:
+def _to_stop(rng: np.random.Generator) -> list[tuple[PipelinePlan]]:
     drawn = int(rng.integers(4))
 
     def middle(p: int) -> int:
@@ -599,13 +599,15 @@ def _to_stop(rng: np.random.Generator) -> list[tuple[Plan]]:
     ]
 
 
-def _gpipe_too_much(rng: np.random.Generator) -> Plan:
+def _gpipe_too_much(rng: np.random.Generator) -> PipelinePlan:
     """Return a plan that 1F1B would keep within the limit and GPipe does not."""
     good = _plan(rng)
-    return Plan("gpipe", good.microbatches, good.forward, good.backward, good.activations, good.fixed, good.device)
+    return PipelinePlan(
+        "gpipe", good.microbatches, good.forward, good.backward, good.activations, good.fixed, good.device
+    )
 
 
-def _to_pass(rng: np.random.Generator) -> list[tuple[Plan]]:
+def _to_pass(rng: np.random.Generator) -> list[tuple[PipelinePlan]]:
     return [
         (_plan(rng),),
         (_plan(rng, "gpipe"),),

@@ -469,10 +469,10 @@ def choose_layout(answer: Callable[..., Any], rng: np.random.Generator) -> None:
 
 @cache
 def _estimates() -> dict[str, float]:
-    from helix.distributed import planner
-    from helix.distributed.clusters import selene
-    from helix.distributed.costs import Model
-    from helix.distributed.footprint import GRIDS, Given, footprint
+    from helix.distributed.paper import planner
+    from helix.distributed.paper.clusters import selene
+    from helix.distributed.paper.costs import Model
+    from helix.distributed.paper.footprint import GRIDS, Given, footprint
 
     gpt = Model(layers=36, hidden=4096, heads=32)
     best = planner.plan(gpt, selene(64), 512, chunks=(1, 2, 3)).fitting[0]
@@ -488,7 +488,7 @@ def _estimates() -> dict[str, float]:
 
 def _job(value: float, high: float, sources: tuple[str, str, str, str]) -> Any:
     """Return a footprint whose electricity is `value` kWh, and `high` at its high end."""
-    from helix.distributed.footprint import Given, footprint
+    from helix.distributed.paper.footprint import Given, footprint
 
     hours, watts, pue, grid = sources
     return footprint(

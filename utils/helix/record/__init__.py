@@ -2,6 +2,6 @@
 
 from helix.record.claims import claim
 from helix.record.decisions import Decision
-from helix.record.evidence import evidence
+from helix.record.evidence_store import evidence
 
 __all__ = ["Decision", "claim", "evidence"]

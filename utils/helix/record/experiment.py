@@ -16,7 +16,7 @@ An experiment is a script ``experiments/NN_topic.py``::
     if __name__ == "__main__":
         experiment.main()
 
-``helix experiment NN`` reruns the first point of every grid (but for those with ``in_slice=False``) and shows it beside the record;
+``python3 kit.py experiment NN`` reruns the first point of every grid (but for those with ``in_slice=False``) and shows it beside the record;
 ``--measure`` runs what is not done yet and writes ``results/NN_topic.json``. A run counts as done as long as its function,
 and what that uses of the script, stay as they were: whoever edits the conclusion, or adds a grid, trains nothing again.
 """
@@ -43,7 +43,7 @@ from tqdm.auto import tqdm
 from helix import measure, paths
 from helix.record import journal, results
 from helix.record.claims import Measured, find
-from helix.record.commit import commit
+from helix.record.code_version import commit
 
 Run = Callable[..., Mapping[str, Any]]
 
@@ -120,10 +120,14 @@ class Experiment:
         return hashlib.sha256(text.encode()).hexdigest()[:20]
 
     def measure(self) -> Path:
-        """Run what has not been run with this version of the script, conclude, and write the record."""
+        """Run what has not been run with this version of the script, conclude, and write the record.
+
+        The record holds the hash of the script and of each module behind it.
+        """
         if self._conclude is None:
             raise ValueError(f"{self.script.name} has no function under @experiment.conclude.")
         partial = self._partial  # a run may set HELIX_WORK for itself
+        modules = results.modules(self.script)  # as they are now, whatever is edited while it runs
         done = {entry["key"]: entry for entry in journal.read(partial) if "key" in entry}
         tables: dict[str, list[dict[str, Any]]] = {}
         seconds = 0.0
@@ -142,6 +146,7 @@ class Experiment:
         record = {
             "experiment": self.name,
             "script_sha256": results.script_hash(self.script),
+            "modules": modules,
             **commit(),
             "date": date.today().isoformat(),
             "seconds": round(seconds, 1),
@@ -181,16 +186,26 @@ class Experiment:
     def main(self, words: list[str] | None = None) -> None:
         """Answer the command line: a slice, or with ``--measure`` the whole experiment and its record."""
         parser = argparse.ArgumentParser(
-            prog=f"helix experiment {self.name[:2]}", description=sys.modules["__main__"].__doc__
+            prog=f"python3 kit.py experiment {self.name[:2]}", description=sys.modules["__main__"].__doc__
         )
         parser.add_argument("--measure", action="store_true", help="run everything and write the record")
         if parser.parse_args(words).measure:
+            if self._partial.parent != paths.root() / "work" / "experiments":
+                print(
+                    f"HELIX_WORK is set, so the runs are kept in {paths.display(self._partial)}. "
+                    "What was measured under another work folder is measured again."
+                )
             print(f"Written: {paths.display(self.measure())}")
             return
         table = self.slice()
-        print(table.to_string(index=False, max_colwidth=40))
+        if not table.empty:
+            print(table.to_string(index=False, max_colwidth=40))
         if left_out := [name for name, grid in self._grids.items() if not grid.in_slice]:
             print(f"Left out, as too long for a slice: {', '.join(left_out)}. All of it: --measure")
+        if said := results.changed_modules(results.load(self.name), self.script):
+            print(said)
+        if table.empty:
+            return
         if (table["same"] == False).any():  # noqa: E712  (the column also holds the word "timing")
             raise SystemExit("A value differs from its record, though the script is seeded.")
 

@@ -48,7 +48,9 @@ def bring_in(source: Path) -> tuple[int, int]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         intact = False
     if not intact:
-        raise SystemExit(f"{source} is no record that `helix export` wrote, or it was changed. Nothing was taken in.")
+        raise SystemExit(
+            f"{source} is no record that `python3 kit.py export` wrote, or it was changed. Nothing was taken in."
+        )
     return (
         journal.merge(progress.path(), content["progress"]),
         journal.merge(decisions.path(), content["decisions"]),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import html
 import re
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Any
 
+from jinja2 import Environment, StrictUndefined
+
+from helix.trust.findings import Findings, Line
 from helix.trust.groups import rate_of
-
-if TYPE_CHECKING:
-    from helix.trust.fairness_audit import Audit, Line
 
 TITLES = {
     "demographic_parity": "Demographic parity",
@@ -49,17 +49,10 @@ LIMITS_OF_IT = (
     "(Chouldechova 2017, doi:10.1089/big.2016.0047). Which of them counts here is a decision of people.",
     "Intervals hold for two groups fixed beforehand. The widest of many gaps is wide partly by chance.",
 )
-_STYLE = """
-:root{color-scheme:light dark;--soft:#6b7280;--line:#d1d5db;--bar:#2f5d8a;--bad:#9b1c1c;--good:#166534;--ground:#f3f4f6}
-@media (prefers-color-scheme:dark){:root{--soft:#9ca3af;--line:#4b5563;--bar:#7fb2e5;--bad:#fca5a5;--good:#86efac;--ground:#1f2937}}
-body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem}
-table{border-collapse:collapse;width:100%;margin:.8rem 0 1.6rem;font-variant-numeric:tabular-nums}
-th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
-.wide{overflow-x:auto}.soft,small{color:var(--soft)}.bad{color:var(--bad);font-weight:600}.good{color:var(--good);font-weight:600}
-.verdict{padding:.8rem 1rem;border-left:5px solid;background:var(--ground)}
-.bar{display:block;height:.5rem;background:var(--bar);border-radius:2px;min-width:1px}td.rate{min-width:6.5rem}td small{white-space:nowrap}td.rate small{display:block}th[scope=row]{min-width:4.5rem}
-@media print{body{margin:0;max-width:none}}
-"""
+
+_TEMPLATE = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
+    (Path(__file__).parent / "audit_report.html").read_text("utf-8")
+)
 
 
 def sentence(line: Line) -> str:
@@ -76,7 +69,7 @@ def sentence(line: Line) -> str:
     return text + (f"; the limit is {100 * line.limit:.1f}." if line.limit is not None else ".")
 
 
-def verdict(audit: Audit) -> str:
+def verdict(audit: Findings) -> str:
     """Say the outcome in one sentence."""
     limited = [line for line in audit.lines if line.limit is not None]
     refused = [TITLES[line.name] for line in limited if line.refused]
@@ -87,7 +80,7 @@ def verdict(audit: Audit) -> str:
     return "Shown, not judged: no limit was set."
 
 
-def notes(audit: Audit) -> list[str]:
+def notes(audit: Findings) -> list[str]:
     """Return what a reader has to know about who was compared."""
     n, said = int(audit.cells.to_numpy().sum()), []
     said.append(
@@ -103,7 +96,7 @@ def notes(audit: Audit) -> list[str]:
     return said
 
 
-def markdown(audit: Audit) -> str:
+def markdown(audit: Findings) -> str:
     """Return the report as Markdown."""
     about = [_plain(audit.about), ""] if audit.about else []
     lines = [f"# {_plain(audit.title)}", "", *about, f"**{verdict(audit)}**", ""]
@@ -132,62 +125,34 @@ def markdown(audit: Audit) -> str:
     return "\n".join(lines)
 
 
-def html_page(audit: Audit) -> str:
+def html_page(audit: Findings) -> str:
     """Return the report as one HTML page: no script, nothing from elsewhere, every text of the data escaped."""
-    e = html.escape
-    tone = "good" if audit.passed else "bad"
-    parts = [
-        f"<!doctype html><html lang='en'><head><meta charset='utf-8'><title>{e(audit.title)}</title>",
-        "<meta name='viewport' content='width=device-width,initial-scale=1'>",
-        f"<style>{_STYLE}</style></head><body><h1>{e(audit.title)}</h1>",
-        f"<p>{e(audit.about)}</p>" if audit.about else "",
-        f"<p class='verdict {tone}'>{e(verdict(audit))}</p><ul>",
+    groups = [
+        (str(group), int(cell.sum()), [rate_of(cell, rate) for rate in COLUMNS])
+        for group, cell in audit.cells.iterrows()
     ]
-    for line in audit.lines:
-        mark = "bad" if line.refused else "good" if line.verdict == "within" else "soft"
-        parts.append(f"<li>{e(sentence(line))} <span class='{mark}'>{SIGNS[line.verdict]}</span></li>")
-    heads = "".join(f"<th scope='col'>{title}</th>" for title in COLUMNS.values())
-    parts.append(
-        "</ul><h2>Every group</h2><p class='soft'>In percent, with 95&nbsp;% intervals (Wilson). The bars run from 0 to 100.</p>"
-        f"<div class='wide'><table><thead><tr><th scope='col'>group</th><th scope='col'>people</th>{heads}</tr></thead><tbody>"
+    return _TEMPLATE.render(
+        audit=audit,
+        verdict=verdict(audit),
+        sentence=sentence,
+        signs=SIGNS,
+        columns=COLUMNS.values(),
+        groups=groups,
+        scores=_scores(audit),
+        notes=(("Who was compared", notes(audit)), ("What this report does not say", LIMITS_OF_IT)),
     )
-    for group, cell in audit.cells.iterrows():
-        row = f"<tr><th scope='row'>{e(str(group))}</th><td>{int(cell.sum()):,}</td>"
-        for rate in COLUMNS:
-            found = rate_of(cell, rate)
-            row += (
-                f"<td class='rate'><span class='bar' style='width:{100 * found.value:.1f}%'></span>{100 * found.value:.1f} "
-                f"<small>[{100 * found.low:.1f}, {100 * found.high:.1f}]</small></td>"
-                if found
-                else "<td class='soft'>nobody to count</td>"
-            )
-        parts.append(row + "</tr>")
-    parts.append("</tbody></table></div>")
-    if audit.ranges is not None:
-        table = audit.ranges.reset_index()
-        groups, scores = list(audit.cells.index), sorted(table["range"].unique())
-        parts.append(
-            "<h2>What a score means</h2><p class='soft'>Share with label 1 among those with a score in the range, and how many "
-            "people that are. Equal numbers in a row mean that the score means the same for everybody.</p><div class='wide'><table><thead>"
-            "<tr><th scope='col'>score</th>"
-            + "".join(f"<th scope='col'>{e(str(one))}</th>" for one in groups)
-            + "</tr></thead><tbody>"
-        )
-        found_in = {(row.group, row.range): row for row in table.itertuples()}
-        for one in scores:
-            row = f"<tr><th scope='row'>{_range(one)}</th>"
-            for group in groups:
-                here = found_in.get((group, one))
-                row += (
-                    f"<td>{100 * here.positive:.1f}&nbsp;% <small>of {here.n:,}</small></td>"
-                    if here
-                    else "<td class='soft'>nobody</td>"
-                )
-            parts.append(row + "</tr>")
-        parts.append("</tbody></table></div>")
-    for title, texts in (("Who was compared", notes(audit)), ("What this report does not say", LIMITS_OF_IT)):
-        parts.append(f"<h2>{title}</h2><ul>" + "".join(f"<li>{e(text)}</li>" for text in texts) + "</ul>")
-    return "\n".join([*parts, "</body></html>", ""])
+
+
+def _scores(audit: Findings) -> list[tuple[str, list[Any]]]:
+    """Return, for each range of the score, what is known of each group: the rows of the page's second table."""
+    if audit.ranges is None:
+        return []
+    table = audit.ranges.reset_index()
+    found = {(row.group, row.range): row for row in table.itertuples()}
+    return [
+        (_range(scores), [found.get((group, scores)) for group in audit.cells.index])
+        for scores in sorted(table["range"].unique())
+    ]
 
 
 def _signed(share: float) -> str:

@@ -16,7 +16,6 @@ import importlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +23,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from helix.trust import audit_report
+from helix.trust.findings import Findings, Line
 from helix.trust.groups import (
     COMPARED,
-    RATES,
     SMALL,
     Gap,
     binary,
@@ -39,7 +38,7 @@ from helix.trust.groups import (
 )
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 __all__ = ["Audit", "Line", "audit", "calibration", "counts", "gaps", "gate", "group_metrics", "main", "scores_of"]
 
@@ -47,73 +46,8 @@ __all__ = ["Audit", "Line", "audit", "calibration", "counts", "gaps", "gate", "g
 ROUNDING = 1e-6  # a mean of float32 scores may end a little above 1
 
 
-@dataclass(frozen=True)
-class Line:
-    """A gap and what the audit says of it.
-
-    Attributes
-    ----------
-    name : str
-        A key of `helix.trust.groups.COMPARED`.
-    gap : Gap or None
-        None if too few people stand behind its rates: then the gap is not known.
-    limit : float or None
-        None if nobody set one.
-    verdict : str
-        ``within``, ``too wide``, ``not certain`` (only if certainty was asked for), ``not known`` or ``no limit``.
-    """
-
-    name: str
-    gap: Gap | None
-    limit: float | None
-    verdict: str
-
-    @property
-    def refused(self) -> bool:
-        """Whether this line alone is a reason to refuse. What has a limit and is not known is refused too."""
-        return self.verdict in ("too wide", "not certain") or (self.verdict == "not known" and self.limit is not None)
-
-
-@dataclass(frozen=True)
-class Audit:
-    """What an audit found.
-
-    Attributes
-    ----------
-    title, about, threshold
-        As given to `audit`.
-    cells : DataFrame
-        The confusion matrix of every group, as `counts` gives it.
-    lines : tuple of Line
-        One for each gap.
-    ranges : DataFrame or None
-        From `calibration`, in fifths of the score; None if the model gives labels only.
-    at_least : int
-        Rates of fewer people were shown and not compared.
-    """
-
-    title: str
-    about: str
-    threshold: float
-    cells: pd.DataFrame
-    lines: tuple[Line, ...]
-    ranges: pd.DataFrame | None
-    at_least: int
-
-    @property
-    def passed(self) -> bool:
-        """Whether no line refuses. An audit without limits refuses nothing, and shows."""
-        return not any(line.refused for line in self.lines)
-
-    @property
-    def left_out(self) -> dict[str, tuple[str, ...]]:
-        """For each group that some rate of too few people kept out of a comparison, these rates."""
-        thin, compared = {}, {rate for rates in COMPARED.values() for rate in rates}
-        for group, cell in self.cells.iterrows():
-            under = {rate: sum(cell[part] for part in below) for rate, (_, below) in RATES.items() if rate in compared}
-            if rates := tuple(rate for rate, n in under.items() if n < self.at_least):
-                thin[str(group)] = rates
-        return thin
+class Audit(Findings):
+    """What an audit found, and how it is told; the fields are those of `Findings`."""
 
     def to_markdown(self) -> str:
         """Return the report as Markdown (CommonMark with tables)."""

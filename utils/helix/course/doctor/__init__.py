@@ -1,4 +1,4 @@
-"""``helix doctor``: what is in order on this machine, what is not, and the command that mends it.
+"""``python3 kit.py doctor``: what is in order on this machine, what is not, and the command that mends it.
 
 Whatever is broken, the doctor speaks: it imports nothing but the standard library and modules of helix that need no more.
 What may fail in a way that no ``except`` catches (compiled libraries, a kernel) is tried in a child process. Its words are
@@ -101,9 +101,10 @@ def summary(items: Sequence[Item]) -> str:
 
 
 def main(words: list[str]) -> int:
-    """``helix doctor [--json]``: return 1 if an item has to be mended."""
+    """``python3 kit.py doctor [--json]``: return 1 if an item has to be mended."""
     parser = argparse.ArgumentParser(
-        prog="helix doctor", description="Examine this machine and the set-up, and say what mends what is broken."
+        prog="python3 kit.py doctor",
+        description="Examine this machine and the set-up, and say what mends what is broken.",
     )
     parser.add_argument("--json", action="store_true", help="for programs: items, versions and hardware as JSON")
     options = parser.parse_args(words)

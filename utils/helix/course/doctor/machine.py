@@ -54,8 +54,8 @@ def _number(file: Path, key: str = "") -> int | None:
     return int(match[1]) if match else None
 
 
-def memory(proc: Path = Path("/proc"), tree: Path = Path("/sys/fs/cgroup")) -> Iterator[Item]:
-    """Say how much memory there is and how much of it is free, within the limits of the control groups."""
+def bytes_here(proc: Path = Path("/proc"), tree: Path = Path("/sys/fs/cgroup")) -> tuple[int, int, int]:
+    """Return the machine's memory in bytes; what of it, within the limits of the control groups, is ours; and is free."""
     total = (_number(proc / "meminfo", "MemTotal:") or 0) * 1024
     free = (_number(proc / "meminfo", "MemAvailable:") or 0) * 1024
     if not total:
@@ -70,6 +70,12 @@ def memory(proc: Path = Path("/proc"), tree: Path = Path("/sys/fs/cgroup")) -> I
             if (most := _number(folder / limit)) is not None:
                 spare = most - (_number(folder / used) or 0) + (_number(folder / "memory.stat", cache) or 0)
                 total, free = min(total, most), min(free, spare)
+    return whole, total, free
+
+
+def memory(proc: Path = Path("/proc"), tree: Path = Path("/sys/fs/cgroup")) -> Iterator[Item]:
+    """Say how much memory there is and how much of it is free, within the limits of the control groups."""
+    whole, total, free = bytes_here(proc, tree)
     limited = f" (of the machine's {whole / GB:.1f} GB, by a limit on this session)" if total < whole else ""
     text = f"{total / GB:.1f} GB of memory{limited}"
     needs = f"a chapter needs {CHAPTER_NEEDS / GB:.0f}"
@@ -110,10 +116,8 @@ def disk(folders: Sequence[Path] | None = None) -> Iterator[Item]:
             yield Item("disk", "OK", f"{free / GB:.1f} GB are free where {name} lies, which can be written to.")
 
 
-def cores(
-    affinity: int | None = None, proc: Path = Path("/proc"), tree: Path = Path("/sys/fs/cgroup")
-) -> Iterator[Item]:
-    """Say how many cores this process may use: by affinity, and by the quotas of the control groups."""
+def cores_here(affinity: int | None = None, proc: Path = Path("/proc"), tree: Path = Path("/sys/fs/cgroup")) -> float:
+    """Return how many cores this process may use: by affinity, and by the quotas of the control groups."""
     if affinity is None:
         affinity = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     share = float(affinity)
@@ -124,6 +128,14 @@ def cores(
             quota, period = _number(folder / "cpu.max"), _number(folder / "cpu.max", r"\d+")
         if quota and period:
             share = min(share, quota / period)
+    return share
+
+
+def cores(
+    affinity: int | None = None, proc: Path = Path("/proc"), tree: Path = Path("/sys/fs/cgroup")
+) -> Iterator[Item]:
+    """Say how many cores this process may use."""
+    share = cores_here(affinity, proc, tree)
     if share >= 2:
         yield Item("cores", "OK", f"{share:g} cores may be used.")
     else:

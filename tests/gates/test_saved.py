@@ -1,0 +1,141 @@
+"""What a learner saved over a built notebook is told apart from what an author forgot to build."""
+
+import os
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from helix import paths
+from helix.course import build, gates, notebooks
+from helix.course.notebooks import Target
+
+NAME = "00_start_here"
+KINDS = ("chapter", "lab", "solution")
+LANGUAGE = {
+    "codemirror_mode": {"name": "ipython", "version": 3}, "file_extension": ".py", "mimetype": "text/x-python",
+    "name": "python", "nbconvert_exporter": "python", "pygments_lexer": "ipython3", "version": "3.12.4",
+}  # fmt: skip
+
+
+@pytest.fixture
+def built(copied):
+    """Store the notebooks of a lesson as a build does, but for their outputs."""
+    for kind in KINDS:
+        target = Target(NAME, kind)
+        made = notebooks.make(target)
+        if target.executed:
+            made.metadata["helix"]["inputs"] = notebooks.fingerprint(target)
+        target.path.write_text(notebooks.serialise(made))
+    return copied
+
+
+def save(kind, change=lambda notebook: None):
+    """Save a notebook as JupyterLab does: through nbformat, with what a kernel says of itself and what cells remember."""
+    target = Target(NAME, kind)
+    notebook = nbformat.read(target.path, as_version=4)
+    notebook.metadata["language_info"] = LANGUAGE
+    notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}, "version_major": 2}}
+    for number, cell in enumerate(cell for cell in notebook.cells if cell.cell_type == "code"):
+        cell.execution_count = 2 * number + 5
+        cell.metadata.update(trusted=True, execution={"iopub.status.busy": "2026-01-01T00:00:00Z"})
+        cell.outputs = [nbformat.v4.new_output("stream", name="stderr", text="a warning from " + "/home" + "/me\n")]
+    change(notebook)
+    nbformat.write(notebook, target.path)
+
+
+def add_note(notebook):
+    notebook.cells.insert(2, nbformat.v4.new_markdown_cell("My [note](nowhere.md): why 0.8?"))
+    notebook.cells.insert(4, nbformat.v4.new_code_cell("1 / 0"))
+
+
+def type_over(notebook):
+    cell = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    cell.source = "raise NotImplementedError\n" + cell.source
+
+
+def delete_half(notebook):
+    del notebook.cells[5:]
+
+
+def solve(notebook):
+    for cell in notebook.cells:
+        cell.source = cell.source.replace(
+            "raise NotImplementedError", "return max(rates.values()) - min(rates.values())"
+        )
+
+
+def complaints():
+    targets = [Target(NAME, kind) for kind in KINDS]
+    links = [sentence for sentence in gates.links() if "nowhere" in sentence]
+    return gates.drift(targets) + gates.outputs(targets) + gates.leaks(targets) + links
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("change", [lambda notebook: None, add_note, type_over, delete_half, solve])
+def test_what_a_learner_saved_is_told_and_is_no_fault(built, kind, change):
+    before = gates.saved()
+    save(kind, change)
+    path = paths.display(Target(NAME, kind).path)
+    told = [sentence for sentence in gates.saved() if sentence not in before]
+    assert [sentence.startswith(f"{path} was saved since it was built") for sentence in told] == [True]
+    assert [sentence for sentence in complaints() if sentence.startswith(path)] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_saved_notebook_excuses_no_forgotten_build(built, kind):
+    save(kind, add_note)
+    folder = "notebooks" if kind == "chapter" else "labs"
+    source = built / "source" / folder / f"{NAME}.py"
+    source.write_text(source.read_text() + "\n# %% [markdown]\n# Another thought.\n")
+    path = paths.display(Target(NAME, kind).path)
+    assert any(sentence.startswith(f"{path} was saved") and "kit.py build 00" in sentence for sentence in complaints())
+
+
+def test_an_edit_in_a_text_editor_is_an_authors(built):
+    path = Target(NAME, "chapter").path
+    path.write_text(path.read_text().replace("Adult", "Adults"))
+    assert any("is not what source/notebooks/00_start_here.py gives" in sentence for sentence in complaints())
+    assert not any("notebooks/00" in sentence for sentence in gates.saved())
+
+
+def test_a_build_brings_the_built_one_back(built):
+    target = Target(NAME, "lab")
+    before = target.path.read_bytes()
+    save("lab", solve)
+    assert build.run([target], force=False, say=lambda line: None) == 0
+    assert target.path.read_bytes() == before
+
+
+def test_a_learners_own_notebook_beside_the_built_ones_is_told(built):
+    own = built / "notebooks" / "Untitled.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")]), own)
+    assert not any("Untitled" in sentence for sentence in gates.drift())
+    assert any("notebooks/Untitled.ipynb is no notebook of the course" in sentence for sentence in gates.saved())
+
+
+def test_pytest_runs_a_saved_notebook_as_its_source_has_it(built):
+    """The learner's own cell divides by zero; where everything is required, it counts."""
+    small = '# %% [markdown]\n# # Small\n\n# %% tags=["nbval-check-output"]\nprint(6 * 7)\n'
+    (built / "source" / "notebooks" / "77_small.py").write_text(small)
+    target = Target("77_small", "chapter")
+    made = notebooks.make(target)
+    made.metadata["helix"]["inputs"] = notebooks.fingerprint(target)
+    made.cells.append(nbformat.v4.new_code_cell("1 / 0"))
+    nbformat.write(made, target.path)
+    own = built / "notebooks" / "Untitled.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")]), own)
+
+    command = [
+        sys.executable, "-P", "-m", "pytest", "-q", "--nbval-lax", "-p", "no:cacheprovider", str(target.path), str(own),
+    ]  # fmt: skip
+    environment = {**os.environ, "HELIX_ROOT": str(built)}
+
+    def run(*words):
+        return subprocess.run([*command, *words], cwd=built, env=environment, capture_output=True, text=True)
+
+    assert "1 passed" in run().stdout
+    strict = run("--require-all")
+    assert strict.returncode == 1
+    assert "ZeroDivisionError" in strict.stdout

@@ -1,0 +1,90 @@
+"""What must be true of the repository as a whole."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pathspec
+
+from helix import paths
+from helix.course import notebooks
+
+MEGABYTE = 10**6
+FILE_AT_MOST = 25 * MEGABYTE
+DATA_AT_MOST = 90 * MEGABYTE
+
+
+def links() -> list[str]:
+    """Every relative link in a page or notebook leads to a file; links into ``work/`` are made when labs start."""
+    found = []
+    for path, text in _pages():
+        plain = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+        for link in re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=[\"']([^\"']+)[\"']", plain):
+            goal = (link[0] or link[1]).partition("#")[0]
+            if not goal or re.match(r"[a-z]+:", goal):
+                continue
+            if goal.removeprefix("../").startswith("work/") and goal.endswith(".ipynb"):
+                goal = goal.replace("work/", "labs/", 1)
+            if not (path.parent / goal).exists():
+                found.append(f"{paths.display(path)} links to {goal}, which does not exist.")
+    return found
+
+
+def _pages() -> Iterable[tuple[Path, str]]:
+    for path in tracked():
+        if path.suffix == ".md":
+            yield path, path.read_text("utf-8")
+        elif path.suffix == ".ipynb" and not notebooks.saved_over(path):
+            cells = notebooks.read(path).cells
+            yield path, "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+def sizes() -> list[str]:
+    """No file is too large, nor are data and weights together."""
+    files = [path for path in tracked() if path.is_file()]
+    found = [
+        f"{paths.display(path)} has {path.stat().st_size / MEGABYTE:.0f} MB; {FILE_AT_MOST // MEGABYTE} are the most."
+        for path in files
+        if path.stat().st_size > FILE_AT_MOST
+    ]
+    heavy = sum(path.stat().st_size for path in files if path.relative_to(paths.root()).parts[0] in ("data", "weights"))
+    if heavy > DATA_AT_MOST:
+        found.append(f"data/ and weights/ have {heavy / MEGABYTE:.0f} MB; {DATA_AT_MOST // MEGABYTE} are the most.")
+    return found
+
+
+def tracked() -> list[Path]:
+    """Return the files that git tracks or would track; outside a checkout, all that ``.gitignore`` does not name."""
+    root = paths.root()
+    if (root / ".git").exists():
+        command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        listed = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout
+        found = [root / name for name in listed.split("\0") if name]
+    else:
+        ignored = pathspec.GitIgnoreSpec.from_lines((root / ".gitignore").read_text("utf-8").splitlines())
+        found = list(_not_ignored(root, root, ignored))
+    return sorted(path for path in set(found) if path.is_file())
+
+
+def _not_ignored(folder: Path, root: Path, ignored: pathspec.GitIgnoreSpec) -> Iterator[Path]:
+    """Yield the files of a folder and, without looking into a folder that is ignored, those below it."""
+    for path in folder.iterdir():
+        name = path.relative_to(root).as_posix()
+        if path.is_dir() and not path.is_symlink():
+            if not ignored.match_file(f"{name}/"):
+                yield from _not_ignored(path, root, ignored)
+        elif not ignored.match_file(name):
+            yield path
+
+
+def cards() -> list[str]:
+    """Every data set and every set of weights has its card."""
+    return [
+        f"{paths.display(folder)} has no CARD.md (origin, licence, consent, hash, size, known problems)."
+        for kind in ("data", "weights")
+        for folder in sorted((paths.root() / kind).glob("*/"))
+        if folder.is_dir() and not (folder / "CARD.md").exists()
+    ]

@@ -1,0 +1,16 @@
+"""The one check of sizes that all of `helix.distributed` shares."""
+
+from __future__ import annotations
+
+
+def whole(**numbers: int) -> None:
+    """Refuse what is not a whole number of at least 1; the message names it.
+
+    Raises
+    ------
+    ValueError
+        If one is not.
+    """
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} must be a whole number, 1 or more; got {value!r}.")
