@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -104,14 +104,16 @@ def _cpu_seconds() -> float:
 def mutants_are_refused(exercise: Exercise, solution: Callable[..., Any], equivalent: Mapping[str, str]) -> int:
     """Assert that no mutant of the solution is correct, but for those listed as equivalent; return how many were tried."""
     changed = _decision_mutants(solution) if exercise.is_decision else mutants(solution)
-    tried = {what: mutant for what, mutant in changed if what not in equivalent}
+    tried = [(what, mutant) for what, mutant in changed if what not in equivalent]
     assert tried, "the solution has no mutants: nothing was tested"
     passed = _passing(exercise, solution, tried)
     assert not passed, f"a mutant passes: {passed[0]}"
     return len(tried)
 
 
-def _passing(exercise: Exercise, solution: Callable[..., Any], tried: Mapping[str, Callable[..., Any]]) -> list[str]:
+def _passing(
+    exercise: Exercise, solution: Callable[..., Any], tried: Sequence[tuple[str, Callable[..., Any]]]
+) -> list[str]:
     """Return which are correct. All are judged in one process of their own; if that has to be stopped, each in its own."""
 
     def correct(answer: Callable[..., Any]) -> bool:
@@ -121,7 +123,7 @@ def _passing(exercise: Exercise, solution: Callable[..., Any], tried: Mapping[st
         return ran.value is not None and ran.value["outcome"] == Outcome.CORRECT
 
     def judge() -> dict[str, Any]:
-        passing = [what for what, mutant in tried.items() if correct(mutant)]
+        passing = [what for what, mutant in tried if correct(mutant)]
         # Had a mutant changed what the next ones are judged by, they would be refused for that.
         return {"passing": passing, "unharmed": correct(solution)}
 
@@ -129,9 +131,7 @@ def _passing(exercise: Exercise, solution: Callable[..., Any], tried: Mapping[st
     if ran and ran.value and ran.value["unharmed"]:
         return list(ran.value["passing"])
     return [
-        what
-        for what, mutant in tried.items()
-        if exercise.verdict(mutant, SEEDS[0], whole=False).outcome is Outcome.CORRECT
+        what for what, mutant in tried if exercise.verdict(mutant, SEEDS[0], whole=False).outcome is Outcome.CORRECT
     ]
 
 

@@ -351,10 +351,10 @@ def own(mine, factor):
 @pytest.fixture
 def _ranks():
     pytest.importorskip("torch")
-    from helix.distributed import close
+    from warmed import warmed
 
-    yield
-    close()
+    with warmed(__name__):
+        yield
 
 
 @pytest.mark.usefixtures("_ranks")

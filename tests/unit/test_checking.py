@@ -36,6 +36,7 @@ from helix.checking import exercises as engine
 from helix.checking.card import Card
 from helix.checking.expectations import Unmet, matches, shorten
 from helix.checking.verdict import Verdict
+from helix.checking.wrong_decisions import wrong_decisions
 from helix.record import Decision, decisions, evidence, journal, progress
 from helix.record.evidence_store import forget
 
@@ -528,7 +529,8 @@ def test_a_blank_is_no_refusal(error):
 # ------------------------------------------------------------------ the card
 
 
-def test_the_card_is_text_outside_a_notebook(capsys):
+def test_the_card_is_text_outside_a_notebook(monkeypatch, capsys):
+    monkeypatch.setenv("HELIX_SEED", "1")  # on some seeds a − b is never negative
     toy()(lambda a, b: a - b)
     shown = capsys.readouterr().out
     assert "✗ Incorrect: Difference\nThis is signed.\nCase: a = " in shown
@@ -851,6 +853,60 @@ def test_evidence_must_be_recorded_and_be_fresh(decide):
     assert "is not the one that the check computes" in stale.message
     forget()
     assert "has not recorded `gap` yet" in decide.verdict(good).message
+
+
+def test_a_decision_brings_its_wrong_answers(decide):
+    brought = decide.wrong_answers(good)
+    assert len(brought) > 20
+    for what, answer, says in brought:
+        for isolated in (True, False):
+            verdict = decide.verdict(answer, isolated=isolated)
+            assert verdict.outcome is Outcome.INCORRECT, what
+            assert says in verdict.message, what
+
+
+def test_of_two_pieces_of_evidence_each_can_be_missing():
+    both = replace(good(), evidence={"gap": "> 0.1", "ratio": "< 0.8"})
+    brought = wrong_decisions(lambda: both, {"gap": 0.18, "ratio": 0.7}, {"ratio": 0.8}, "stops", "passes")
+    told = {what: (answer(), says) for what, answer, says in brought}
+    assert told["ratio missing"][1] == "does not say what it makes of `ratio`"
+    assert told["ratio missing"][0].evidence == {"gap": "> 0.1"}
+    assert told["ratio denied"][0].evidence["ratio"] == ">= 0.8"
+    settled = told["ratio settles nothing"][0]
+    assert not settled.contradictions({"gap": 0.18, "ratio": 0.7})
+    assert not settled.settles("ratio", 0.8, 0.7)
+
+
+def test_evidence_is_computed_once_and_before_the_fork():
+    calls = []
+    evidence("gap", 0.18)
+    one = decision(
+        lab=LAB,
+        title="Decide",
+        minutes=5,
+        evidence={"gap": lambda: calls.append(os.getpid()) or 0.18},
+        stop=lambda rng: [(7,)],
+        stop_because="It lets a bad case pass.",
+        let_pass=lambda rng: [(2,)],
+        pass_because="It stops a good case.",
+        rubric=(),
+        examples=(),
+    )
+    for _ in range(3):
+        assert one.verdict(good).outcome is Outcome.CORRECT
+    assert calls == [os.getpid()]
+
+
+def test_evidence_that_cannot_be_computed_is_told_by_the_check():
+    def fails():
+        raise OSError("no data")
+
+    evidence("gap", 0.18)
+    one = decision(
+        lab=LAB, title="Decide", minutes=5, evidence={"gap": fails}, rubric=(), examples=(),
+        stop=lambda rng: [], stop_because="", let_pass=lambda rng: [], pass_because="",
+    )  # fmt: skip
+    assert "no data" in one.verdict(good).message
 
 
 def test_the_latest_decision_of_a_lab_counts(decide, capsys):

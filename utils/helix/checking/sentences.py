@@ -12,6 +12,7 @@ from helix.checking.exercises import Exercise
 
 LEAST = 3  # wrong answers to an exercise, those included that it brings itself
 _TOLD = {"because", "bytes_because", "mistakes", "if_equals"}  # of a dictionary its keys
+_ASKED = {"ask", "answer"}  # what stands between their brackets is the case
 _NEVER_TOLD = {"title", "hints", "errors", "rubric", "examples", "given", "got"}
 
 Rows = Mapping[str, Sequence[tuple[Any, str]]]
@@ -53,22 +54,31 @@ def unreached(checks: Path, exercises: Mapping[str, Exercise], wrong: Rows) -> l
     belong to all exercises of the module.
     """
     found = []
-    for function in ast.parse(checks.read_text()).body:
-        if not isinstance(function, ast.FunctionDef):
-            continue
-        mine = [function.name] if function.name in exercises else list(exercises)
-        told = [says for name in mine for _, says in wrong.get(name, ())]
-        brought = {message for name in mine for message in exercises[name].mistakes}
+    for name, nodes in _definitions(ast.parse(checks.read_text())):
+        mine = [name] if name in exercises else list(exercises)
+        told = [says for one in mine for _, says in wrong.get(one, ())]
+        brought = {message for one in mine for message in exercises[one].mistakes}
         found += [
-            f"{paths.display(checks)}, line {line}: no wrong answer to {function.name} is told “{' … '.join(parts)[:60]}…”."
-            for line, parts in sentences(function)
+            f"{paths.display(checks)}, line {line}: no wrong answer to {name} is told “{' … '.join(parts)[:60]}…”."
+            for line, parts in sentences(nodes)
             if "".join(parts) not in brought and not any(says in part for says in told for part in parts)
         ]
     return found
 
 
-def sentences(function: ast.FunctionDef) -> Iterator[tuple[int, tuple[str, ...]]]:
-    """Yield line and literal parts of each sentence that a function can tell a learner.
+def _definitions(module: ast.Module) -> Iterator[tuple[str, list[ast.stmt] | list[ast.keyword]]]:
+    """Yield what can tell sentences: the bodies of functions, and the rules of a decision."""
+    for node in module.body:
+        if isinstance(node, ast.FunctionDef):
+            yield node.name, node.body
+        elif (
+            isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and isinstance(node.targets[0], ast.Name)
+        ):
+            yield node.targets[0].id, [word for word in node.value.keywords if word.arg == "rules"]
+
+
+def sentences(nodes: Sequence[ast.AST]) -> Iterator[tuple[int, tuple[str, ...]]]:
+    """Yield line and literal parts of each sentence that this code can tell a learner.
 
     A sentence is whatever text ends in a full stop, wherever it stands, and whatever is told as `because`; not a docstring, and
     not what describes the case.
@@ -84,16 +94,18 @@ def sentences(function: ast.FunctionDef) -> Iterator[tuple[int, tuple[str, ...]]
             if parts and (told or parts[-1].rstrip().endswith((".", ".)"))):
                 yield node.lineno, parts
         elif told and isinstance(node, ast.Dict):
-            for key, value in zip(node.keys, node.values, strict=True):
+            for key in node.keys:
                 yield from visit(key, True)
-                yield from visit(value, False)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _ASKED:
+            for keyword in node.keywords:
+                yield from visit(keyword, False)
         else:
             told = isinstance(node, ast.keyword) and node.arg in _TOLD
             for child in ast.iter_child_nodes(node):
                 yield from visit(child, told)
 
-    for statement in function.body:
-        yield from visit(statement, False)
+    for node in nodes:
+        yield from visit(node, False)
 
 
 def _parts(node: ast.Constant | ast.JoinedStr) -> tuple[str, ...]:

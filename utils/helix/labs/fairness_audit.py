@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from helix.datasets import adult
 SYLLABLES = ("an", "bel", "cor", "dun", "el", "far", "gal", "hod", "il", "jor", "kem", "lun")
 GAP, RATIO = 0.1, 0.8
 
-Floats = NDArray[np.float64]
+Floats = NDArray[Any]
 Names = NDArray[Any]
 Measure = Callable[[Floats], float]
 Mask = Callable[[Names, Names], Names]
@@ -385,7 +385,7 @@ class _Rule:
     limit: float | None = None
     on: tuple[int, ...] = (0,)  # where it chooses: 0 is validation, 1 is test
     judge_on: int = 1
-    side: str = "right"  # "left" selects those at the threshold, too
+    side: Literal["left", "right"] = "right"  # "left" selects those at the threshold, too
     of_all: bool = False  # a group's selected people over all people
     counts: bool = False  # the ratio is one of counts
     pick: Callable[[list[float]], float] = min
