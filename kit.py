@@ -40,7 +40,7 @@ AUTHORS = "browser"  # the one group that no chapter needs: only a test does
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 BOTH: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
 ASTRAY = ["PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_CONSTRAINT"]
-ASTRAY += ["UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE", "UV_NO_BINARY", "UV_OFFLINE", "UV_WORKING_DIR"]
+ASTRAY += ["UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE"]
 SELDOM = r"/(tests|transformers/models)/"  # what is compiled when it is first imported, if ever: a third of everything
 UV_CACHE = "uv-cache"  # beside the packages, so that uv links its files instead of copying them; gone at the end
 # What pip was told about its indexes, and what uv calls it.
@@ -265,9 +265,10 @@ def broken(packages: Path) -> list[Path]:
         try:
             with open(info / "RECORD", newline="", encoding="utf-8") as file:
                 rows = list(csv.reader(file))
-            # The wheel's own RECORD is unpacked first; pip's, written last, names the INSTALLER.
+            # The wheel's own RECORD is unpacked first; that of pip or uv, written last, names the INSTALLER.
             whole = any(row[0].endswith(".dist-info/INSTALLER") for row in rows)
-            sized = [row for row in rows if row[2] and not row[0].endswith(".pyc")]  # which pip, or Python, makes anew
+            # A .pyc may be made anew, and uv notes the size that RECORD had before it.
+            sized = [row for row in rows if row[2] and not row[0].endswith((".pyc", ".dist-info/RECORD"))]
             whole = whole and all(os.path.getsize(f"{packages}/{row[0]}") == int(row[2]) for row in sized)
         except (OSError, IndexError, ValueError):
             whole = False
@@ -376,7 +377,8 @@ def pip_settings(home: Path) -> dict[str, str]:
 
 def uv_environment(home: Path, settings: dict[str, str]) -> dict[str, str]:
     """Return the environment for uv, which reads nothing of pip's `settings`: a class with a mirror depends on them."""
-    own = {"UV_CACHE_DIR": str(home / UV_CACHE), "UV_INDEX_STRATEGY": "unsafe-best-match", **clean()}  # as pip does
+    own = {"UV_CACHE_DIR": str(home / UV_CACHE), "UV_INDEX_STRATEGY": "unsafe-best-match"}  # pip ranks no index either
+    own = {**own, **clean(), "UV_LINK_MODE": "hardlink"}  # a symbolic link would point into a cache that is gone
     told = {}
     for option, value in settings.items():
         joint = "," if option == "find-links" else " "
@@ -410,7 +412,9 @@ class Installer:
         if os.access(uv, os.X_OK):
             settings = pip_settings(self.home)
             self.uv = [str(uv), "pip", "install", "--python", str(self.home / "bin" / "python")]
-            self.uv += ["--no-index"] if settings.get("no-index", "").lower() in ("1", "yes", "true", "on") else []
+            self.uv += (
+                ["--no-index"] if settings.get("no-index", "").lower() in ("1", "y", "yes", "t", "true", "on") else []
+            )
             self.environment = uv_environment(self.home, settings)
 
     def packages(self, lines: list[str]) -> None:
@@ -419,7 +423,6 @@ class Installer:
         hashed = [" --hash=sha256:".join([line, *self.hashes.get(line.split(" ")[0], [])]) for line in lines]
         file.write_text("\n".join(hashed) + "\n", "utf-8")
         self.install("--no-deps", *(["--require-hashes"] if self.hashes else []), "--requirement", str(file))
-        file.unlink()
 
     def install(self, *arguments: str) -> None:
         """Install with uv or, if it fails, with pip; where pip succeeds it goes on alone."""
@@ -435,19 +438,29 @@ class Installer:
     def course(self) -> None:
         """Install the course itself, which stays in its folder, unless it is there as its project file says."""
         project = digest(project_text())
-        here = any(site(self.home).glob("*.dist-info/direct_url.json"))  # nothing else comes from a folder
+        origins = site(self.home).glob("*.dist-info/direct_url.json")
+        here = any(ROOT.as_uri() in origin.read_text("utf-8") for origin in origins)
         if not here or load(self.home / PLAN).get("project") != project:
             self.install("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
             save(self.home / PLAN, {**load(self.home / PLAN), "project": project})
 
-    def finish(self) -> None:
-        """Compile what was installed, on all cores, and drop the cache."""
+    @contextmanager
+    def compiling(self) -> Iterator[None]:
+        """Compile what was installed, on all cores, while the body runs; then drop the cache."""
         packages = site(self.home)
         now = digest(str(sorted((info.name, info.stat().st_mtime_ns) for info in packages.glob("*.dist-info"))))
-        if load(self.home / PLAN).get("compiled") != now:
+        if load(self.home / PLAN).get("compiled") == now:
+            yield
+        else:
             command = [str(self.home / "bin" / "python"), "-m", "compileall", "-q", "-j", "0", "-x", SELDOM]
-            with step("Compiling"):  # some packages hold files that are no Python of today: no error counts
-                run([*command, str(packages)])
+            silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            with subprocess.Popen([*command, str(packages)], env=clean(), **silent) as process:
+                try:
+                    yield
+                    with step("Compiling"):
+                        process.wait()  # some files are no Python of today: its status tells nothing
+                finally:
+                    process.kill()
             save(self.home / PLAN, {**load(self.home / PLAN), "compiled": now})
         shutil.rmtree(self.home / UV_CACHE, ignore_errors=True)
 
@@ -594,12 +607,12 @@ def set_up(home: Path, guard: int, options: argparse.Namespace) -> int:
     except InstallFailed as failure:
         raise Stop(f"{failure.tail}\nThe core of the course could not be installed: {failure}") from None
     failed = install_further(installer, {group: sections[group] for group in wanted}, chapters)
-    installer.finish()
     if torch_here(home) != (pin, build):
         raise Stop(f"PyTorch should be {pin} ({build}), not {' '.join(torch_here(home))}. Call setup again.")
     assets = sorted(written_chapters(home / "bin" / "python", "assets"))
-    if assets or options.all_groups:
-        fetch_assets(home, options)
+    with installer.compiling():
+        if assets or options.all_groups:
+            fetch_assets(home, options)
     seconds, bytes_ = time.monotonic() - started, size(home)
     marker = {
         "stamp": stamp(),
@@ -647,7 +660,8 @@ def set_up_own(home: Path, guard: int, name: str, lock: str) -> None:
     try:
         with step(f"Installing {name} ({len(sections[name])} packages)"):
             installer.packages(sections[name])
-        installer.finish()
+        with installer.compiling():
+            pass
     except InstallFailed as failure:
         raise Stop(f"{failure.tail}\nThe environment {name} could not be made: {failure}") from None
     python, bytes_ = version_of(str(home / "bin" / "python")), size(home)

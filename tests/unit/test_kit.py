@@ -1,4 +1,4 @@
-"""kit.py, tried on a toy course whose wheels are made here: no network, a few seconds a set-up."""
+"""kit.py, tried on a toy course whose wheels are made here: no network, a few seconds a set-up, real pip and uv."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from helix import own_venv
 
 KIT = Path(__file__).parents[2] / "kit.py"
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
-MANY = {f"beta/part_{number}.txt": f"{number}\n" for number in range(1500)}  # long enough to be killed in it
+MANY = {f"beta/part_{number}.txt": f"{number}\n" for number in range(3000)}  # long enough to be killed in it
+UV = Path(sys.executable).with_name("uv")  # the toy's wheel of uv holds a script that calls it
 
 LOCK = """\
 # python: {python}
@@ -36,6 +37,7 @@ LOCK = """\
 alpha==1.0
 beta==1.0
 torch==2.13.0
+uv==0.1
 
 # group: cuda
 nvidia-toy==1.0 ; sys_platform == 'linux'
@@ -137,7 +139,9 @@ def make_wheel(folder: Path, name: str, version: str, files: dict[str, str], req
     folder.mkdir(exist_ok=True)
     with zipfile.ZipFile(folder / f"{info.removesuffix('.dist-info')}-py3-none-any.whl", "w") as wheel:
         for path, text in content.items():
-            wheel.writestr(path, text)
+            entry = zipfile.ZipInfo(path)
+            entry.external_attr = (0o100755 if "/scripts/" in path else 0o100644) << 16
+            wheel.writestr(entry, text)
         wheel.writestr(f"{info}/RECORD", "\n".join([*record, f"{info}/RECORD,,"]) + "\n")
 
 
@@ -166,9 +170,18 @@ class Toy:
         make_wheel(self.wheels, "gamma", "1.0", {"gamma.py": ""})
         make_wheel(self.wheels, "delta", "1.0", {"delta.py": ""})
         make_wheel(self.wheels, "torch", "2.13.0+cpu", {"torch.py": ""}, ("alpha",))
+        self.make_uv(f'exec "{UV}" "$@"')
+
+    def make_uv(self, script: str) -> None:
+        make_wheel(self.wheels, "uv", "0.1", {"uv-0.1.data/scripts/uv": f"#!/bin/sh\n{script}\n"})
+
+    def installers(self) -> dict[str, str]:
+        """Return which program installed each package."""
+        files = self.site.glob("*.dist-info/INSTALLER")
+        return {file.parent.name.split("-")[0]: file.read_text().strip() for file in files}
 
     def environment(self, **extra: str) -> dict[str, str]:
-        ours = ("PIP_", "CONDA", "HELIX", "PYTHONPATH")
+        ours = ("PIP_", "UV_", "CONDA", "HELIX", "PYTHONPATH")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
         offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_CONFIG_FILE": os.devnull}
         offline["PIP_NO_COMPILE"] = "1"
@@ -252,7 +265,10 @@ def test_first_call_makes_everything_and_runs_the_word(first: First) -> None:
     toy, (status, out, err), marker = first
     assert status == 0, err
     assert out == "['say', 'two words']\n"  # stdout belongs to the word
-    assert "Installing core (2 packages)" in err
+    assert "Installing core (3 packages)" in err
+    assert toy.installers().items() >= {"alpha": "uv", "gamma": "uv", "toy": "uv", "torch": "pip", "uv": "pip"}.items()
+    assert not (toy.venv / "uv-cache").exists()
+    assert list(toy.site.glob("alpha/__pycache__/inner.*.pyc"))
     assert marker["groups"] == ["core", "trust"]
     assert "['assets']" in err
     assert marker["assets"] == ["model", "table"]
@@ -583,6 +599,112 @@ def test_killed_at_any_moment_the_next_call_mends(tmp_path: Path, kit: ModuleTyp
     assert "Interrupted. The next call goes on from here." in err
     assert "Traceback" not in err
     assert toy.marker() == {}
+
+
+def test_uv_killed_in_the_middle_of_a_package_is_mended(made: Toy, kit: ModuleType) -> None:
+    many = {f"beta/part_{number:05}.txt": "" for number in range(15_000)}
+    lock, text = made.root / "requirements.lock", (made.root / "requirements.lock").read_text()
+    make_wheel(made.wheels, "beta", "1.5", {"beta/__init__.py": "", **many})
+    lock.write_text(text.replace("beta==1.0", "beta==1.5"))
+    process = made.start("setup")
+    wait_for(lambda: len(list((made.site / "beta").glob("part_0*.txt"))) > 100, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert 100 < len(list((made.site / "beta").glob("part_0*.txt"))) < 10_000  # it was cut short
+    assert made.marker() == {}
+    lock.write_text(text)  # and the lock changes before the next call
+    status, _, err = made.run("say")
+    assert status == 0, err
+    assert "uv failed" not in err
+    assert made.installers()["beta"] == "uv"
+    assert kit.broken(made.site) == []
+    assert (made.site / "beta" / "part_7.txt").read_text() == "7\n"
+    assert len(list(made.site.glob("beta-*.dist-info"))) == 1
+
+
+def test_uv_that_cannot_be_had_or_fails_leaves_the_work_to_pip(tmp_path: Path, kit: ModuleType) -> None:
+    toy = Toy(tmp_path)
+    (toy.root / "requirements.lock").write_text(LOCK.format(python=HERE).replace("uv==0.1", "uv==0.2"))
+    status, _, err = toy.run("setup", "--group", "trust")
+    assert status == 1  # the lock wants a uv that no index has
+    assert "pip does the work of uv, which could not be installed (No matching distribution found for uv==0.2)" in err
+
+    toy.make_uv("echo cannot reach http://name:secret@mirror.example/simple; exit 2")
+    (toy.root / "requirements.lock").write_text(LOCK.format(python=HERE))
+    status, _, err = toy.run("setup", "--group", "trust")
+    assert status == 0, err
+    assert err.count("uv failed, pip tries … ") == 1  # then pip goes on alone
+    assert "secret" not in err
+    assert set(toy.installers().values()) == {"pip"}
+    assert toy.marker()["groups"] == ["core", "trust"]
+    assert kit.broken(toy.site) == []
+
+
+def test_uv_asks_the_indexes_that_pip_is_configured_for(
+    kit: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for key in [key for key in os.environ if key.startswith(("PIP_", "UV_"))]:
+        monkeypatch.delenv(key)
+    config = tmp_path / "pip.conf"
+    config.write_text(
+        "[global]\nindex-url = https://one.example/simple\nproxy = http://proxy.example:3128\ncert = /tmp/ca.pem\n"
+        "extra-index-url =\n    https://two.example/simple\n    https://name:word@three.example/simple\n"
+        "trusted-host = two.example three.example\nfind-links = /wheels https://four.example/w\ntimeout = 99\n"
+        "[install]\nindex-url = https://mirror.example/simple\n[download]\nindex-url = https://not.example/simple\n"
+    )
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
+    monkeypatch.setenv("PIP_TIMEOUT", "7")
+    monkeypatch.setattr(kit, "site", lambda home: tmp_path)
+    home = Path(sys.prefix)
+    told = kit.uv_environment(home, kit.pip_settings(home))
+    assert told["UV_DEFAULT_INDEX"] == "https://mirror.example/simple"
+    assert told["UV_INDEX"] == "https://two.example/simple https://name:word@three.example/simple"
+    assert told["UV_FIND_LINKS"] == "/wheels,https://four.example/w"
+    assert told["UV_INSECURE_HOST"] == "two.example three.example"
+    assert told["HTTPS_PROXY"] == told["https_proxy"] == "http://proxy.example:3128"
+    assert (told["SSL_CERT_FILE"], told["UV_HTTP_TIMEOUT"]) == ("/tmp/ca.pem", "7")
+    assert told["UV_CACHE_DIR"] == str(home / "uv-cache")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://own.example/simple")
+    monkeypatch.setenv("UV_CACHE_DIR", "/cache")
+    told = kit.uv_environment(home, kit.pip_settings(home))
+    assert (told["UV_DEFAULT_INDEX"], told["UV_CACHE_DIR"]) == ("https://own.example/simple", "/cache")
+
+
+@pytest.mark.parametrize("program", ["uv", "pip"])
+def test_file_with_another_hash_is_refused(made: Toy, program: str) -> None:
+    lock, text = made.root / "requirements.lock", (made.root / "requirements.lock").read_text()
+    hashes = made.root / "requirements.hashes"
+    rows = {}
+    for line in ("alpha==1.0", "beta==1.0", "uv==0.1"):
+        wheel = next(made.wheels.glob(f"{line.replace('==', '-')}-*.whl"))
+        rows[line] = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    lock.write_text(LOCK.format(python=HERE))
+    hashes.write_text("# a sentence\n" + "".join(f"{pin} {'0' * 64} {one}\n" for pin, one in rows.items()))
+    try:
+        for path in made.site.glob("alpha*"):
+            shutil.rmtree(path)
+        if program == "pip":
+            lock.write_text(lock.read_text().replace("uv==0.1\n", ""))
+        assert made.run("setup")[0] == 0  # the right one is taken
+        assert made.installers()["alpha"] == program
+        for path in made.site.glob("alpha*"):
+            shutil.rmtree(path)
+        for forged in ("0" * 64, ""):
+            hashes.write_text(hashes.read_text().replace(rows["alpha==1.0"], forged))
+            status, _, err = made.run("setup")
+            assert status == 1
+            assert "The core of the course could not be installed: " in err
+            assert "hash" in err.lower()
+            assert not (made.site / "alpha").exists()
+            assert made.marker() == {}
+    finally:
+        hashes.unlink()
+        lock.write_text(text)
+
+
+def test_addresses_are_left_out(kit: ModuleType) -> None:
+    said = "Looking in indexes: https://name:word@one.example/simple, file:///wheels and C:/x"
+    assert kit.without_addresses(said) == "Looking in indexes: … … and C:/x"
 
 
 def test_wrong_python_gets_a_sentence(tmp_path: Path) -> None:
