@@ -76,10 +76,11 @@ def _told() -> tuple[type[Exception], ...]:
 
     So `doctor` speaks even where numpy, which the records need, is broken.
     """
+    from helix.assets.manifest import AssetError
     from helix.course.catalogue import UnknownLesson
     from helix.record.results import MissingRecord
 
-    return UnknownLesson, MissingRecord
+    return AssetError, UnknownLesson, MissingRecord
 
 
 if __name__ == "__main__":
