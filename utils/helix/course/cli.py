@@ -77,10 +77,11 @@ def _told() -> tuple[type[Exception], ...]:
 
     So `doctor` speaks even where numpy, which the records need, is broken.
     """
+    from helix.assets.manifest import AssetError
     from helix.course.catalogue import CatalogueError, UnknownLesson
     from helix.record.results import MissingRecord
 
-    return UnknownLesson, CatalogueError, MissingRecord
+    return UnknownLesson, AssetError, CatalogueError, MissingRecord
 
 
 if __name__ == "__main__":
