@@ -50,6 +50,7 @@ minutes = 1
 lab_minutes = 1
 prerequisites = []
 group = "core"
+package = ""
 assets = ["big"]
 """
 
