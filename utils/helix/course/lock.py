@@ -266,7 +266,7 @@ def remake(root: Path, upgrade: bool = False) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run ``helix lock``; return the exit status."""
+    """Run ``python3 kit.py lock``; return the exit status."""
     parser = argparse.ArgumentParser(prog="helix lock", description="Remake the lock and environment.yml.")
     parser.add_argument("--upgrade", action="store_true", help="take the newest versions; keep no pin")
     options = parser.parse_args(argv)
