@@ -57,15 +57,15 @@ UV_NAMES = {
 }
 # What each group takes when it comes alone, measured on Linux and rounded up; cuda is an estimate.
 GIGABYTES = {
-    "core": 2.0,
+    "core": 1.7,
     "cuda": 6.0,
     "models": 0.4,
     "fairness": 0.1,
-    "compilation": 0.4,
-    "data": 0.6,
+    "compilation": 0.3,
+    "data": 0.5,
     "trust": 0.5,
     "generative": 0.8,
-    "deployment": 1.2,
+    "deployment": 1.1,
     "browser": 0.2,
 }
 USAGE = """usage: python3 kit.py WORD …

@@ -6,17 +6,25 @@ import importlib.util
 import re
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from helix.course import lock
+from helix.course import catalogue, lock
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "requirements.lock").read_text("utf-8")
 LOCK = lock.parse(TEXT)
+HASHES = (ROOT / "requirements.hashes").read_text("utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+PYLOCK = """\
+[[packages]]
+name = "a"
+version = "1"
+wheels = [{url = "https://somewhere.example/a-1-py3-none-any.whl", hashes = {sha256 = "11"}}]
+"""
 SMALL = """\
 # A sentence.
 # python: 3.11, 3.12
@@ -80,7 +88,7 @@ def test_each_group_has_what_the_project_asks_for(group: str) -> None:
     found = lock.pins(LOCK, ["core", group])
     for requirement in map(Requirement, wanted):
         name = canonicalize_name(requirement.name)
-        assert requirement.specifier.contains(found[name]), f"{requirement}: run `python3 kit.py lock`"
+        assert requirement.specifier.contains(found[name]), f"{requirement}: run: python3 kit.py lock"
 
 
 def test_pythons() -> None:
@@ -90,9 +98,57 @@ def test_pythons() -> None:
 
 
 def test_no_address_and_no_path() -> None:
-    assert not re.search(r"(?m)://|^-|file:|/(home|root|tmp|opt|usr)/|\.(org|com|net|io)\b", TEXT)
+    assert not re.search(r"(?m)://|^-|file:|/(home|root|tmp|opt|usr)/|\.(org|com|net|io)\b", TEXT + HASHES)
     environment = (ROOT / "environment.yml").read_text("utf-8")
     assert re.findall(r"https?://[^/\s]+", environment) == ["https://download.pytorch.org"]
+
+
+def test_every_pin_but_torch_has_hashes() -> None:
+    rows = {words[0]: words[1:] for words in map(str.split, HASHES.splitlines()) if words[0] != "#"}
+    assert list(rows) == sorted(rows)
+    for pin, hashes in rows.items():
+        assert hashes == sorted(set(hashes)), pin
+        assert all(re.fullmatch("[0-9a-f]{64}", one) for one in hashes), pin
+    wanted = {line.split(" ")[0] for lines in LOCK.groups.values() for line in lines}
+    unhashed = wanted - set(rows)
+    assert not set(rows) - wanted, "run: python3 kit.py lock"
+    windows = {line.split(" ")[0] for lines in LOCK.groups.values() for line in lines if "win" in line.split("==")[0]}
+    assert unhashed - windows == {"torch==2.13.0"}, "run: python3 kit.py lock"
+
+
+@pytest.mark.parametrize(
+    ("wheel", "fits"),
+    [
+        ("a-1-py2.py3-none-any.whl", True),
+        ("a-1-cp311-cp311-manylinux_2_28_x86_64.whl", True),
+        ("a-1-cp313-cp313-manylinux2014_aarch64.manylinux_2_17_aarch64.whl", True),
+        ("a-1-cp39-abi3-macosx_11_0_arm64.whl", True),
+        ("a-1-cp312-cp312-macosx_10_9_universal2.whl", True),
+        ("a-1-py3-none-manylinux1_x86_64.whl", True),
+        ("a-1-cp310-cp310-manylinux_2_28_x86_64.whl", False),
+        ("a-1-cp314-abi3-manylinux_2_28_x86_64.whl", False),
+        ("a-1-cp313-cp313t-manylinux_2_28_x86_64.whl", False),
+        ("a-1-cp311-cp311-musllinux_1_2_x86_64.whl", False),
+        ("a-1-cp311-cp311-win_amd64.whl", False),
+        ("a-1-cp311-cp311-macosx_10_9_x86_64.whl", False),
+        ("a-1-pp311-pypy311_pp73-manylinux_2_28_x86_64.whl", False),
+    ],
+)
+def test_hashes_are_those_of_wheels_that_fit(wheel: str, fits: bool) -> None:
+    packages = [("b", wheel, "22"), ("torch", "torch-2-py3-none-any.whl", "33")]
+    text = "".join(
+        f'[[packages]]\nname = "{name}"\nversion = "2"\n'
+        f'[[packages.wheels]]\nurl = "https://x.example/{file}"\nhashes = {{sha256 = "{value}"}}\n'
+        for name, file, value in packages
+    )
+    text += '[[packages]]\nname = "c"\nversion = "1"\n[packages.sdist]\nurl = "y"\nhashes = {sha256 = "44"}\n'
+    rows = lock._hashes(text, ["3.11", "3.12", "3.13"]).removeprefix(lock.HASHES).splitlines()
+    assert rows == (["b==2 22"] if fits else []) + ["c==1 44"]
+
+
+def test_each_chapter_names_a_group_and_none_is_left_over() -> None:
+    named = {chapter.group for chapter in catalogue.load().chapters}
+    assert named == set(LOCK.groups) - {"cuda", "browser"}
 
 
 def test_torch_is_pinned_and_brings_nothing_unwanted() -> None:
@@ -136,7 +192,7 @@ def test_remake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upgrade: bool) 
         old = output.read_text() if output.exists() else ""
         lines = ["a==1" if "a==1" in old else "a==2"]
         lines += ["b==1"] if "trust" in arguments or "--all-extras" in arguments else []
-        output.write_text("\n".join(lines))
+        output.write_text("\n".join(lines) if output.name != "pylock.toml" else PYLOCK)
         return lines
 
     monkeypatch.setattr(lock, "_compile", resolve)
@@ -145,6 +201,7 @@ def test_remake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upgrade: bool) 
     assert made.pythons == ("3.11", "3.12")
     assert made.groups == {"core": ("a==2",) if upgrade else ("a==1",), "cuda": (), "trust": ("b==1",)}
     assert (tmp_path / "environment.yml").read_text().count("a==") == 1
+    assert (tmp_path / "requirements.hashes").read_text() == lock.HASHES + "a==1 11\n"
 
     def refuse(root: Path, output: Path, *arguments: str) -> list[str]:
         if "--python-platform" in arguments:
@@ -156,17 +213,29 @@ def test_remake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, upgrade: bool) 
         lock.remake(tmp_path)
 
 
-@pytest.mark.parametrize("text", [TEXT, SMALL], ids=["requirements.lock", "small"])
-def test_kit_reads_the_same(text: str) -> None:
+def _kit() -> ModuleType:
     spec = importlib.util.spec_from_file_location("kit_reader", ROOT / "kit.py")
     assert spec is not None
     assert spec.loader is not None
     kit = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(kit)
+    return kit
+
+
+@pytest.mark.parametrize("text", [TEXT, SMALL], ids=["requirements.lock", "small"])
+def test_kit_reads_the_same(text: str) -> None:
     ours = lock.parse(text)
-    pythons, groups = kit.read_lock(text)
+    pythons, groups = _kit().read_lock(text)
     assert tuple(pythons) == ours.pythons
     assert {group: tuple(lines) for group, lines in groups.items()} == {
         group: ours.lines(group) for group in ours.groups
     }
-    assert set(kit.GIGABYTES) == set(LOCK.groups)
+
+
+def test_kit_knows_the_size_of_each_group() -> None:
+    assert set(_kit().GIGABYTES) == set(LOCK.groups)
+
+
+def test_kit_reads_the_hashes() -> None:
+    read = _kit().read_hashes()
+    assert "".join(f"{pin} {' '.join(hashes)}\n" for pin, hashes in read.items()) == HASHES.removeprefix(lock.HASHES)
