@@ -234,6 +234,11 @@ def _drawn(one: Exercise, seed: int, index: int) -> Any:
     return one._draw(_generator(seed, index))
 
 
+def forget_cases() -> None:
+    """Drop all cases that were drawn: the next verdict draws its own."""
+    _drawn.cache_clear()
+
+
 def exercise(
     *,
     lab: str,
