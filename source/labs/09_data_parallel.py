@@ -9,13 +9,13 @@
 # %% [markdown]
 # # Lab: Data parallelism
 #
-# You will write an all-reduce that takes three exchanges among eight ranks, an evaluation that counts nobody twice, and clipping by a norm that no rank can see; compute what overlap leaves over and how many ranks are worth their price; and decide what a team may promise about a run.
+# You will write an all-reduce that takes three exchanges among eight ranks, an evaluation that counts nobody twice, and clipping by a norm that no rank can see; compute how many ranks are worth their price; and decide what a team may promise about a run.
 #
-# **90 minutes · six exercises · read [the chapter](../notebooks/09_data_parallel.ipynb) first.**
+# **75 minutes · five exercises · read [the chapter](../notebooks/09_data_parallel.ipynb) first.**
 #
 # Short of time?
-# Start with exercises 1, 2 and 6; 3, 4 and 5 each stand alone.
-# The lab counts as done when all six are correct.
+# Start with exercises 1, 2 and 5; 3 and 4 each stand alone.
+# The lab counts as done when all five are correct.
 #
 # The checks of exercises 1 to 3 start real processes.
 # If your answer makes them wait for each other, or kills one, the check ends all of them after a few seconds, and says so.
@@ -35,7 +35,7 @@ distributed.warm("helix.labs.data_parallel")  # so that the checks find the proc
 # %% [markdown]
 # ## 1. All-reduce by doubling
 #
-# *18 minutes · difficulty 3 of 5 · core*
+# *15 minutes · difficulty 3 of 5 · core*
 #
 # The ring of the chapter sends little and takes 2(N−1) steps.
 # For a *small* tensor only the steps count, and there is a shorter way if N is a power of two.
@@ -85,7 +85,7 @@ check.all_reduce_by_doubling(all_reduce_by_doubling)
 #
 # ## 2. Everybody counts once
 #
-# *14 minutes · difficulty 2 of 5 · core*
+# *9 minutes · difficulty 2 of 5 · core*
 #
 # A test set is dealt out to the ranks.
 # `DistributedSampler` would fill up the shares, and count somebody twice.
@@ -126,7 +126,7 @@ check.evaluate(evaluate)
 #
 # ## 3. The norm of a gradient that nobody holds
 #
-# *14 minutes · difficulty 3 of 5 · core*
+# *10 minutes · difficulty 3 of 5 · core*
 #
 # Gradients are often **clipped**: if the norm of the whole gradient is greater than `most`, all of it is scaled down to that norm.
 # With FSDP each rank holds only a shard of the gradient, perhaps an empty one.
@@ -140,7 +140,7 @@ def clip_shards(shard: torch.Tensor, most: float) -> torch.Tensor:
     Parameters
     ----------
     shard : Tensor, shape (k,)
-        This rank's part of the gradient; k differs between ranks and may be 0.
+        This rank's part of the gradient, which is not changed; k differs between ranks and may be 0.
     most : float
         The norm that the whole gradient may have at most.
 
@@ -164,60 +164,9 @@ check.clip_shards(clip_shards)
 # `torch.nn.utils.clip_grad_norm_` does this for the shards of `fully_shard`.
 # If you write your own loop, remember that a norm of a shard is smaller than that of the whole: local clipping clips too little, and turns the gradient.
 #
-# ## 4. What overlap leaves over
+# ## 4. How many ranks are worth it
 #
-# *12 minutes · difficulty 2 of 5 · core*
-#
-# DDP sends a bucket as soon as it is ready, while the backward pass goes on.
-# There is one link: messages go one after another, in the order of the buckets, each in α + β · size seconds.
-# How many seconds after the backward pass, which ends when the last bucket is ready, is the last message through?
-
-
-# %%
-def exposed_seconds(ready: list[float], sizes: list[float], alpha: float, beta: float) -> float:
-    """Return the time between the end of the backward pass and the end of the last message.
-
-    Parameters
-    ----------
-    ready : list of float
-        Seconds from the begin of the backward pass until each bucket is ready, rising.
-    sizes : list of float
-        Megabytes of each bucket.
-    alpha, beta : float
-        Seconds to start a message, and seconds a megabyte.
-
-    Returns
-    -------
-    float
-        Seconds: ``exposed_seconds([1.0, 2.0], [3.0, 1.0], 0.5, 1.0)`` is ``4.0``: the first takes from 1 to 4.5, the second until 6.
-    """
-    ### BEGIN SOLUTION
-    free = 0.0
-    for at, size in zip(ready, sizes, strict=True):
-        free = max(free, at) + alpha + beta * size
-    return free - ready[-1]
-    ### END SOLUTION
-
-
-# %%
-check.exposed_seconds(exposed_seconds)
-
-# %% [markdown]
-# What is a good size for a bucket?
-# A backward pass of 40 layers of 2 MB, one every 2 ms, a link of 1 GB/s, and a start of 0.5 ms:
-
-# %%
-for layers in (1, 2, 5, 10, 40):
-    ready = [0.002 * layers * (bucket + 1) for bucket in range(40 // layers)]
-    left = exposed_seconds(ready, [2.0 * layers] * len(ready), 0.0005, 0.001)
-    print(f"buckets of {2 * layers:2} MB: {1000 * left:5.1f} ms remain")
-
-# %% [markdown]
-# Too small, and every start adds up; too large, and nothing overlaps.
-#
-# ## 5. How many ranks are worth it
-#
-# *14 minutes · difficulty 3 of 5 · core*
+# *11 minutes · difficulty 3 of 5 · core*
 #
 # Each of N ranks computes a share of a fixed size, so the batch is N times that.
 # The critical batch gives the steps, S_min (1 + B_crit / B); a step takes `seconds[N]`, longer with more ranks.
@@ -279,9 +228,9 @@ for budget in (30.0, 60.0, 120.0, 480.0):
 # Each halving of the time costs more than the one before.
 # Whoever can pay for it gets the answer first; chapters 10 and 11 count the energy.
 #
-# ## 6. A decision: what may be promised about a run?
+# ## 5. A decision: what may be promised about a run?
 #
-# *18 minutes · difficulty 3 of 5 · core*
+# *17 minutes · difficulty 3 of 5 · core*
 #
 # A team wants to publish a model that sorts pictures of goods for resale, with the sentence: **"Anyone can reproduce this training exactly, on any number of ranks."**
 # People will be paid by what the model says of their goods, and a complaint must be answerable with a repetition.
@@ -308,7 +257,7 @@ evidence("hashes_of_a_world", sums["hashes_of_a_world"])  # of two runs on equal
 # ```python
 # return Decision(
 #     question=...,                # what has to be decided
-#     affected=[...],              # who is affected, by name of the group
+#     affected=[...],              # who is affected, by name of the group; two at least
 #     options=["ship", "fix", "stop"],     # add what you mean, if you like: "fix: ..."
 #     evidence={"changed_by_world": ..., "hashes_of_a_world": ...},   # a relation and a number, such as "< 0.05"
 #     choice=...,                  # one of the options
