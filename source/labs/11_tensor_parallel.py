@@ -9,15 +9,15 @@
 # %% [markdown]
 # # Lab: Tensor parallelism
 #
-# You will cut both ends of a language model over its vocabulary, deal out keys and values, replace an all-reduce by half of one, find a layout for a cluster, and decide whether a model shall be trained at all.
+# You will cut both ends of a language model over its vocabulary, replace an all-reduce by half of one, find a layout for a cluster, and decide whether a model shall be trained at all.
 #
-# **90 minutes · six exercises · read [the chapter](../notebooks/11_tensor_parallel.ipynb) first.**
+# **75 minutes · five exercises · read [the chapter](../notebooks/11_tensor_parallel.ipynb) first.**
 #
 # Short of time?
-# Start with exercises 1, 2 and 6; 3, 4 and 5 each stand alone.
-# The lab counts as done when all six are correct.
+# Start with exercises 1, 2 and 5; 3 and 4 each stand alone.
+# The lab counts as done when all five are correct.
 #
-# The checks of exercises 1, 2 and 4 start real processes.
+# The checks of exercises 1, 2 and 3 start real processes.
 # If your answer makes them wait for each other, or kills one, the check ends all of them after a few seconds, and says so.
 
 # %%
@@ -37,7 +37,7 @@ distributed.warm("helix.labs.tensor_parallel")  # so that the checks find the pr
 # %% [markdown]
 # ## 1. An embedding, cut by words
 #
-# *16 minutes · difficulty 3 of 5 · core*
+# *10 minutes · difficulty 3 of 5 · core*
 #
 # The embedding table of a large vocabulary is too big to stand on every rank.
 # Cut it by words: of V words rank r holds rows r·V/t up to (r+1)·V/t.
@@ -78,7 +78,7 @@ check.embed(embed)
 #
 # ## 2. A loss over a vocabulary that is cut
 #
-# *18 minutes · difficulty 4 of 5 · core*
+# *15 minutes · difficulty 4 of 5 · core*
 #
 # At the other end each rank has the logits of *its* words only.
 # Cross-entropy needs all of them: $-z_y + \log \sum_j e^{z_j}$.
@@ -122,54 +122,9 @@ check.vocabulary_loss(vocabulary_loss)
 # %% [markdown]
 # With 50,000 words, 2,048 tokens and 16 ranks that is 6,144 numbers instead of a hundred million.
 #
-# ## 3. Keys and values for fewer heads
+# ## 3. Half an all-reduce
 #
-# *10 minutes · difficulty 2 of 5 · core*
-#
-# Many models have fewer heads of keys and values than of queries: query head i uses key-value head ⌊i / (heads / kv)⌋.
-# Rank r of t has query heads r·heads/t up to (r+1)·heads/t.
-# Which key-value heads does it need?
-# With more ranks than key-value heads, several ranks hold a copy.
-
-
-# %%
-def kv_heads(rank: int, ranks: int, heads: int, kv: int) -> list[int]:
-    """Return the key-value heads that a rank needs, rising.
-
-    Parameters
-    ----------
-    rank, ranks : int
-        This rank, and how many share the layer.
-    heads, kv : int
-        Heads of queries, and of keys and values; kv divides heads.
-
-    Returns
-    -------
-    list of int
-        ``kv_heads(1, 4, 8, 2)`` is ``[0]``: it has query heads 2 and 3, and heads 0 to 3 share key-value head 0.
-
-    Raises
-    ------
-    ValueError
-        If the ranks do not divide the heads.
-    """
-    ### BEGIN SOLUTION
-    if heads % ranks:
-        raise ValueError(f"{heads} heads do not divide by {ranks} ranks.")
-    each, group = heads // ranks, heads // kv
-    return sorted({head // group for head in range(rank * each, (rank + 1) * each)})
-    ### END SOLUTION
-
-
-# %%
-check.kv_heads(kv_heads)
-
-# %% [markdown]
-# Copies have a price in training: their gradients are parts of one sum, as with a tied embedding in chapter 10.
-#
-# ## 4. Half an all-reduce
-#
-# *14 minutes · difficulty 3 of 5 · core*
+# *10 minutes · difficulty 3 of 5 · core*
 #
 # After rows, each rank has a summand for *all* positions.
 # If norms and dropout are to work on a **part of the positions** on each rank (sequence parallelism), nobody needs the whole sum: rank r needs it for positions r·s/t up to (r+1)·s/t only.
@@ -205,9 +160,9 @@ check.sum_of_own_positions(sum_of_own_positions)
 # An all-gather before the next columns is the other half.
 # Together they send what g sent, and activations between are cut by t.
 #
-# ## 5. A layout for a cluster
+# ## 4. A layout for a cluster
 #
-# *14 minutes · difficulty 3 of 5 · core*
+# *12 minutes · difficulty 3 of 5 · core*
 #
 # Find t, p and d with t·p·d equal to all GPUs: t within a node, that is, dividing its GPUs, and dividing the heads; p dividing the layers.
 # What fits into the memory is allowed; of that take the fastest.
@@ -275,9 +230,9 @@ choose_layout(
 )  # fmt: skip
 
 # %% [markdown]
-# ## 6. A decision: train, fine-tune, or don't
+# ## 5. A decision: train, fine-tune, or don't
 #
-# *18 minutes · difficulty 3 of 5 · core*
+# *15 minutes · difficulty 3 of 5 · core*
 #
 # The regional library of the chapter has to decide: **train** 7.5 billion parameters on 150 billion tokens, **fine-tune** an open model on 50 million, or **don't**.
 # Its board has set a budget before: 6,000 kWh, *whatever happens*.

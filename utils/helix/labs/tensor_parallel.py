@@ -1,4 +1,4 @@
-"""Tensor parallelism: an embedding and a loss over a cut vocabulary, key-value heads, half an all-reduce, a layout, and a decision."""
+"""Tensor parallelism: an embedding and a loss over a cut vocabulary, half an all-reduce, a layout, and a decision."""
 
 from __future__ import annotations
 
@@ -7,35 +7,76 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from helix.checking import ReasonedAnswer, Rule, any_of, decision, exercise, expect, expect_raises, expect_that
-from helix.distributed import launch
+from helix.checking import Ask, Question, ReasonedAnswer, Rule, decision, distinct, exercise, expect_that, per_rank
 
 TIMEOUT = 7.0  # seconds until a launch of a check is ended
 BUDGET = 6_000.0  # kWh
-_LEFT_OUT = "A rank left out a message that the others wait for. Every rank must reach every all-reduce, also one that has nothing to add."
 RANKS = 4
+_LEFT_OUT = (
+    "Where one rank has returned and the others wait, it left out a message. Every rank must reach every collective operation, also one that has "
+    "nothing to add."
+)
+
+_LARGE = (
+    "For large or very negative logits this is not the loss: exp(1000) is infinite and exp(−2000) is 0. Subtract, for each token, the largest logit "
+    "of all ranks first."
+)
+
+Floats = NDArray[np.float64]
+Whole = NDArray[np.int64]
+Parts = list[Floats]  # what each rank has
 
 
-def _sent(calls: list[Any]) -> float:
-    return max(sum(call.ring_bytes for call in each) for each in calls)
+def _firsts(parts: Parts, axis: int = 0) -> list[int]:
+    """Return the number of each rank's first word."""
+    return [rank * part.shape[axis] for rank, part in enumerate(parts)]
 
 
-def _embed_on_rank(answer: Callable[..., Any], tokens: list[int], table: list[list[float]]) -> Any:
-    import torch
-    import torch.distributed as dist
+def _found(found: Callable[[Whole, Floats], Floats], offset: bool = True) -> Callable[[Whole, Parts], Parts]:
+    """Return a program of which each rank finds rows in its own part: here without a sum over the ranks."""
+    return lambda tokens, parts: [
+        found(tokens - first * offset, part) for first, part in zip(_firsts(parts), parts, strict=True)
+    ]
 
-    part = torch.tensor(table, dtype=torch.float64).chunk(dist.get_world_size())[dist.get_rank()]
-    result = answer(torch.tensor(tokens), part.clone())
-    return result.tolist() if isinstance(result, torch.Tensor) else result
+
+def _everywhere(program: Callable[[Whole, Parts], Parts]) -> Callable[[Whole, Parts], Parts]:
+    return lambda tokens, parts: [np.sum(program(tokens, parts), axis=0)] * len(parts)
+
+
+def _clamped(local: Whole, part: Floats) -> Floats:
+    return part[np.clip(local, 0, len(part) - 1)]
+
+
+def _masked(local: Whole, part: Floats) -> Floats:
+    return _clamped(local, part) * ((local >= 0) & (local < len(part)))[:, None]
+
+
+def _from_the_end(local: Whole, part: Floats) -> Floats:
+    valid = (local >= -len(part)) & (local < len(part))
+    return part[np.where(valid, local, 0)] * valid[:, None]
+
+
+_embedding = _everywhere(_found(_masked))
+
+
+def _tokens(rng: np.random.Generator) -> tuple[Whole, per_rank]:
+    """Draw the first word, the last and one between of each rank but one, one of them twice; and a table that is dear to move."""
+    words, width = 16, 2
+    table = (rng.integers(1, 100, (RANKS * words, width)) * rng.choice([-1, 1], (RANKS * words, width))).astype(float)
+    table[:, 0] = -np.abs(table[:, 0])
+    ranks = rng.permutation(RANKS)[1:]
+    tokens = [rank * words + word for rank in ranks for word in (0, rng.integers(1, words - 1), words - 1)]
+    return rng.permutation([*tokens, tokens[0]]), per_rank(np.split(table, RANKS))
 
 
 @exercise(
     lab="tensor_parallel",
     title="An embedding, cut by words",
-    minutes=16,
+    minutes=10,
     difficulty=3,
-    repeats=3,
+    repeats=1,
     seconds=30,
     processes=True,
     hints=(
@@ -44,101 +85,96 @@ def _embed_on_rank(answer: Callable[..., Any], tokens: list[int], table: list[li
         "One all-reduce of the rows that were found gives everybody the whole embedding.",
     ),
     errors={
-        r"wait|in time": _LEFT_OUT,
+        r"all were stopped": _LEFT_OUT,
         r"index out of range|out of bounds": "A token of another rank was looked up in your rows. Clamp the index, and mask what is not yours.",
     },
+    draw=_tokens,
+    reference=_embedding,
+    mistakes={
+        "Tokens of other ranks were looked up too, in your first or last row, and added: set them to 0 before the sum.": (
+            _everywhere(_found(_clamped))
+        ),
+        "Each rank returns its own rows, with 0 for the others. Sum over the ranks.": _found(_masked),
+        "Words before your first were counted from the end of your rows: a negative index is valid in Python. Ask for `local >= 0` too.": (
+            _everywhere(_found(_from_the_end))
+        ),
+        "The largest was taken over the ranks. Rows may be negative: add them.": (
+            lambda tokens, parts: [np.max(_found(_masked)(tokens, parts), axis=0)] * len(parts)
+        ),
+        "The tokens were looked up without subtracting the number of your first word: every rank found the rows of rank 0's words.": (
+            _everywhere(_found(_masked, offset=False))
+        ),
+    },
 )
-def embed(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+def embed(ask: Ask, case: tuple[Whole, per_rank]) -> None:
     """Embed tokens that leave one rank without any, over 4 ranks."""
-    words, width, n = 3, 2, 9
-    table = (rng.integers(1, 100, (RANKS * words, width)) * rng.choice([-1, 1], (RANKS * words, width))).astype(float)
-    table[:, 0] = -np.abs(table[:, 0])
-    empty = int(rng.integers(0, RANKS))
-    own = [word for word in range(RANKS * words) if word // words != empty]
-    tokens = np.array([*rng.permutation(own)[: n - 1], own[0]])
-    found = launch(
-        _embed_on_rank,
-        answer,
-        tokens.tolist(),
-        table.tolist(),
+    tokens, parts = case
+    words, width = parts.parts[0].shape
+    empty = (set(range(RANKS)) - {int(token) // words for token in tokens}).pop()
+    ask.on_ranks(
+        Question(
+            *(tokens, parts),
+            because="These are not the rows of the whole table, on every rank.",
+            given=f"{RANKS} ranks with {words} words each, tokens {tokens.tolist()}, none of them on rank {empty}",
+        ),
         ranks=RANKS,
         timeout=TIMEOUT,
-        count=True,
-        careful=True,
-        note=False,
-    )
-    wanted = table[tokens]
-    first = np.arange(RANKS)[:, None] * words
-
-    def summed(rule: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> list[list[float]]:
-        return np.sum(
-            [rule(tokens - first[r], table[r * words : (r + 1) * words]) for r in range(RANKS)], axis=0
-        ).tolist()
-
-    def own_rows(r: int) -> list[list[float]]:
-        local = tokens - r * words
-        inside = ((local >= 0) & (local < words))[:, None]
-        return (table[np.clip(tokens, r * words, (r + 1) * words - 1)] * inside).tolist()
-
-    expect(
-        found,
-        close_to=[wanted.tolist()] * RANKS,
-        because="These are not the rows of the whole table, on every rank.",
-        given=f"{RANKS} ranks with {words} words each, tokens {tokens.tolist()}, none of them on rank {empty}",
-        if_equals={
-            "Tokens of other ranks were looked up too, in your first or last row, and added: set them to 0 before the sum.": [
-                summed(lambda local, part: part[np.clip(local, 0, words - 1)])
-            ]
-            * RANKS,
-            "Each rank returns its own rows, with 0 for the others. Sum over the ranks.": [
-                own_rows(r) for r in range(RANKS)
-            ],
-            "Words before your first were counted from the end of your rows: a negative index is valid in Python. Ask for `local >= 0` too.": [
-                summed(
-                    lambda local, part: (
-                        part[np.clip(local, -words, words - 1)] * ((local >= -words) & (local < words))[:, None]
-                    )
-                )
-            ]
-            * RANKS,
-            "The largest was taken over the ranks. Rows may be negative: add them.": [np.maximum(wanted, 0).tolist()]
-            * RANKS,
-            "The tokens were looked up without subtracting the number of your first word: every rank found the rows of rank 0's words.": any_of(
-                [summed(lambda local, part: part[np.clip(tokens, 0, words - 1)] * (tokens < words)[:, None])] * RANKS
-            ),
-        },
-    )
-    expect_that(
-        _sent(found.calls) <= 2 * (RANKS - 1) / RANKS * n * width * 8 + 64,
-        because="The result is right, and more was sent than it takes: one all-reduce of the embeddings is enough. The table stays where it is.",
-        given=f"a table of {RANKS * words} words, {n} tokens",
-        got=f"{_sent(found.calls):.0f} bytes from one rank",
+        most_bytes=2 * (RANKS - 1) / RANKS * len(tokens) * width * 8,
+        bytes_because="The result is right, and more was sent than it takes: one all-reduce of the embeddings is enough. The table stays where it is.",
     )
 
 
-def _loss_on_rank(answer: Callable[..., Any], cases: list[tuple[Any, list[int]]]) -> list[Any]:
-    import torch
-    import torch.distributed as dist
+def _loss(
+    top: str = "all",
+    sums: str = "all",
+    target: str = "all",
+    shifts: bool = True,
+    reduce: Callable[[Floats], Any] = np.mean,
+) -> Callable[[Parts, Whole], list[float]]:
+    """Return a program of the loss; "own" leaves out the all-reduce of that number, and sums of the "owner" are of the words among which the target is.
 
-    found = []
-    for logits, targets in cases:
-        part = torch.tensor(logits, dtype=torch.float64).chunk(dist.get_world_size(), dim=1)[dist.get_rank()]
-        result = answer(part.clone(), torch.tensor(targets))
-        found.append(result.item() if isinstance(result, torch.Tensor) and result.numel() == 1 else result)
-    return found
+    `top` is what is subtracted: the largest of "all" ranks, of the "own" words, "one" for all tokens, or "none".
+    """
+
+    def loss(parts: Parts, targets: Whole) -> list[float]:
+        every = np.max([part.max(axis=1) for part in parts], axis=0)
+        tops = {
+            "all": lambda part: every,
+            "own": lambda part: part.max(axis=1),
+            "one": lambda part: every * 0 + every.max(),
+        }
+        total, right, mines = [], [], []
+        for first, part in zip(_firsts(parts, axis=1), parts, strict=True):
+            largest = tops.get(top, lambda part: every * 0)(part)
+            local = np.clip(targets - first, 0, part.shape[1] - 1)
+            mines.append(local == targets - first)
+            total.append(np.exp(part - largest[:, None]).sum(axis=1))
+            right.append(np.where(mines[-1], part[np.arange(len(part)), local] - largest * shifts, 0))
+        if sums == "owner":
+            total = [each * mine for each, mine in zip(total, mines, strict=True)]
+        if sums != "own":
+            total = [np.sum(total, axis=0)] * len(parts)
+        if target == "all":
+            right = [np.sum(right, axis=0)] * len(parts)
+        return [float(reduce(np.log(each) - own)) for each, own in zip(total, right, strict=True)]
+
+    def quiet(parts: Parts, targets: Whole) -> list[float]:
+        with np.errstate(all="ignore"):  # some of these overflow: that is what they are for
+            return loss(parts, targets)
+
+    return quiet
 
 
-def _log_sum(z: np.ndarray) -> np.ndarray:
-    top = z.max(axis=1)
-    return np.asarray(top + np.log(np.exp(z - top[:, None]).sum(axis=1)))
+def _of_own_words(parts: Parts, targets: Whole) -> list[float]:
+    return _loss(top="none", sums="own", target="own")(parts, targets)
 
 
 @exercise(
     lab="tensor_parallel",
     title="A loss over a vocabulary that is cut",
-    minutes=18,
+    minutes=15,
     difficulty=4,
-    repeats=2,
+    repeats=1,
     seconds=30,
     processes=True,
     hints=(
@@ -147,144 +183,77 @@ def _log_sum(z: np.ndarray) -> np.ndarray:
         "The target's logit is on one rank only. The others add 0, as in exercise 1; subtract the same largest logit from it.",
     ),
     errors={
-        r"wait|in time": _LEFT_OUT,
+        r"all were stopped": _LEFT_OUT,
         r"index out of range|out of bounds": "A target of another rank was looked up among your words. Clamp the index, and mask it.",
     },
+    reference=_loss(),
+    mistakes={
+        "Each rank made a softmax of its own words. The sum of exponentials goes over all of them.": (
+            *(_loss(top, "own", target) for top in ("all", "own", "none") for target in ("all", "own")),
+            _loss(sums="owner"),
+            lambda *given: [sum(_of_own_words(*given))] * RANKS,
+            lambda *given: [sum(_of_own_words(*given)) / RANKS] * RANKS,
+        ),
+        "Each rank subtracted the largest of its own words, so that the exponentials do not fit together.": (
+            _loss(top="own"),
+            _loss(top="own", target="own"),
+        ),
+        "The target's logit is missing on the ranks that do not have it: sum it over the ranks.": (
+            _loss(target="own"),
+            _loss(top="none", target="own"),
+        ),
+        "This is the sum over the tokens. The mean is asked for.": _loss(reduce=np.sum),
+        "The largest logit was subtracted from the exponentials and not from the target's logit.": _loss(shifts=False),
+    },
 )
-def vocabulary_loss(answer: Callable[..., Any], rng: np.random.Generator) -> None:
-    """Ask for the loss of small logits, and of logits whose exponentials do not exist."""
-    words, n = 3, 4
-    z = rng.normal(size=(n, RANKS * words)) * 2
-    y = rng.integers(0, RANKS * words, n)
-    big = z.copy()
-    big[0] += 1_000.0  # a token whose logits are all large,
-    big[1] -= 2_000.0  # one whose logits are all very negative,
-    big[2, int(rng.integers(0, RANKS * words))] += 2_000.0  # and one with a single large one
-    found = launch(
-        _loss_on_rank,
-        answer,
-        [(z.tolist(), y.tolist()), (big.tolist(), y.tolist())],
+def vocabulary_loss(ask: Ask, rng: np.random.Generator) -> None:
+    """Ask for the loss of small logits, and of logits whose exponentials do not exist: a launch each, so that no message of one meets the other."""
+    words, n = 8, 4
+    logits = rng.normal(size=(n, RANKS * words)) * 2
+    targets = rng.integers(0, RANKS * words, n)
+    large = logits.copy()
+    large[0] += 1_000.0  # a token whose logits are all large,
+    large[1] -= 2_000.0  # one whose logits are all very negative,
+    large[2, int(rng.integers(0, RANKS * words))] += 2_000.0  # and one with a single large one
+    ask.on_ranks(
+        Question(
+            *(per_rank(np.split(logits, RANKS, axis=1)), targets),
+            because="This is not the mean cross-entropy over the whole vocabulary, on every rank.",
+            given=f"{RANKS} ranks with {words} words each, {n} tokens, targets {targets.tolist()}",
+        ),
         ranks=RANKS,
         timeout=TIMEOUT,
-        count=True,
-        careful=True,
-        note=False,
+        most_bytes=2 * (RANKS - 1) / RANKS * 4 * n * 8,
+        bytes_because="The loss is right, and more was sent than it takes: a few numbers for each token are enough. The logits stay where they are.",
     )
-    right = z[np.arange(n), y]
-    wanted = float((_log_sum(z) - right).mean())
-    parts = [z[:, r * words : (r + 1) * words] for r in range(RANKS)]
-    logs = np.array([_log_sum(part) for part in parts])
-    inside = np.array([(y >= r * words) & (y < (r + 1) * words) for r in range(RANKS)])
-    own_top = sum(np.exp(part - part.max(axis=1)[:, None]).sum(axis=1) for part in parts)
-    top = z.max(axis=1)
-    tops = np.array([part.max(axis=1) for part in parts])
-    expect(
-        [one[0] for one in found],
-        close_to=[wanted] * RANKS,
-        because="This is not the mean cross-entropy over the whole vocabulary, on every rank.",
-        given=f"{RANKS} ranks with {words} words each, {n} tokens, targets {y.tolist()}",
-        if_equals={
-            "Each rank made a softmax of its own words. The sum of exponentials goes over all of them.": any_of(
-                [float((logs[r] - right).mean()) for r in range(RANKS)],
-                [float((logs[r] - right * inside[r]).mean()) for r in range(RANKS)],
-                [float((logs.sum(axis=0) - right).mean())] * RANKS,
-                [float((logs.mean(axis=0) - right).mean())] * RANKS,
-            ),
-            "Each rank subtracted the largest of its own words, so that the exponentials do not fit together.": any_of(
-                [float((np.log(own_top) - (right - tops[y // words, np.arange(n)])).mean())] * RANKS,
-                *[[float((np.log(own_top) - right + tops[r]).mean()) for r in range(RANKS)]],
-                [float((np.log(own_top) - (right - top)).mean())] * RANKS,
-            ),
-            "The target's logit is missing on the ranks that do not have it: sum it over the ranks.": [
-                float((_log_sum(z) - top - (right - top) * inside[r]).mean()) for r in range(RANKS)
-            ],
-            "This is the sum over the tokens. The mean is asked for.": [n * wanted] * RANKS,
-            "The largest logit was subtracted from the exponentials and not from the target's logit.": [
-                float((_log_sum(z) - top - right).mean())
-            ]
-            * RANKS,
-        },
-    )
-    huge = float((_log_sum(big) - big[np.arange(n), y]).mean())
-    expect(
-        [one[1] for one in found],
-        close_to=[huge] * RANKS,
-        because="For large or very negative logits this is not the loss: exp(1000) is infinite and exp(−2000) is 0. Subtract, for each token, the largest logit of all ranks first.",
-        given="one token with all logits near 1,000, one with all near −2,000, one with a single logit of 2,000",
-    )
-    expect_that(
-        _sent(found.calls) <= 2 * 2 * (RANKS - 1) / RANKS * 4 * n * 8 + 64,
-        because="The loss is right, and more was sent than it takes: a few numbers for each token are enough. The logits stay where they are.",
-        given=f"{n} tokens, {RANKS * words} words, two calls",
-        got=f"{_sent(found.calls):.0f} bytes from one rank",
+    ask.on_ranks(
+        Question(
+            *(per_rank(np.split(large, RANKS, axis=1)), targets),
+            because=_LARGE,
+            mistakes={
+                _LARGE: (_loss(top="none"), _loss(top="one"))
+            },  # first: NaN is what other mistakes give here, too
+            given="one token with all logits near 1,000, one with all near −2,000, one with a single logit of 2,000",
+        ),
+        ranks=RANKS,
+        timeout=TIMEOUT,
     )
 
 
-@exercise(
-    lab="tensor_parallel",
-    title="Keys and values for fewer heads",
-    minutes=10,
-    difficulty=2,
-    hints=(
-        "Which query heads does the rank have? A contiguous range.",
-        "Each of them uses key-value head `head // (heads // kv)`.",
-        "Collect them in a set, sort it, and refuse ranks that do not divide the heads.",
-    ),
-)
-def kv_heads(answer: Callable[..., Any], rng: np.random.Generator) -> None:
-    """Ask for every rank, with fewer and with more ranks than key-value heads."""
-    k = int(rng.choice([1, 2]))
-    # Copies; several key-value heads on a rank; groups that lie across two ranks.
-    for ranks, heads, kv in ((8, 24, 4), (2, 16, 8), (4 * k, 12 * k, 6 * k)):
-        each, group = heads // ranks, heads // kv
-        wanted = [sorted({head // group for head in range(r * each, (r + 1) * each)}) for r in range(ranks)]
-        got = [answer(r, ranks, heads, kv) for r in range(ranks)]
-        expect(
-            [list(one) if isinstance(one, tuple | range | np.ndarray) else one for one in got],
-            equal_to=wanted,
-            because="These are not the key-value heads of the rank's query heads, rising, each once.",
-            given=f"{heads} heads of queries, {kv} of keys and values, ranks 0 to {ranks - 1}",
-            if_equals={
-                "The key-value heads were dealt out like the query heads. Some ranks then lack one: with more ranks than key-value heads, or a group across two ranks, copies are needed.": [
-                    list(range(r * kv // ranks, (r + 1) * kv // ranks)) for r in range(ranks)
-                ],
-                "Neighbouring query heads share a key-value head: head i uses i // (heads / kv), not i modulo kv.": [
-                    sorted({head % kv for head in range(r * each, (r + 1) * each)}) for r in range(ranks)
-                ],
-                "Every rank got all of them. That works, and the memory that fewer heads save is gone.": [
-                    list(range(kv))
-                ]
-                * ranks,
-                "Each is asked for once: this lists it again for every query head.": [
-                    [head // group for head in range(r * each, (r + 1) * each)] for r in range(ranks)
-                ],
-            },
-        )
-    for ranks, heads in ((3, 8), (4, 6)):
-        expect_raises(
-            ValueError,
-            lambda ranks=ranks, heads=heads: answer(0, ranks, heads, 2),  # type: ignore[misc]
-            because=f"{ranks} ranks do not divide {heads} heads: some would have more heads than others. Raise a ValueError.",
-            given=f"rank 0 of {ranks}, {heads} heads of queries, 2 of keys and values",
-        )
+def _cut(value: Floats, axis: int = 0) -> Parts:
+    return np.split(value, RANKS, axis=axis)
 
 
-def _sum_on_rank(answer: Callable[..., Any], summands: list[Any]) -> tuple[Any, bool]:
-    import torch
-    import torch.distributed as dist
-
-    mine = torch.tensor(summands[dist.get_rank()], dtype=torch.float64)
-    before = mine.clone()
-    result = answer(mine)
-    return (result.tolist() if isinstance(result, torch.Tensor) else result), torch.equal(mine, before)
+def _sums_of_own(summands: Parts) -> Parts:
+    return _cut(np.sum(summands, axis=0))
 
 
 @exercise(
     lab="tensor_parallel",
     title="Half an all-reduce",
-    minutes=14,
+    minutes=10,
     difficulty=3,
-    repeats=3,
+    repeats=1,
     seconds=30,
     processes=True,
     hints=(
@@ -292,173 +261,149 @@ def _sum_on_rank(answer: Callable[..., Any], summands: list[Any]) -> tuple[Any, 
         "`dist.reduce_scatter(own, parts)` sums part r over all ranks into `own` on rank r.",
         "`own = torch.empty_like(parts[0])` before, and return it.",
     ),
-    errors={r"wait|in time": _LEFT_OUT},
+    errors={r"all were stopped": _LEFT_OUT},
+    reference=_sums_of_own,
+    mistakes={
+        "These are the rank's positions of its own summand. The other ranks' summands are missing.": (
+            lambda summands: [_cut(summand)[rank] for rank, summand in enumerate(summands)]
+        ),
+        "This is the whole sum. Each rank needs its own positions only.": (
+            lambda summands: [np.sum(summands, axis=0)] * RANKS
+        ),
+        "The width was cut instead of the positions. Positions are the first axis.": (
+            lambda summands: _cut(np.sum(summands, axis=0), axis=1)
+        ),
+        "This is the mean over the ranks. Summands add up.": lambda summands: _cut(np.mean(summands, axis=0)),
+        "Positions were dealt out in turns. Rank r has those from r·s/t up to (r+1)·s/t.": (
+            lambda summands: [np.sum(summands, axis=0)[rank::RANKS] for rank in range(RANKS)]
+        ),
+    },
 )
-def sum_of_own_positions(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+def sum_of_own_positions(ask: Ask, rng: np.random.Generator) -> None:
     """Ask for each rank's positions of a sum over 4 ranks, with less traffic than an all-reduce."""
     positions, width = 2 * RANKS, RANKS
     summands = rng.integers(1, 100, (RANKS, positions, width)).astype(float)
-    found = launch(
-        _sum_on_rank, answer, summands.tolist(), ranks=RANKS, timeout=TIMEOUT, count=True, careful=True, note=False
+    ask.on_ranks(
+        Question(
+            per_rank(summands),
+            because="This is not the sum over all ranks at this rank's positions.",
+            given=f"{RANKS} ranks, {positions} positions of width {width}",
+        ),
+        ranks=RANKS,
+        timeout=TIMEOUT,
+        most_bytes=(RANKS - 1) / RANKS * summands[0].nbytes,
+        bytes_because="The sum is right, and an all-reduce's worth of bytes was sent for it, or more. A reduce-scatter sends half.",
     )
-    whole, each = summands.sum(axis=0), positions // RANKS
-    own = [slice(r * each, (r + 1) * each) for r in range(RANKS)]
-    given = f"{RANKS} ranks, {positions} positions of width {width}"
-    expect(
-        [value for value, _ in found],
-        close_to=[whole[one].tolist() for one in own],
-        because="This is not the sum over all ranks at this rank's positions.",
-        given=given,
-        if_equals={
-            "These are the rank's positions of its own summand. The other ranks' summands are missing.": [
-                summands[r, one].tolist() for r, one in enumerate(own)
-            ],
-            "This is the whole sum. Each rank needs its own positions only.": [whole.tolist()] * RANKS,
-            "The width was cut instead of the positions. Positions are the first axis.": [
-                whole[:, r * width // RANKS : (r + 1) * width // RANKS].tolist() for r in range(RANKS)
-            ],
-            "This is the mean over the ranks. Summands add up.": [(whole[one] / RANKS).tolist() for one in own],
-            "Positions were dealt out in turns. Rank r has those from r·s/t up to (r+1)·s/t.": [
-                whole[r::RANKS].tolist() for r in range(RANKS)
-            ],
-            "Each rank got the positions of its neighbour.": [
-                whole[own[(r + 1) % RANKS]].tolist() for r in range(RANKS)
-            ],
-        },
-    )
-    expect_that(
-        all(untouched for _, untouched in found),
-        because="The sum is right, but the summand was changed in place. Autograd may still need it.",
-        given=given,
-    )
-    size = positions * width * 8
-    expect_that(
-        _sent(found.calls) <= (RANKS - 1) / RANKS * size + 64,
-        because="The sum is right, and an all-reduce's worth of bytes was sent for it, or more. A reduce-scatter sends half.",
-        given=given,
-        got=f"{_sent(found.calls):.0f} bytes from one rank",
-    )
+
+
+Layout = tuple[int, int, int]
+Estimate = Callable[[int, int, int], float]
+Search = Callable[[int, int, int, int, Estimate, float, Estimate], Layout]
+
+
+@cache
+def _layouts(gpus: int, per_node: int, layers: int, heads: int) -> dict[Layout, str]:
+    """Return the layouts that break one rule at most, and which: what t, p or t·p does not divide."""
+    found = {}
+    for t in range(1, gpus + 1):
+        for p in range(1, gpus // t + 1):
+            rest = {"node": per_node % t, "heads": heads % t, "layers": layers % p, "gpus": gpus % (t * p)}
+            broken = [rule for rule, left in rest.items() if left]
+            if len(broken) <= 1:
+                found[t, p, gpus // (t * p)] = "".join(broken)
+    return found
+
+
+def _choose(ignored: str = "", by: str = "time", only: Callable[[int], bool] = bool) -> Search:
+    """Return a search that ignores one rule, or goes by the least memory, or goes through some t only."""
+
+    def choose(
+        gpus: int, per_node: int, layers: int, heads: int, memory: Estimate, usable: float, time: Estimate
+    ) -> Layout:
+        layouts = _layouts(gpus, per_node, layers, heads)
+        found = [one for one, broken in layouts.items() if broken in ("", ignored) and only(one[0])]
+        if ignored != "memory":
+            found = [one for one in found if memory(*one) <= usable]
+        if not found:
+            raise ValueError("no layout fits")
+        return min(found, key=lambda one: memory(*one) if by == "memory" else time(*one))
+
+    return choose
+
+
+_SHORTCUTS: dict[str, Callable[..., Any]] = {
+    "It is the fastest that divides, and does not fit into the memory.": _choose("memory"),
+    "t does not divide the heads here.": _choose("heads"),
+    "t does not divide a node's GPUs: a layer's ranks would lie across nodes, and talk over the network.": _choose(
+        "node"
+    ),
+    "p does not divide the layers here.": _choose("layers"),
+    "t·p does not divide the GPUs here, so that some would stand unused.": _choose("gpus"),
+    "This is the layout with the least memory. Of those that fit, the fastest is asked for.": _choose(by="memory"),
+    "Only powers of two were tried. t may be any number that divides a node's GPUs and the heads, such as 3.": (
+        _choose(only=lambda t: t & (t - 1) == 0)
+    ),
+}
+
+
+def _cluster(rng: np.random.Generator) -> tuple[Any, ...]:
+    """Draw what each layout takes so that each rule that is left out leads to another one."""
+    shape = 144, 12, 20, 18  # GPUs, those of a node, layers, heads: t from 1, 2, 3, 6; p from 1, 2, 4
+
+    def drawn(rng: np.random.Generator) -> tuple[Any, ...]:
+        layouts = _layouts(*shape)
+        # One whose t is a power of two always fits: whoever tries only those finds something.
+        memory = {one: float(rng.uniform(40, 70 if one == (2, 4, 18) else 100)) for one in layouts}
+        time = {one: float(rng.uniform(1 if broken else 4, 9)) for one, broken in layouts.items()}
+        return *shape, lambda *one: memory.get(one, 1e9), 70.0, lambda *one: time.get(one, 1e9)
+
+    return distinct(rng, drawn, _choose(), _SHORTCUTS, apart=True)
 
 
 @exercise(
     lab="tensor_parallel",
     title="A layout for a cluster",
-    minutes=14,
+    minutes=12,
     difficulty=3,
     hints=(
         "Go through all t that divide `per_node` and `heads`, and all p that divide `layers`.",
         "d is what is left: `gpus // (t * p)`, if t·p divides the GPUs.",
         "Keep those with `memory(t, p, d) <= usable`, and take the one with the least `time(t, p, d)`.",
     ),
+    draw=_cluster,
+    reference=_choose(),
+    mistakes=_SHORTCUTS,
 )
-def choose_layout(answer: Callable[..., Any], rng: np.random.Generator) -> None:
-    """Ask for the fastest layout where each rule that is left out leads to another one."""
-    gpus, per_node, layers, heads = 96, 8, 12, 12  # t from 1, 2, 4; p from 1, 2, 3, 4, 6, 12
-    whole = [(t, p, gpus // (t * p)) for t in range(1, gpus + 1) for p in range(1, gpus + 1) if gpus % (t * p) == 0]
-    allowed = [(t, p, d) for t, p, d in whole if per_node % t == 0 and heads % t == 0 and layers % p == 0]
-    while True:
-        times = {one: float(rng.uniform(1, 9)) for one in whole}
-        sizes = {one: float(rng.uniform(40, 100)) for one in whole}
-        usable = 70.0
-        fits = [one for one in allowed if sizes[one] <= usable]
-        best = min(fits, key=lambda one: times[one]) if fits else None
-        wrong = {
-            "heads": min(
-                (o for o in whole if sizes[o] <= usable and per_node % o[0] == 0 and layers % o[1] == 0),
-                key=lambda o: times[o],
-            ),
-            "node": min(
-                (o for o in whole if sizes[o] <= usable and heads % o[0] == 0 and layers % o[1] == 0),
-                key=lambda o: times[o],
-            ),
-            "layers": min(
-                (o for o in whole if sizes[o] <= usable and per_node % o[0] == 0 and heads % o[0] == 0),
-                key=lambda o: times[o],
-            ),
-            "memory": min(allowed, key=lambda o: times[o]),
-            "leanest": min(allowed, key=lambda o: sizes[o]),
-            "slowest": max(fits, key=lambda o: times[o]) if fits else None,
-        }
-        if (
-            best is not None and len({best, *wrong.values()}) == 7
-        ):  # so that none is right by luck, or taken for another
-            break
-
-    def ask(bytes_of: dict[tuple[int, int, int], float], limit: float) -> Any:
-        made = answer(
-            gpus,
-            per_node,
-            layers,
-            heads,
-            lambda t, p, d: bytes_of.get((t, p, d), 1e9),
-            limit,
-            lambda t, p, d: times.get((t, p, d), 1e9),
-        )
-        return tuple(made) if isinstance(made, list) else made
-
+def choose_layout(ask: Ask, case: tuple[Any, ...]) -> None:
+    """Ask for the fastest layout where each rule that is left out leads to another one, and for both ends of the search."""
+    gpus, per_node, layers, heads, memory, usable, time = case
     given = f"{gpus} GPUs in nodes of {per_node}, {layers} layers, {heads} heads; memory and time are drawn"
-    made = ask(sizes, usable)
-    expect(
-        made,
-        equal_to=best,
-        because="This is not the fastest of the layouts that divide and fit.",
-        given=given,
-        if_equals={
-            "It is the fastest that divides, and does not fit into the memory.": wrong["memory"],
-            "t does not divide the heads here.": wrong["heads"],
-            "t does not divide a node's GPUs: a layer's ranks would lie across nodes, and talk over the network.": wrong[
-                "node"
-            ],
-            "p does not divide the layers here.": wrong["layers"],
-            "This is the layout with the least memory. Of those that fit, the fastest is asked for.": wrong["leanest"],
-            "This is the slowest of those that fit.": wrong["slowest"],
-        },
-    )
+    made = ask(*case, because="This is not the fastest of the layouts that divide and fit.", given=given)
     expect_that(
         all(isinstance(size, int | np.integer) for size in made),
         because="The layout is right, but t, p and d count GPUs: whole numbers. Divide by `//`; no launcher starts 16.0 processes.",
         given=given,
         got=repr(made),
     )
-    edge = sizes | {best: usable}
-    expect(
-        ask(edge, usable),
-        equal_to=best,
+    best = tuple(made)
+    ask(
+        *case[:4],
+        lambda *one: usable if one == best else memory(*one),
+        *(usable, time),
         because="What needs just the usable memory fits: `<=`.",
         given=f"{given}; the fastest needs exactly what is usable",
+        explain=False,
     )
-    ends = (per_node, layers, gpus // (per_node * layers))
-    expect(
-        answer(
-            gpus,
-            per_node,
-            layers,
-            24,
-            lambda t, p, d: 10.0,
-            usable,
-            lambda t, p, d: 0.5 if (t, p, d) == ends else 1.0 + t + p,
-        ),
-        equal_to=ends,
+    ask(
+        *(gpus, per_node, per_node, 2 * per_node, lambda *one: 10.0, usable),
+        lambda t, p, d: 0.5 if t == p == per_node else 1.0 + t + p,
         because="A layer may have all GPUs of a node, and a stage a single layer: both ends belong to the search.",
-        given=f"{gpus} GPUs in nodes of {per_node}, {layers} layers, 24 heads; everything fits, and t = {per_node}, p = {layers} is the fastest",
+        given=f"{gpus} GPUs in nodes of {per_node}, {per_node} layers, {2 * per_node} heads; everything fits, and t = p = {per_node} is the fastest",
+        explain=False,
     )
-    expect(
-        answer(
-            30,
-            6,
-            12,
-            12,
-            lambda t, p, d: 10.0,
-            usable,
-            lambda t, p, d: 0.5 if t * p * d != 30 else 1.0 + abs(t - 3) + abs(p - 2),
-        ),
-        equal_to=(3, 2, 5),
-        because="t·p has to divide the GPUs, or some stand unused; and t is any divisor of a node's GPUs, not only a power of two.",
-        given="30 GPUs in nodes of 6, 12 layers, 12 heads; everything fits",
-    )
-    expect_raises(
+    ask.raises(
         ValueError,
-        lambda: ask(sizes, 1.0),
+        *(*case[:4], memory, 1.0, time),
         because="Nothing fits here. Raise a ValueError: a plan that cannot start is no plan.",
         given=f"{given}; 1 byte is usable",
     )
@@ -525,7 +470,7 @@ def _cases_to_pass(rng: np.random.Generator) -> list[tuple[Any, ...]]:
 decide = decision(
     lab="tensor_parallel",
     title="A decision: train, fine-tune, or don't",
-    minutes=18,
+    minutes=15,
     evidence={
         "train_high_kwh": lambda: _estimates()["train_high_kwh"],
         "tune_high_kwh": lambda: _estimates()["tune_high_kwh"],
