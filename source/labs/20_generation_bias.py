@@ -11,7 +11,7 @@
 #
 # You will measure how a generator of job descriptions leans, mend its data and its output, and decide whether it may write for a job portal.
 #
-# **90 minutes · six exercises · read [the chapter](../notebooks/20_generation_bias.ipynb) first.**
+# **70 minutes · five exercises · read [the chapter](../notebooks/20_generation_bias.ipynb) first.**
 #
 # Whoever reads “he” in a description of their own trade, and is a woman, may not apply.
 # She will never be in your data.
@@ -27,7 +27,7 @@ from helix.record import Decision, evidence, results
 # %% [markdown]
 # ## 1. More than the neutral word
 #
-# *14 minutes · difficulty 2 of 5 · core*
+# *10 minutes · difficulty 2 of 5 · core*
 #
 # A model wrote descriptions for several words.
 # For each you have how many call the wanted person “he”, how many “she”, and how many use no pronoun.
@@ -73,7 +73,7 @@ check.beyond_neutral(beyond_neutral)
 # %% [markdown]
 # ## 2. The twin of a sentence
 #
-# *18 minutes · difficulty 3 of 5 · core*
+# *13 minutes · difficulty 3 of 5 · core*
 #
 # Counterfactual augmentation gives every text a twin in which the pronouns of the wanted person have the other gender.
 # English makes that harder than it looks: “her” is “him” in one place and “his” in another.
@@ -123,7 +123,7 @@ check.counterfactual(counterfactual)
 # %% [markdown]
 # ## 3. How much of the skew arrives
 #
-# *12 minutes · difficulty 2 of 5 · core*
+# *7 minutes · difficulty 2 of 5 · core*
 #
 # The corpus had a known lean for each occupation (share of “he” less share of “she”), and the generator's texts have another.
 # Return the **slope** of the straight line of least squares: 1 if what was put in comes out, 0 if nothing of it does, whatever the general level.
@@ -152,47 +152,9 @@ def arrives(known: np.ndarray, found: np.ndarray) -> float:
 check.arrives(arrives)
 
 # %% [markdown]
-# ## 4. What vectors associate
+# ## 4. A guard between the generator and the page
 #
-# *14 minutes · difficulty 3 of 5 · core*
-#
-# The association of a word vector $w$ with two sets of attributes is $s(w)=\operatorname{mean}_{a\in A}\cos(w,a)-\operatorname{mean}_{b\in B}\cos(w,b)$.
-# The effect size of the test is
-# $$d=\frac{\operatorname{mean}_{x\in X}s(x)-\operatorname{mean}_{y\in Y}s(y)}{\operatorname{std}_{w\in X\cup Y}s(w)},$$
-# with the standard deviation of a sample ($n-1$ below the line).
-
-
-# %%
-def effect_size(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray) -> float:
-    """Return the effect size of the word-embedding association test.
-
-    Parameters
-    ----------
-    x, y : ndarray of float, shape (n, dimensions)
-        Vectors of the two sets of targets, not of length 1.
-    a, b : ndarray of float, shape (m, dimensions)
-        Vectors of the two sets of attributes, not of length 1.
-
-    Returns
-    -------
-    float
-        Above 0 if the first targets lie nearer to the first attributes.
-    """
-    ### BEGIN SOLUTION
-    x, y, a, b = (one / np.linalg.norm(one, axis=1, keepdims=True) for one in (x, y, a, b))
-    both = np.concatenate([x, y])
-    s = (both @ a.T).mean(axis=1) - (both @ b.T).mean(axis=1)
-    return float((s[: len(x)].mean() - s[len(x) :].mean()) / s.std(ddof=1))
-    ### END SOLUTION
-
-
-# %%
-check.effect_size(effect_size)
-
-# %% [markdown]
-# ## 5. A guard between the generator and the page
-#
-# *12 minutes · difficulty 2 of 5 · core*
+# *11 minutes · difficulty 2 of 5 · core*
 #
 # Write what happens to each text before it is published.
 # `find` returns the codes of all gendered wording in a text ("requirement", "pronoun", "title", "stereotype"), an empty list if there is none; `rewrite` puts pronouns neutrally.
@@ -234,9 +196,9 @@ def publish(text: str, find, rewrite) -> tuple[str, str]:
 check.publish(publish)
 
 # %% [markdown]
-# ## 6. A decision: may the repaired generator write for the portal?
+# ## 5. A decision: may the repaired generator write for the portal?
 #
-# *20 minutes · difficulty 3 of 5 · core*
+# *16 minutes · difficulty 3 of 5 · core*
 #
 # A job portal wants to publish what a generator writes, in English and Chinese.
 # The vendor has repaired it by **augmented data**, and shows you that pronouns no longer lean.

@@ -1,23 +1,38 @@
-"""Bias in generation: a share beyond the neutral word, a twin, a slope, an association, a guard, and a decision."""
+"""Bias in generation: a share beyond the neutral word, a twin, a slope, a guard, and a decision."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from helix.checking import ReasonedAnswer, Rule, any_of, decision, exercise, expect, expect_raises
+from helix.checking import Ask, ReasonedAnswer, Rule, decision, exercise
 from helix.record import results
 
-LIMIT, FAULTS = 0.1, 0.02
+LIMIT = 0.1
+
+Floats = NDArray[np.float64]
+Counts = dict[str, tuple[int, int, int]]
+Token = tuple[str, str, str]
+Way = tuple[str, str]
+
+
+def _share(one: tuple[int, int, int]) -> float:
+    he, she, _ = one
+    return he / (he + she)
+
+
+def _beyond_neutral(counts: Counts, word: str, neutral: str = "person") -> float:
+    return _share(counts[word]) - _share(counts[neutral])
 
 
 @exercise(
     lab="generation_bias",
     title="More than the neutral word",
-    minutes=14,
+    minutes=10,
     difficulty=2,
     hints=(
         "A text without a pronoun says neither “he” nor “she”: it belongs neither above nor below the line.",
@@ -27,56 +42,64 @@ LIMIT, FAULTS = 0.1, 0.02
     errors={
         r"division by zero": "A word without any pronoun has no share: raise a ValueError that says so before you divide."
     },
+    reference=_beyond_neutral,
+    mistakes={
+        "Texts without a pronoun are counted below the line. They lean neither way.": (
+            lambda counts, word, neutral="person": (
+                counts[word][0] / sum(counts[word]) - counts[neutral][0] / sum(counts[neutral])
+            )
+        ),
+        "You subtracted “she” from “he”: that is the lean, and the chapter's. Here the share of “he” is compared.": (
+            lambda counts, word, neutral="person": 2 * _beyond_neutral(counts, word, neutral),
+            lambda counts, word, neutral="person": (
+                (counts[word][0] - counts[word][1]) / sum(counts[word])
+                - (counts[neutral][0] - counts[neutral][1]) / sum(counts[neutral])
+            ),
+        ),
+        "You compared with one half. The neutral word has a lean of its own, and the difference is from there.": (
+            lambda counts, word, neutral="person": _share(counts[word]) - 0.5
+        ),
+        "The sign is lost: a word that leans to “she” must come out below 0.": (
+            lambda counts, word, neutral="person": abs(_beyond_neutral(counts, word, neutral))
+        ),
+        "This is the neutral word less the word: the sign is turned round.": (
+            lambda counts, word, neutral="person": -_beyond_neutral(counts, word, neutral)
+        ),
+        "You divided one share by the other. By how much the first is higher is their difference.": (
+            lambda counts, word, neutral="person": _share(counts[word]) / _share(counts[neutral]),
+            lambda counts, word, neutral="person": _share(counts[word]) / _share(counts[neutral]) - 1,
+        ),
+    },
 )
-def beyond_neutral(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+def beyond_neutral(ask: Ask, rng: np.random.Generator) -> None:
     """Ask for the share of “he” beyond that of the neutral word."""
     names = ["cook", "nurse", "pilot"]
-    for side in (1, -1):
+    for leans_to_he in (True, False):
         word = str(rng.choice(names))
         many, few = int(rng.integers(31, 40)), int(rng.integers(3, 9))
         counts: dict[str, Any] = {one: tuple(int(n) for n in rng.integers(5, 30, 3)) for one in names}
-        counts[word] = (many, few, int(rng.integers(11, 20))) if side > 0 else (few, many, int(rng.integers(11, 20)))
+        counts[word] = (*((many, few) if leans_to_he else (few, many)), int(rng.integers(11, 20)))
         counts["person"] = (int(rng.integers(14, 19)), int(rng.integers(8, 12)), int(rng.integers(1, 9)))
-        (he, she, none), (he0, she0, none0) = counts[word], counts["person"]
-        share, zero = he / (he + she), he0 / (he0 + she0)
-        all_he = sum(one[0] for one in counts.values())
-        expect(
-            answer(dict(counts), word),
-            close_to=share - zero,
+        ask(
+            *(counts, word),
             because="This is not the share of “he” among the texts with a pronoun, beyond that of the neutral word.",
-            given=f"{counts}, word {word!r}",
-            if_equals={
-                "Texts without a pronoun are counted below the line. They lean neither way.": he / (he + she + none)
-                - he0 / (he0 + she0 + none0),
-                "You compared with one half. The neutral word has a lean of its own, and the difference is from there.": share
-                - 0.5,
-                "The sign is lost: a word that leans to “she” must come out below 0.": abs(share - zero),
-                "This is the neutral word less the word: the sign is turned round.": zero - share,
-                "This is how much of all “he” stands with the word, which grows with how often it was asked for.": any_of(
-                    he / all_he - he0 / all_he, he / (he + he0) - 0.5
-                ),
-            },
         )
     even = int(rng.integers(6, 20))
-    expect(
-        answer({"cook": (even, even, 3), "person": (even, 3 * even, 2)}, "cook"),
-        close_to=0.25,
+    ask(
+        *({"cook": (even, even, 3), "person": (even, 3 * even, 2)}, "cook"),
         because="As many “he” as “she” is a share of one half, and no reason to refuse.",
-        given=f"cook: {even} “he” and {even} “she”; person: {even} and {3 * even}",
+        explain=False,
     )
-    expect(
-        answer({"cook": (7, 0, 2), "worker": (3, 1, 0), "person": (1, 3, 0), "nurse": (0, 0, 4)}, "cook", "worker"),
-        close_to=0.25,
+    ask(
+        *({"cook": (7, 0, 2), "worker": (3, 1, 0), "person": (1, 3, 0), "nurse": (0, 0, 4)}, "cook", "worker"),
         because="The neutral word is the one that is given, a share may be 1, and other words do not matter.",
-        given="cook: 7 “he” and no “she”; the neutral word “worker”: 3 and 1; nurse: no pronoun at all",
+        explain=False,
     )
     for empty in ("cook", "person"):
-        counts = {"cook": (3, 4, 1), "person": (2, 5, 2)} | {empty: (0, 0, 7)}
-        expect_raises(
+        ask.raises(
             ValueError,
-            lambda counts=counts: answer(dict(counts), "cook"),  # type: ignore[misc]
+            *({"cook": (3, 4, 1), "person": (2, 5, 2)} | {empty: (0, 0, 7)}, "cook"),
             because="Where no text has a pronoun there is no share. Raise a ValueError: 0 would look like balance.",
-            given=f"{counts}, word 'cook'",
         )
 
 
@@ -88,16 +111,16 @@ FORMS = {
     "reflexive": ("himself", "herself"),
 }
 _SENTENCES = (
-    ("{subject} shows Paul his:other:possessive room and {possessive} desk", None),
-    ("we give {object} time and Anna trusts her:other:object", None),
-    ("the choice is {lone} and nobody helps {object}", None),
-    ("{subject} asks {reflexive} what her:other:possessive guests want", None),
-    ("{possessive} plan is good and {subject} knows it", None),
-    ("we need help . ^{subject} starts in May", None),
+    "{subject} shows Paul his:other:possessive room and {possessive} desk",
+    "we give {object} time and Anna trusts her:other:object",
+    "the choice is {lone} and nobody helps {object}",
+    "{subject} asks {reflexive} what her:other:possessive guests want",
+    "{possessive} plan is good and {subject} knows it",
+    "we need help . ^{subject} starts in May",
 )
 
 
-def _tokens(sentence: str, gender: int) -> list[tuple[str, str, str]]:
+def _tokens(sentence: str, gender: int) -> list[Token]:
     made = []
     for part in sentence.split():
         if part.lstrip("^").startswith("{"):
@@ -114,10 +137,47 @@ def _tokens(sentence: str, gender: int) -> list[tuple[str, str, str]]:
     return made
 
 
+def _like(new: str, word: str) -> str:
+    return new.capitalize() if word[0].isupper() else new
+
+
+def _counterfactual(
+    tokens: Sequence[Token],
+    whose: Sequence[str] = ("wanted",),
+    roles: Sequence[str] = tuple(FORMS),
+    to: Sequence[int] = (0, 1),
+) -> list[str]:
+    """Return the twin; it may be one of these persons' pronouns, in these roles, towards these genders only."""
+    made = []
+    for word, role, person in tokens:
+        if person in whose and role in roles:
+            gender = 1 - FORMS[role].index(word.lower())
+            word = _like(FORMS[role][gender], word) if gender in to else word
+        made.append(word)
+    return made
+
+
+_FLAT = dict(FORMS.values()) | {she: he for he, she in reversed(FORMS.values())}
+
+
+def _by_word(tokens: Sequence[Token], her: str = "him", his: str = "hers") -> list[str]:
+    table = _FLAT | {"her": her, "his": his}
+    return [_like(table.get(word.lower(), word), word) if whose == "wanted" else word for word, _, whose in tokens]
+
+
+def _small(tokens: Sequence[Token], first: bool, later: bool) -> list[str]:
+    """Return the twin without the capital of its pronouns at the beginning, or of those that come later."""
+    pairs = enumerate(zip(_counterfactual(tokens), tokens, strict=True))
+    return [
+        word.lower() if role and whose == "wanted" and (later if i else first) else word
+        for i, (word, (_, role, whose)) in pairs
+    ]
+
+
 @exercise(
     lab="generation_bias",
     title="The twin of a sentence",
-    minutes=18,
+    minutes=13,
     difficulty=3,
     hints=(
         "Look the pair up by the role, not by the word: `he, she = FORMS[role]`.",
@@ -125,242 +185,215 @@ def _tokens(sentence: str, gender: int) -> list[tuple[str, str, str]]:
         "`other.capitalize() if word[0].isupper() else other`",
     ),
     errors={r"KeyError": "A word that is no pronoun has an empty role: look into FORMS only if there is one."},
+    reference=_counterfactual,
+    mistakes={
+        "Somebody else's pronouns have changed too. Only those of the wanted person may.": (
+            partial(_counterfactual, whose=("wanted", "other"))
+        ),
+        "A capital is lost. Each word keeps its own, at the beginning of the text and within.": (
+            partial(_small, first=True, later=True),
+            partial(_small, first=True, later=False),
+            partial(_small, first=False, later=True),
+            lambda tokens: [word.lower() for word in _counterfactual(tokens)],
+            lambda tokens: [word if i else word.lower() for i, word in enumerate(_counterfactual(tokens))],
+        ),
+        "“Her” is “him” in one place and “his” in another, and “his” has two counterparts: look the pair up by the role.": (
+            *(partial(_by_word, her=her, his=his) for her in ("him", "his") for his in ("her", "hers")),
+        ),
+        "A pronoun with a capital was not recognised. Compare it in lower case.": (
+            lambda tokens: [
+                _like(FORMS[role][word == FORMS[role][0]], word) if whose == "wanted" else word
+                for word, role, whose in tokens
+            ],
+            lambda tokens: [
+                word if word[0].isupper() else new
+                for new, (word, _, _) in zip(_counterfactual(tokens), tokens, strict=True)
+            ],
+        ),
+        "Nothing has changed here. A twin is needed in both directions, from “he” and from “she”.": (
+            partial(_counterfactual, to=(1,)),
+            partial(_counterfactual, to=(0,)),
+        ),
+        "Not all roles were exchanged. “The choice is his” and “he asks himself” need a twin as well.": (
+            partial(_counterfactual, roles=("subject", "object", "possessive")),
+            partial(_counterfactual, roles=("subject", "object", "possessive", "reflexive")),
+            partial(_counterfactual, roles=("subject", "object", "possessive", "lone")),
+        ),
+    },
 )
-def counterfactual(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+def counterfactual(ask: Ask, rng: np.random.Generator) -> None:
     """Ask for the twin of sentences in both directions."""
-    flat = dict(FORMS.values()) | {she: he for he, she in reversed(FORMS.values())}
     for gender in (0, 1):
         for i in rng.permutation(len(_SENTENCES)):
-            tokens = _tokens(_SENTENCES[i][0], gender)
-            twin = [word for word, *_ in _tokens(_SENTENCES[i][0], 1 - gender)]
-            words = [word for word, *_ in tokens]
-
-            def swap(word: str, table: dict[str, str] = flat) -> str:
-                new = table.get(word.lower(), word)
-                return new.capitalize() if word[0].isupper() else new
-
-            everybody = [
-                word
-                if not role
-                else (FORMS[role][1 - FORMS[role].index(word.lower())]).capitalize()
-                if word[0].isupper()
-                else FORMS[role][1 - FORMS[role].index(word.lower())]
-                for word, role, _ in tokens
-            ]
-            by_word = [swap(word) if whose == "wanted" else word for word, _, whose in tokens]
-            to_his = {**flat, "her": "his"}
-            to_him = {**flat, "her": "him"}
-            to_her = [{**table, "his": "her"} for table in (flat, to_his, to_him)]
-            messages = {
-                "Somebody else's pronouns have changed too. Only those of the wanted person may.": everybody,
-                "The capital at the beginning is lost.": [
-                    word.lower() if i == 0 else word for i, word in enumerate(twin)
-                ],
-                "A capital within the text is lost: each pronoun keeps its own.": [
-                    word.lower() if i and role else word
-                    for i, (word, (_, role, _)) in enumerate(zip(twin, tokens, strict=True))
-                ],
-                "Nothing has changed here. A twin is needed in both directions, from “he” and from “she”.": words,
-                "“Her” is “him” in one place and “his” in another, and “his” has two counterparts: look the pair up by the role.": any_of(
-                    by_word,
-                    *(
-                        [swap(word, table) if whose == "wanted" else word for word, _, whose in tokens]
-                        for table in (to_his, to_him, *to_her)
-                    ),
-                ),
-            }
-            expect(
-                answer(list(tokens)),
-                equal_to=twin,
+            tokens = _tokens(_SENTENCES[i], gender)
+            ask(
+                tokens,
                 because="This is not the sentence with the other gender for the wanted person, and everything else as it was.",
-                given=" ".join(words),
-                if_equals={text: value for text, value in messages.items() if value != twin},
+                given=" ".join(word for word, *_ in tokens),
             )
+
+
+def _product(one: Floats, other: Floats) -> float:
+    return float((one - one.mean()) @ (other - other.mean()))
+
+
+def _arrives(known: Floats, found: Floats) -> float:
+    return _product(known, found) / _product(known, known)
 
 
 @exercise(
     lab="generation_bias",
     title="How much of the skew arrives",
-    minutes=12,
+    minutes=7,
     difficulty=2,
     hints=(
         "Take the mean off the known leans: `x = known - known.mean()`.",
         "The slope is the sum of x times found over the sum of x squared.",
         "`float(x @ found / (x @ x))`",
     ),
+    reference=_arrives,
+    mistakes={
+        "This is the correlation. It says how well the points lie on a line, and is 1 for a line that is nearly flat, too.": (
+            lambda known, found: float(np.corrcoef(known, found)[0, 1])
+        ),
+        "This line goes through 0. A generator that says “he” of everybody equally would seem to carry the skew on.": (
+            lambda known, found: float(known @ found / (known @ known))
+        ),
+        "The two have changed places: this is the slope of what went in over what came out.": (
+            lambda known, found: _arrives(found, known)
+        ),
+        "Above and below the line stand different divisors: `np.cov` divides by n − 1, `np.var` by n.": (
+            lambda known, found: float(np.cov(known, found)[0, 1] / np.var(known)),
+            lambda known, found: float(((known - known.mean()) * (found - found.mean())).mean() / known.var(ddof=1)),
+        ),
+        "This is a level and no slope: where the line crosses 0, or how the generator leans on average.": (
+            lambda known, found: float(found.mean() - _arrives(known, found) * known.mean()),
+            lambda known, found: float(found.mean()),
+        ),
+        "This is a ratio of spreads. It has no sign, and counts noise as skew.": (
+            lambda known, found: float(found.std() / known.std())
+        ),
+    },
 )
-def arrives(answer: Callable[..., Any], rng: np.random.Generator) -> None:
+def arrives(ask: Ask, rng: np.random.Generator) -> None:
     """Ask for the slope of least squares."""
     n = int(rng.integers(8, 14))
     known = rng.uniform(-0.9, 0.7, n)
     found = float(rng.uniform(0.5, 0.8)) * known + float(rng.uniform(0.2, 0.35)) + rng.normal(0, 0.08, n)
-    x, y = known - known.mean(), found - found.mean()
-    expect(
-        answer(known.copy(), found.copy()),
-        close_to=float(x @ y / (x @ x)),
-        because="This is not the slope of the found lean over the known one.",
-        given=f"{n} occupations",
-        if_equals={
-            "This is the correlation. It says how well the points lie on a line, and is 1 for a line that is nearly flat, too.": float(
-                np.corrcoef(known, found)[0, 1]
-            ),
-            "This line goes through 0. A generator that says “he” of everybody equally would seem to carry the skew on.": float(
-                known @ found / (known @ known)
-            ),
-            "The two have changed places: this is the slope of what went in over what came out.": float(
-                x @ y / (y @ y)
-            ),
-            "This is how far the two lie apart on average. It grows with noise and with the level; a slope does not.": float(
-                np.abs(found - known).mean()
-            ),
-            "This is a ratio of spreads. It has no sign, and counts noise as skew.": float(found.std() / known.std()),
-        },
-    )
+    ask(known, found, because="This is not the slope of the found lean over the known one.")
     for factor, level, told in ((-0.4, 0.1, "turned round"), (1.3, 0.0, "amplified")):
-        expect(
-            answer(known.copy(), factor * known + level),
-            close_to=factor,
+        ask(
+            *(known, factor * known + level),
             because=f"Here the skew comes out {told}: a slope may be below 0, and above 1.",
             given=f"found = {factor} · known + {level}",
+            explain=False,
         )
-    flat = answer(known.copy(), np.full(n, 0.4))
-    expect(
-        flat,
-        close_to=0.0,
+    ask(
+        *(known, np.full(n, 0.4)),
         because="All occupations lean alike here, so nothing of the skew arrives: 0.",
         given="found leans of 0.4 everywhere",
+        explain=False,
     )
 
 
-@exercise(
-    lab="generation_bias",
-    title="What vectors associate",
-    minutes=14,
-    difficulty=3,
-    hints=(
-        "The cosine is the scalar product of vectors of length 1: divide each row by its norm first.",
-        "`s = (both @ a.T).mean(axis=1) - (both @ b.T).mean(axis=1)` for the targets of both sets, one above the other.",
-        "Divide the difference of the two means by `s.std(ddof=1)`, over all targets.",
-    ),
-)
-def effect_size(answer: Callable[..., Any], rng: np.random.Generator) -> None:
-    """Ask for the effect size of the association test."""
-    n, m, d = int(rng.integers(5, 8)), int(rng.integers(3, 5)), 6
-    centre = rng.normal(size=d)
-    stretch = [rng.uniform(0.5, 3, (k, 1)) for k in (n, n, m, m)]
-    x, y, a, b = (
-        s * (rng.normal(size=(len(s), d)) + lean * centre)
-        for s, lean in zip(stretch, (0.7, -0.2, 0.8, -0.4), strict=True)
-    )
+Find = Callable[[str], list[str]]
+Rewrite = Callable[[str], str]
 
-    def associations(unit: bool) -> np.ndarray:
-        sets = [one / np.linalg.norm(one, axis=1, keepdims=True) if unit else one for one in (x, y, a, b)]
-        both = np.concatenate(sets[:2])
-        made: np.ndarray = (both @ sets[2].T).mean(axis=1) - (both @ sets[3].T).mean(axis=1)
-        return made
 
-    s, plain = associations(True), associations(False)
-    difference = float(s[:n].mean() - s[n:].mean())
-    right = difference / float(s.std(ddof=1))
-    expect(
-        answer(x.copy(), y.copy(), a.copy(), b.copy()),
-        close_to=right,
-        because="This is not the effect size.",
-        given=f"{n} targets a set, {m} attributes a set, {d} dimensions",
-        if_equals={
-            "These are scalar products of vectors of different lengths. A frequent word has a long vector; the cosine takes that out.": float(
-                (plain[:n].mean() - plain[n:].mean()) / plain.std(ddof=1)
-            ),
-            "This is the difference of the means. Without the standard deviation it cannot be compared with other tests.": difference,
-            "The sign is turned round: above 0 means that the first targets lie nearer to the first attributes.": -right,
-            "The standard deviation is that of a sample, over both sets of targets together: `s.std(ddof=1)`.": any_of(
-                difference / float(s.std()),
-                difference / float(s[:n].std(ddof=1)),
-                difference / float(s[n:].std(ddof=1)),
-                difference / float(np.sqrt((s[:n].var(ddof=1) + s[n:].var(ddof=1)) / 2)),
-            ),
-        },
-    )
-    expect(
-        answer(y.copy(), x.copy(), a.copy(), b.copy()),
-        close_to=-right,
-        because="With the two sets of targets exchanged the sign turns.",
-        given="the same vectors, x and y exchanged",
-    )
+def _publish(
+    text: str,
+    find: Find,
+    rewrite: Rewrite,
+    mends: Callable[[list[str]], bool] = lambda found: set(found) == {"pronoun"},
+    clean: Callable[[list[str], list[str]], bool] = lambda left, found: not left,
+) -> Way:
+    found, repaired = find(text), rewrite(text)
+    if not found:
+        return "publish", text
+    return ("publish", repaired) if mends(found) and clean(find(repaired), found) else ("hold", text)
 
 
 @exercise(
     lab="generation_bias",
     title="A guard between the generator and the page",
-    minutes=12,
+    minutes=11,
     difficulty=2,
     hints=(
         "Three ways: nothing found; pronouns only; anything else.",
         '`set(found) == {"pronoun"}` is true for one pronoun and for five, and false beside any other code.',
         "Look again after the repair: publish it only if `find(repaired)` is empty; else hold the text as it was.",
     ),
+    reference=_publish,
+    mistakes={
+        "It was rewritten, and something is still found in it. Look again before you publish.": (
+            partial(_publish, clean=lambda left, found: True),
+            partial(_publish, clean=lambda left, found: "pronoun" not in left),
+            partial(_publish, clean=lambda left, found: len(left) < len(found)),
+        ),
+        "Pronouns are not the only finding here: a repair of pronouns does not mend the rest, and the text was published.": (
+            partial(_publish, mends=lambda found: "pronoun" in found),
+            partial(_publish, mends=lambda found: found[0] == "pronoun"),
+            partial(_publish, mends=lambda found: found[-1] == "pronoun"),
+        ),
+        "It is held, but the human gets the rewritten text. What was found can no longer be seen in it.": (
+            lambda text, find, rewrite: (
+                ("hold", rewrite(text)) if _publish(text, find, rewrite)[0] == "hold" else _publish(text, find, rewrite)
+            )
+        ),
+        "Nothing but pronouns was found, and the rewriter mends them: this text need not wait for a human.": (
+            partial(_publish, mends=lambda found: False),
+            partial(_publish, mends=lambda found: found == ["pronoun"]),
+        ),
+        "This is published as it was written, with the finding.": (
+            lambda text, find, rewrite: ("publish", text),
+            lambda text, find, rewrite: (_publish(text, find, rewrite)[0], text),
+        ),
+        "Nothing was found in this text: publish it as it is.": (
+            lambda text, find, rewrite: _publish(text, find, rewrite) if find(text) else ("publish", rewrite(text))
+        ),
+        "“Rewrite” is no way for a text. A rewritten text is published, or the text is held as it was.": (
+            lambda text, find, rewrite: (
+                ("rewrite", rewrite(text)) if set(find(text)) == {"pronoun"} else _publish(text, find, rewrite)
+            ),
+            lambda text, find, rewrite: (
+                ("rewrite" if _publish(text, find, rewrite)[1] != text else _publish(text, find, rewrite)[0]),
+                _publish(text, find, rewrite)[1],
+            ),
+        ),
+    },
 )
-def publish(answer: Callable[..., Any], rng: np.random.Generator) -> None:
-    """Ask for the way of five texts through the guard."""
+def publish(ask: Ask, rng: np.random.Generator) -> None:
+    """Ask for the way of seven texts through the guard."""
     k = int(rng.integers(100, 999))
-    codes = ["title", "requirement", "stereotype"]
-    other = str(rng.choice(codes))
+    other = str(rng.choice(["title", "requirement", "stereotype"]))
+    # Each text with what is found in it; the first seven are asked.
     found = {
         f"text {k}": [],
-        f"he {k}": ["pronoun"] * int(rng.integers(1, 4)),
-        f"they {k}": [],
+        f"he {k}": ["pronoun"] * int(rng.integers(2, 5)),
+        f"his {k}": ["pronoun"],
         f"she {k}": ["pronoun", "pronoun"],
+        f"he man {k}": ["pronoun", other],
+        f"man he {k}": [other, "pronoun"],
+        f"man {k}": [other],
+        f"they {k}": [],
+        f"they man {k}": [],
         f"she left {k}": [other],
         f"they left {k}": [],
         f"spoilt {k}": [],
-        f"he man {k}": ["pronoun", other],
-        f"man he {k}": [other, "pronoun"],
-        f"they man {k}": [],
-        f"man {k}": [other],
     }
     repaired = {
         f"text {k}": f"spoilt {k}",
         f"he {k}": f"they {k}",
+        f"his {k}": f"they {k}",
         f"she {k}": f"she left {k}",
         f"she left {k}": f"they left {k}",
         f"he man {k}": f"they man {k}",
         f"man he {k}": f"they man {k}",
     }
-    ways = {
-        f"text {k}": ("publish", f"text {k}"),
-        f"he {k}": ("publish", f"they {k}"),
-        f"she {k}": ("hold", f"she {k}"),
-        f"he man {k}": ("hold", f"he man {k}"),
-        f"man he {k}": ("hold", f"man he {k}"),
-        f"man {k}": ("hold", f"man {k}"),
-    }
-    for text in [list(ways)[i] for i in rng.permutation(len(ways))]:
+    for text in [list(found)[i] for i in rng.permutation(7)]:
         after = repaired.get(text, text)
-        messages = {
-            "This is published as it was written, with the finding.": ("publish", text),
-            "It was rewritten, and something is still found in it. Look again before you publish.": (
-                "publish",
-                f"she left {k}",
-            ),
-            "Pronouns are not the only finding here: a repair of pronouns does not mend the rest, and the text was published.": (
-                "publish",
-                f"they man {k}",
-            ),
-            "Nothing was found in this text: publish it as it is.": any_of(
-                ("hold", f"text {k}"), ("hold", f"spoilt {k}"), ("publish", f"spoilt {k}")
-            ),
-            "It is held, but the human gets the rewritten text. What was found can no longer be seen in it.": (
-                "hold",
-                f"she left {k}" if text == f"she {k}" else f"they man {k}",
-            ),
-            "Nothing but pronouns was found, and the rewriter mends them: this text need not wait for a human.": (
-                "hold",
-                f"he {k}",
-            ),
-        }
-        expect(
-            answer(text, lambda one: list(found.get(one, ["title"])), lambda one: repaired.get(one, one)),
-            equal_to=ways[text],
+        ask(
+            *(text, lambda one: list(found.get(one, ["title"])), lambda one: repaired.get(one, one)),
             because="The guard sends this text another way.",
             given=f"{text!r}, in which {found[text] or 'nothing'} is found"
             + (
@@ -368,7 +401,6 @@ def publish(answer: Callable[..., Any], rng: np.random.Generator) -> None:
                 if after != text
                 else ""
             ),
-            if_equals={message: value for message, value in messages.items() if value != ways[text]},
         )
 
 
@@ -414,7 +446,7 @@ def _cases_to_pass(rng: np.random.Generator) -> list[tuple[Any, ...]]:
 decide = decision(
     lab="generation_bias",
     title="A decision: may the repaired generator write for the portal?",
-    minutes=20,
+    minutes=16,
     evidence={
         "pronoun_skew": lambda: _portal()["augmented"]["pronoun_skew"],
         "trait_skew": lambda: _portal()["augmented"]["trait_skew"],
@@ -423,7 +455,7 @@ decide = decision(
     stop=_cases_to_stop,
     stop_because="Your control lets a generator pass that is still skewed on one axis, or that paid for its repair with faulty sentences.",
     let_pass=_cases_to_pass,
-    pass_because="Your control stops a generator that is within both limits and writes as well as before.",
+    pass_because="Your control stops a generator that is within both limits and lost at most 0.02 of its faultless sentences.",
     rules=(
         Rule(
             lambda made, values: made.verb == "ship" and values["trait_skew"] > LIMIT,
@@ -433,7 +465,7 @@ decide = decision(
     rubric=(
         "Are those named who read a text and do not apply?",
         "Does the residual risk say which axes nobody measured?",
-        "Would the guard of exercise 5 have seen the traits?",
+        "Would the guard of exercise 4 have seen the traits?",
     ),
     examples=(
         ReasonedAnswer(
