@@ -27,15 +27,16 @@ def _names(rng: np.random.Generator, count: int) -> list[str]:
 
 def _people(rng: np.random.Generator, counts: Mapping[str, tuple[int, int]]) -> tuple[pd.Series, pd.Series]:
     """Make people in random order: for each group, how many of them are selected, and how many there are."""
-    group = np.repeat(list(counts), [size for _, size in counts.values()])
+    group = np.repeat(np.arange(len(counts)), [size for _, size in counts.values()])
     selected = np.concatenate([np.arange(size) < chosen for chosen, size in counts.values()]).astype(int)
     order = rng.permutation(len(group))
-    return pd.Series(selected[order], name="selected"), pd.Series(group[order].astype(object), name="group")
+    named = np.array(list(counts), dtype=object)[group[order]]
+    return pd.Series(selected[order], name="selected"), pd.Series(named, name="group")
 
 
 def _by_rates(rng: np.random.Generator, thousandths: Mapping[str, int]) -> tuple[pd.Series, pd.Series]:
     """Make people with just these rates; the groups differ in size, so that numbers of people tell nothing."""
-    sizes = 1000 * rng.integers(1, 4, size=len(thousandths))
+    sizes = 1000 * rng.integers(1, 3, size=len(thousandths))
     return _people(
         rng,
         {
