@@ -246,31 +246,21 @@ def decide_ships(solution):
     return lambda: replace(solution(), choice="ship")
 
 
-def _control(rule):
-    return lambda solution: lambda: replace(solution(), control=rule)
+def _control(what, rule):
+    def answer(solution):
+        return lambda: replace(solution(), control=rule)
+
+    answer.__name__ = f"decide_control_{what}"
+    return answer
 
 
-def _of_changes(passes):
+def _of_changes(what, passes):
     return _control(
-        lambda labels, before, after, limit=0.02: bool(passes(quantization.class_changes(labels, before, after), limit))
+        what,
+        lambda labels, before, after, limit=0.02: bool(
+            passes(quantization.class_changes(labels, before, after), limit)
+        ),
     )
-
-
-decide_control_of_the_measured_fall = _of_changes(lambda by, limit: all(c.value >= -limit for c in by.values()))
-decide_control_of_the_other_end = _of_changes(lambda by, limit: all(c.high >= -limit for c in by.values()))
-decide_control_of_any_change = _of_changes(
-    lambda by, limit: all(c.low >= -limit and c.high <= limit for c in by.values())
-)
-decide_control_of_the_first_class = _of_changes(lambda by, limit: next(iter(by.values())).low >= -limit)
-decide_control_of_one_class_at_least = _of_changes(lambda by, limit: any(c.low >= -limit for c in by.values()))
-decide_control_of_ten_classes = _of_changes(lambda by, limit: all(by[label].low >= -limit for label in range(10)))
-decide_control_of_the_wrong_sign = _of_changes(lambda by, limit: all(c.low >= limit for c in by.values()))
-decide_control_of_a_fixed_limit = _of_changes(lambda by, limit: all(c.low >= -0.02 for c in by.values()))
-decide_control_below_the_limit = _of_changes(lambda by, limit: all(c.low > -limit for c in by.values()))
-decide_control_of_the_average = _control(
-    lambda labels, before, after, limit=0.02: bool(np.mean(after == labels) >= np.mean(before == labels) - limit)
-)
-decide_control_of_agreement = _control(lambda labels, before, after, limit=0.02: np.mean(before == after) >= 0.975)
 
 
 def decide_control_of_independent_samples(solution):
@@ -284,7 +274,7 @@ def decide_control_of_independent_samples(solution):
                 return False
         return True
 
-    return _control(control)(solution)
+    return _control("", control)(solution)
 
 
 # exercise: [(wrong answer, a piece of its message)]
@@ -331,17 +321,34 @@ WRONG = {
     ],
     "decide": [
         (decide_ships, "One of the two has to change"),
-        (decide_control_of_the_measured_fall, "not at what was measured"),
-        (decide_control_of_the_other_end, "lets a network pass"),
-        (decide_control_of_any_change, "stops a network"),
-        (decide_control_of_the_first_class, "our control"),
-        (decide_control_of_one_class_at_least, "lets a network pass"),
-        (decide_control_of_ten_classes, "KeyError"),
-        (decide_control_of_the_wrong_sign, "stops a network"),
-        (decide_control_of_a_fixed_limit, "our control"),
-        (decide_control_below_the_limit, "exactly at"),
-        (decide_control_of_the_average, "lets a network pass"),
-        (decide_control_of_agreement, "our control"),
+        (
+            _of_changes("measured_fall", lambda by, limit: all(c.value >= -limit for c in by.values())),
+            "not at what was measured",
+        ),
+        (_of_changes("other_end", lambda by, limit: all(c.high >= -limit for c in by.values())), "lets a network pass"),
+        (
+            _of_changes("any_change", lambda by, limit: all(c.low >= -limit and c.high <= limit for c in by.values())),
+            "stops a network",
+        ),
+        (_of_changes("first_class", lambda by, limit: next(iter(by.values())).low >= -limit), "our control"),
+        (_of_changes("any_class", lambda by, limit: any(c.low >= -limit for c in by.values())), "lets a network pass"),
+        (_of_changes("ten_classes", lambda by, limit: all(by[label].low >= -limit for label in range(10))), "KeyError"),
+        (_of_changes("wrong_sign", lambda by, limit: all(c.low >= limit for c in by.values())), "stops a network"),
+        (_of_changes("fixed_limit", lambda by, limit: all(c.low >= -0.02 for c in by.values())), "our control"),
+        (_of_changes("below_the_limit", lambda by, limit: all(c.low > -limit for c in by.values())), "exactly at"),
+        (
+            _control(
+                "average",
+                lambda labels, before, after, limit=0.02: bool(
+                    np.mean(after == labels) >= np.mean(before == labels) - limit
+                ),
+            ),
+            "lets a network pass",
+        ),
+        (
+            _control("agreement", lambda labels, before, after, limit=0.02: np.mean(before == after) >= 0.975),
+            "our control",
+        ),
         (decide_control_of_independent_samples, "stops a network"),
     ],
 }

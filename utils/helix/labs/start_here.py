@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from helix.checking import ReasonedAnswer, Rule, Unmet, any_of, decision, exercise, expect, expect_that, shorten
+from helix.checking import Ask, ReasonedAnswer, Rule, decision, exercise, expect_that
+from helix.checking.expectations import matches, of_type
 from helix.datasets import adult
 
 LIMIT = 0.1
@@ -24,15 +27,16 @@ def _names(rng: np.random.Generator, count: int) -> list[str]:
 
 def _people(rng: np.random.Generator, counts: Mapping[str, tuple[int, int]]) -> tuple[pd.Series, pd.Series]:
     """Make people in random order: for each group, how many of them are selected, and how many there are."""
-    group = np.repeat(list(counts), [size for _, size in counts.values()])
+    group = np.repeat(np.arange(len(counts)), [size for _, size in counts.values()])
     selected = np.concatenate([np.arange(size) < chosen for chosen, size in counts.values()]).astype(int)
     order = rng.permutation(len(group))
-    return pd.Series(selected[order], name="selected"), pd.Series(group[order].astype(object), name="group")
+    named = np.array(list(counts), dtype=object)[group[order]]
+    return pd.Series(selected[order], name="selected"), pd.Series(named, name="group")
 
 
 def _by_rates(rng: np.random.Generator, thousandths: Mapping[str, int]) -> tuple[pd.Series, pd.Series]:
     """Make people with just these rates; the groups differ in size, so that numbers of people tell nothing."""
-    sizes = 1000 * rng.integers(1, 4, size=len(thousandths))
+    sizes = 1000 * rng.integers(1, 3, size=len(thousandths))
     return _people(
         rng,
         {
@@ -54,6 +58,26 @@ def _one_below(rng: np.random.Generator, low: int, gap: int) -> dict[str, int]:
     return dict(zip(names, [low + gap, low + gap - 1, low, low + gap - 1, low + gap], strict=True))
 
 
+def _rates(selected: pd.Series, group: pd.Series) -> dict[str, float]:
+    return dict(selected.groupby(group).mean())
+
+
+def _sums(selected: pd.Series, group: pd.Series) -> dict[str, float]:
+    return dict(selected.groupby(group).sum())
+
+
+def _of_each(change: Callable[[float], float]) -> Callable[..., dict[str, float]]:
+    """Return a function that changes each selection rate."""
+    return lambda selected, group: {name: change(rate) for name, rate in _rates(selected, group).items()}
+
+
+def _rounded(digits: int) -> Callable[[float], float]:
+    return lambda rate: round(float(rate), digits)
+
+
+DIGITS = range(1, 5)
+
+
 @exercise(
     lab="start_here",
     title="Selection rates",
@@ -68,52 +92,56 @@ def _one_below(rng: np.random.Generator, low: int, gap: int) -> dict[str, int]:
         r"KeyError: '?(?:Male|Female|sex|income_over_50k)": "The check calls your function with other people, in other "
         "groups. Use the arguments `selected` and `group`, not `people`, and let the data say which groups there are.",
     },
+    reference=_rates,
+    mistakes={
+        "This is each group's share of all who were selected. The selection rate conditions the other way: of each group, which share was "
+        "selected?": lambda selected, group: {
+            name: count / selected.sum() for name, count in _sums(selected, group).items()
+        },
+        "These are numbers of people. Groups differ in size, so divide each by the size of its group.": _sums,
+        "Divide the selected people of each group by the size of that group, not of all groups together.": (
+            lambda selected, group: {name: count / len(group) for name, count in _sums(selected, group).items()},
+            lambda selected, group: dict.fromkeys(group, float(selected.mean())),
+        ),
+        "This is the share that was turned away. The selection rate counts those who were selected.": _of_each(
+            lambda rate: 1 - rate
+        ),
+        "A rate is a share between 0 and 1: neither a percentage nor rounded. Round what you print, never what you compute with.": (
+            _of_each(lambda rate: 100 * rate),
+            *(_of_each(_rounded(digits)) for digits in DIGITS),
+        ),
+    },
 )
-def selection_rates(answer: Callable[[pd.Series, pd.Series], Any], rng: np.random.Generator) -> None:
+def selection_rates(ask: Ask, rng: np.random.Generator) -> None:
     """Ask for the share of each group that was selected."""
     names = _names(rng, int(rng.integers(3, 6)))
     sizes = rng.choice(np.arange(37, 211), size=len(names), replace=False)
     # Neither all nor none of a group, and no share that two decimals hold.
     counts = {name: (int(rng.integers(5, size - 5)), int(size)) for name, size in zip(names, sizes, strict=True)}
-    selected, group = _people(rng, counts)
-    chosen = {name: counts[name][0] for name in names}
-    wanted = {name: chosen[name] / counts[name][1] for name in names}
-    given = f"{len(group)} people in the groups {', '.join(sorted(names))}"
-    got = answer(selected.copy(), group.copy())
-    if isinstance(got, pd.Series):
-        raise Unmet("This is a pandas Series. Make a `dict` of it with `.to_dict()`: what follows needs one.", given)
-    if isinstance(got, Mapping):
-        other = ", ".join(sorted(map(str, got)))
-        expect_that(
-            set(map(str, got)) == set(names),
-            because=f"Your answer has the groups {other}; these people are in {', '.join(sorted(names))}. Let `group` say which.",
-            given=given,
-            got=got,
-        )
-    expect(
-        got,
-        close_to=wanted,
-        because="These are not the selection rates. Of each group, which share has a 1 in `selected`?",
+    given = f"{sum(sizes)} people in the groups {', '.join(sorted(names))}"
+    got = ask(
+        *_people(rng, counts),
+        because="These are not the selection rates. Of each group that `group` names, which share has a 1 in `selected`?",
         given=given,
-        if_equals={
-            "This is each group's share of all who were selected. The selection rate conditions the other way: "
-            "of each group, which share was selected?": {name: chosen[name] / sum(chosen.values()) for name in names},
-            "These are numbers of people. Groups differ in size, so divide each by the size of its group.": chosen,
-            "These are percentages. A rate is a share between 0 and 1.": {name: 100 * wanted[name] for name in names},
-            "This is the share that was turned away. The selection rate counts those who were selected.": {
-                name: 1 - wanted[name] for name in names
-            },
-            "You divided by the number of all people. Divide by the size of each group.": {
-                name: chosen[name] / len(group) for name in names
-            },
-            "Every group got the overall rate. Split the people by `group` first.": {
-                name: sum(chosen.values()) / len(group) for name in names
-            },
-            "You rounded. Round what you print, never what you compute with.": any_of(
-                *({name: round(wanted[name], digits) for name in names} for digits in range(1, 7))
-            ),
-        },
     )
+    expect_that(
+        not isinstance(got, pd.Series),
+        because="The rates are right, and in a pandas Series. Make a `dict` of it with `.to_dict()`: what follows needs one.",
+        given=given,
+    )
+
+
+def _by_place(rule: Callable[[list[float]], float]) -> Callable[[dict[str, float]], float]:
+    """Return a function of rates that knows groups by their place only."""
+    return lambda rates: rule(list(rates.values()))
+
+
+def _of_extremes(rule: Callable[[float, float], float]) -> Callable[[dict[str, float]], float]:
+    """Return a function of the smallest rate and the largest."""
+    return lambda rates: rule(min(rates.values()), max(rates.values()))
+
+
+_gap = _of_extremes(lambda low, high: high - low)
 
 
 @exercise(
@@ -131,45 +159,53 @@ def selection_rates(answer: Callable[[pd.Series, pd.Series], Any], rng: np.rando
         r"'dict' object has no attribute|unsupported operand|dict_values|not callable": "`rates` is a `dict` that maps names "
         "to numbers. `rates.values()` gives the numbers, so `max(rates.values())` is the largest.",
     },
+    reference=_gap,
+    mistakes={
+        "This looks at two groups by their place. With more than two, the largest gap can be between any of them.": (
+            _by_place(lambda rates: abs(rates[0] - rates[-1])),
+            _by_place(lambda rates: abs(rates[0] - rates[1])),
+            _by_place(lambda rates: max(abs(one - next) for one, next in itertools.pairwise(rates))),
+        ),
+        "This is a signed difference. Whoever is listed first, the gap is the same: it is never negative.": (
+            _by_place(lambda rates: rates[0] - rates[-1]),
+            _by_place(lambda rates: rates[-1] - rates[0]),
+            _of_extremes(lambda low, high: low - high),
+        ),
+        "This is a ratio, or relative to the largest rate. The gap is a plain difference; the four-fifths rule uses the ratio.": (
+            _of_extremes(lambda low, high: low / high),
+            _of_extremes(lambda low, high: high / low),
+            _of_extremes(lambda low, high: 1 - low / high),
+        ),
+        "This is the largest rate. Subtract the smallest one from it.": _of_extremes(lambda low, high: high),
+        "The gap of two shares is one between 0 and 1: neither a percentage nor rounded. Round what you print, never what you compute "
+        "with.": (
+            _of_extremes(lambda low, high: 100 * (high - low)),
+            *(lambda rates, digits=digits: round(_gap(rates), digits) for digits in DIGITS),
+        ),
+    },
 )
-def parity_gap(answer: Callable[[dict[str, float]], Any], rng: np.random.Generator) -> None:
+def parity_gap(ask: Ask, rng: np.random.Generator) -> None:
     """Ask for the largest difference between the selection rates of any two groups."""
-    low, *middle, high = np.sort(rng.choice(np.arange(30, 970), size=6, replace=False)) / 997
+    low, *middle, high = (float(rate) for rate in np.sort(rng.choice(np.arange(30, 970), size=6, replace=False)) / 997)
     one, other = _names(rng, 2)
-    many = _names(rng, 6)
     # The extremes stand inside and apart, so that no rule about first, last or neighbouring groups meets them.
-    places = [middle[0], high, middle[1], middle[2], low, middle[3]]
-    for rates in ({one: high, other: low}, {one: low, other: high}, dict(zip(many, places, strict=True))):
-        values = [float(rate) for rate in rates.values()]
-        expect(
-            answer(dict(zip(rates, values, strict=True))),
-            close_to=max(values) - min(values),
+    many = dict(zip(_names(rng, 6), [middle[0], high, middle[1], middle[2], low, middle[3]], strict=True))
+    for rates in ({one: high, other: low}, {one: low, other: high}, many):
+        ask(
+            rates,
             because="This is not the parity gap: the largest difference between the rates of any two groups.",
-            given=", ".join(f"{name}: {value:.3f}" for name, value in zip(rates, values, strict=True)),
-            if_equals={
-                "This is a signed difference. Whoever is listed first, the gap is the same: it is never negative.": min(
-                    values
-                )
-                - max(values),
-                "This looks at two groups by their place. With more than two, the largest gap can be between any of them.": any_of(
-                    *(abs(a - b) for a, b in itertools.combinations(values, 2))
-                ),
-                "This is relative to the largest rate. The gap is a plain difference of two rates.": 1
-                - min(values) / max(values),
-                "This is a ratio of two rates. The gap is a difference; the four-fifths rule uses the ratio.": any_of(
-                    min(values) / max(values), max(values) / min(values)
-                ),
-                "This is the largest rate. Subtract the smallest one from it.": max(values),
-                "These are percentage points times 100. Rates are shares, so the gap is one between 0 and 1.": 100
-                * (max(values) - min(values)),
-                "This is the spread around the mean (a standard deviation). The gap looks at the two extremes.": any_of(
-                    float(np.std(values)), float(np.std(values, ddof=1))
-                ),
-                "You rounded. Round what you print, never what you compute with.": any_of(
-                    *(round(max(values) - min(values), digits) for digits in range(1, 7))
-                ),
-            },
+            given=", ".join(f"{name}: {rate:.3f}" for name, rate in rates.items()),
         )
+
+
+@dataclass(frozen=True)
+class _Gate:
+    """A gate with this rule; it takes the rates, in the order of the groups' names, and the limit."""
+
+    rule: Callable[[NDArray[np.float64], float], bool]
+
+    def __call__(self, selected: pd.Series, group: pd.Series, limit: float = LIMIT) -> bool:
+        return self.rule(selected.groupby(group).mean().to_numpy(), limit)
 
 
 @exercise(
@@ -190,65 +226,70 @@ def parity_gap(answer: Callable[[dict[str, float]], Any], rng: np.random.Generat
         r"missing 1 required positional argument: 'limit'": "Keep the first line as the lab gave it: `limit` is 0.1 unless "
         "somebody says otherwise.",
     },
+    reference=_Gate(lambda rates, limit: bool(np.ptp(rates) <= limit)),
+    mistakes={
+        "The gate is the wrong way round: True means that the selection may be released.": _Gate(
+            lambda rates, limit: bool(np.ptp(rates) > limit)
+        ),
+        "The gate lets everything pass. A control that never stops anything controls nothing.": _Gate(
+            lambda rates, limit: True
+        ),
+        "The gate stops everything, even a gap below the limit.": _Gate(lambda rates, limit: False),
+        "The gate does not use `limit`. It must hold for every limit it is given.": _Gate(
+            lambda rates, limit: bool(np.ptp(rates) <= LIMIT)
+        ),
+        'A gap of exactly the limit may pass: "at most" is `<=`.': _Gate(
+            lambda rates, limit: bool(np.ptp(rates) < limit)
+        ),
+        "The gate sees a gap only in one direction, or only between some of the groups.": (
+            _Gate(lambda rates, limit: bool(rates[-1] - rates[0] <= limit)),
+            _Gate(lambda rates, limit: bool(rates[0] - rates[-1] <= limit)),
+            _Gate(lambda rates, limit: bool(abs(rates[-1] - rates[0]) <= limit)),
+            _Gate(lambda rates, limit: bool(np.abs(np.diff(rates)).max() <= limit)),
+        ),
+    },
 )
-def release_gate(answer: Callable[..., Any], rng: np.random.Generator) -> None:
-    """Ask for a function that says whether a selection may be released: its gap is at most the limit."""
-    one, other = _names(rng, 2)
+def release_gate(ask: Ask, rng: np.random.Generator) -> None:
+    """Ask for a function that says whether a selection may be released: its gap is at most the limit.
+
+    A single True or False tells little, so the answers to all selections together are held against those of the mistakes.
+    """
+    one, other = sorted(_names(rng, 2))
     low, limit = int(rng.integers(50, 300)), int(rng.choice([150, 200, 250]))
-    # Rates and limit in thousandths; None leaves the limit to the gate (0.1).
-    asked: tuple[tuple[dict[str, int], int | None, bool], ...] = (
-        ({one: low, other: low + limit - 1}, limit, True),
-        ({one: low, other: low + limit + 1}, limit, False),
-        ({one: low + limit + 1, other: low}, limit, False),
-        (_apart(rng, low, limit + 1), limit, False),
-        ({one: 250, other: 750}, 500, True),  # exactly at the limit, in numbers that binary floats hold exactly
-        ({one: low, other: low + 99}, None, True),
-        ({one: low, other: low + 101}, None, False),
-        ({one: low, other: low + 600}, limit, False),
-        (_one_below(rng, low, limit - 1), limit, True),
-    )
-    got: list[Any] = [None] * len(asked)
-    for place in rng.permutation(len(asked)):  # in another order each time
-        rates, thousandths, _ = asked[place]
-        people = _by_rates(rng, rates)
-        let = answer(*people) if thousandths is None else answer(*people, thousandths / 1000)
-        got[place] = bool(let) if isinstance(let, np.bool_) else let
-    wanted = [may for _, _, may in asked]
-    wrong = [place for place, (let, may) in enumerate(zip(got, wanted, strict=True)) if let is not may]
-    if not wrong:
-        return
-    rates, thousandths, may = asked[wrong[0]]
-    gaps = [max(rates.values()) - min(rates.values()) for rates, _, _ in asked]
-    given = f"{len(rates)} groups, gap {gaps[wrong[0]] / 1000:.3f}, " + (
-        "no limit named, so 0.1" if thousandths is None else f"limit {thousandths / 1000:.3f}"
-    )
-    if not all(isinstance(let, bool) for let in got):
-        odd = next(let for let in got if not isinstance(let, bool))
-        because = (
-            "A branch of your gate returns nothing (`None`)."
-            if odd is None
-            else "Return `True` or `False`, nothing else."
-        )
-        raise Unmet(because, given, shorten(odd))
-    expect(
-        got,
-        equal_to=wanted,
-        because=f"This selection should {'pass' if may else 'be stopped'}: the gate returns True where the gap is at most `limit`.",
-        given=given,
-        if_equals={
-            "The gate is the wrong way round: True means that the selection may be released.": [
-                not may for may in wanted
-            ],
-            "The gate lets everything pass. A control that never stops anything controls nothing.": [True] * 9,
-            "The gate stops everything, even a gap below the limit.": [False] * 9,
-            "The gate does not use `limit`. It must hold for every limit it is given.": [gap <= 100 for gap in gaps],
-            'A gap of exactly the limit may pass: "at most" is `<=`.': [*wanted[:4], False, *wanted[5:]],
-            "The gate sees a gap only in one direction, or only between some of the groups.": any_of(
-                [True, False, True, True, True, True, False, False, True],
-                [True, True, False, True, True, True, True, True, True],
-                [True, False, False, True, True, True, False, False, True],
-            ),
-        },
+    # Rates and limit in thousandths; None leaves the limit to the gate.
+    asked: list[tuple[dict[str, int], int | None]] = [
+        ({one: low, other: low + limit - 1}, limit),
+        ({one: low, other: low + limit + 1}, limit),
+        ({one: low + limit + 1, other: low}, limit),
+        (_apart(rng, low, limit + 1), limit),
+        ({one: 250, other: 750}, 500),  # exactly at the limit, in numbers that binary floats hold exactly
+        ({one: low, other: low + 99}, None),
+        ({one: low, other: low + 101}, None),
+        ({one: low, other: low + 600}, limit),
+        (_one_below(rng, low, limit - 1), limit),
+    ]
+    asked = [asked[place] for place in rng.permutation(len(asked))]  # in another order each time
+    got = [ask.answer(*_by_rates(rng, rates), *(() if limit is None else (limit / 1000,))) for rates, limit in asked]
+    drawn = [
+        (np.array([rates[name] for name in sorted(rates)]) / 1000, LIMIT if limit is None else limit / 1000)
+        for rates, limit in asked
+    ]
+
+    def to_all(gate: Any) -> Callable[[], list[bool]]:
+        return lambda: [gate.rule(*one) for one in drawn]
+
+    wanted = to_all(ask.reference)()
+    first = next((n for n in range(len(got)) if not matches(got[n], wanted[n])), 0)
+    rates, limit_of_first = drawn[first]
+    groups = {
+        message: tuple(map(to_all, gates if isinstance(gates, tuple) else (gates,)))
+        for message, gates in ask.mistakes.items()
+    }
+    Ask(lambda: got, lambda: wanted, groups)(
+        because=of_type(got[first], True)
+        or f"This selection should {'pass' if wanted[first] else 'be stopped'}: the gate returns True where the gap is at most `limit`.",
+        given=f"{len(rates)} groups, gap {np.ptp(rates):.3f}, "
+        + ("no limit named, so 0.1" if asked[first][1] is None else f"limit {limit_of_first:.3f}"),
     )
 
 
