@@ -106,11 +106,12 @@ import os, sys, zipfile
 
 def build_editable(folder, config_settings=None, metadata_directory=None):
     with zipfile.ZipFile(os.path.join(folder, "toy-1.0-py3-none-any.whl"), "w") as wheel:
-        wheel.writestr("toy.pth", os.path.abspath("utils") + "\\n")
+        path = (os.path.abspath("utils") + "\\n").encode()
+        wheel.writestr("toy.pth", path)
         metadata, tags = "Metadata-Version: 2.1\\nName: toy\\nVersion: 1.0\\n", "Tag: py3-none-any\\n"
         wheel.writestr("toy-1.0.dist-info/METADATA", metadata)
         wheel.writestr("toy-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\n" + tags)
-        wheel.writestr("toy-1.0.dist-info/RECORD", "toy.pth,,\\n")
+        wheel.writestr("toy-1.0.dist-info/RECORD", f"toy.pth,,{len(path)}\\n")
     return "toy-1.0-py3-none-any.whl"
 """
 CLI = """\
@@ -149,7 +150,7 @@ class Toy:
     """A small course in a folder, with its wheels beside it."""
 
     def __init__(self, folder: Path) -> None:
-        self.root, self.wheels = folder / "course", folder / "wheels"
+        self.root, self.wheels = folder / "dh 课", folder / "wheels"  # a space, and a letter beyond ASCII
         self.venv = self.root / ".venv"
         self.site = self.venv / "lib" / f"python{HERE}" / "site-packages"
         notebooks = self.root / "source" / "notebooks"
@@ -184,7 +185,7 @@ class Toy:
         ours = ("PIP_", "UV_", "CONDA", "HELIX", "PYTHONPATH")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
         offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(self.wheels), "PIP_CONFIG_FILE": os.devnull}
-        offline["PIP_NO_COMPILE"] = "1"
+        offline["HOME"] = "/dev/null/nowhere"  # no cache can be written there
         return {**kept, **offline, **extra}
 
     def start(self, *words: str, python: str = sys.executable, **extra: str) -> subprocess.Popen[str]:
@@ -227,7 +228,10 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> First:
     further = [notebooks / "12_fairness_audit.py", notebooks / "20_generation_bias.py"]
     for chapter in further:
         chapter.touch()
-    result = toy.run("say", "two words")
+    strange = toy.root.parent / "strange"
+    strange.mkdir()
+    (strange / "pip.py").write_text("raise SystemExit('this is not pip')\n")
+    result = toy.run("say", "two words", PYTHONPATH=str(strange))
     first_marker = toy.marker()
     for chapter in further:
         chapter.unlink()
