@@ -285,7 +285,7 @@ def sum_of_own_positions(ask: Ask, rng: np.random.Generator) -> None:
     summands = rng.integers(1, 100, (RANKS, positions, width)).astype(float)
     ask.on_ranks(
         Question(
-            per_rank(summands),
+            per_rank(list(summands)),
             because="This is not the sum over all ranks at this rank's positions.",
             given=f"{RANKS} ranks, {positions} positions of width {width}",
         ),
