@@ -210,7 +210,8 @@ def vocabulary_loss(ask: Ask, rng: np.random.Generator) -> None:
     """Ask for the loss of small logits, and of logits whose exponentials do not exist: a launch each, so that no message of one meets the other."""
     words, n = 8, 4
     logits = rng.normal(size=(n, RANKS * words)) * 2
-    targets = rng.integers(0, RANKS * words, n)
+    one, other, third = words * rng.permutation(RANKS)[1:]  # first words of ranks; those of the fourth are no targets
+    targets = rng.permutation([one, other + words - 1, *(third + rng.integers(0, words, n - 2))])
     large = logits.copy()
     large[0] += 1_000.0  # a token whose logits are all large,
     large[1] -= 2_000.0  # one whose logits are all very negative,
@@ -285,7 +286,7 @@ def sum_of_own_positions(ask: Ask, rng: np.random.Generator) -> None:
     summands = rng.integers(1, 100, (RANKS, positions, width)).astype(float)
     ask.on_ranks(
         Question(
-            per_rank(summands),
+            per_rank(list(summands)),
             because="This is not the sum over all ranks at this rank's positions.",
             given=f"{RANKS} ranks, {positions} positions of width {width}",
         ),
@@ -348,7 +349,7 @@ _SHORTCUTS: dict[str, Callable[..., Any]] = {
 
 def _cluster(rng: np.random.Generator) -> tuple[Any, ...]:
     """Draw what each layout takes so that each rule that is left out leads to another one."""
-    shape = 144, 12, 20, 18  # GPUs, those of a node, layers, heads: t from 1, 2, 3, 6; p from 1, 2, 4
+    shape = 144, 12, 32, 18  # GPUs, those of a node, layers, heads: t from 1, 2, 3, 6; p from 1, 2, 4, 8, 16
 
     def drawn(rng: np.random.Generator) -> tuple[Any, ...]:
         layouts = _layouts(*shape)
