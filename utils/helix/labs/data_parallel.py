@@ -375,11 +375,11 @@ def _rounded(how: Callable[[float], int]) -> Choice:
 
 
 def _offer(rng: np.random.Generator) -> tuple[dict[int, float], int, tuple[float, float], float]:
-    """Draw what ranks take, and a budget that pays for five of seven numbers of them."""
+    """Draw what ranks take, and a budget that pays for six of eight numbers of them."""
     share, law = int(rng.integers(4, 17)), (float(rng.integers(100, 400)), float(rng.integers(60, 300)))
-    seconds = {2**k: round(float(rng.uniform(0.4, 1.6)) * (1 + 0.1 * k), 2) for k in range(7)}
+    seconds = {2**k: round(float(rng.uniform(0.4, 1.6)) * (1 + 0.1 * k), 2) for k in range(8)}
     prices = sorted(ranks * time for ranks, time in _times(seconds, share, law).items())
-    return seconds, share, law, round((prices[4] + prices[5]) / 2, 1)
+    return seconds, share, law, round((prices[5] + prices[6]) / 2, 1)
 
 
 def _few_steps(rng: np.random.Generator) -> tuple[dict[int, float], int, tuple[float, float], float]:

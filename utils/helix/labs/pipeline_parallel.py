@@ -350,7 +350,11 @@ def _layers(rng: np.random.Generator) -> tuple[list[int], int] | None:
 def balance_stages(ask: Ask, drawn: tuple[list[int], int]) -> None:
     """Ask for the boundaries with the fastest slowest stage, where one cut is the best; and for a layer for each stage."""
     costs, stages = drawn
-    ask(costs, stages, because="There is a cut whose slowest stage is faster.")
+    ask(
+        costs,
+        stages,
+        because="There is a cut whose slowest stage is faster: p − 1 rising numbers, each the first layer of a stage.",
+    )
     ask(
         *(costs[-stages:], stages),
         because="With as many stages as layers each stage gets one. However fast a stage would be with two, none may be without a layer.",
