@@ -909,15 +909,7 @@ def test_what_the_prose_says_of_the_record_is_the_records():
     broken, points = record["figures"]["broken"], pd.DataFrame(record["figures"]["points"])
     assert broken["impact ratio below 0.8"] == (points["ratio"] < 0.8).sum()
     surely = broken["impact ratio below 0.8, whole interval"]
-    said = re.search(
-        r"whole interval lies below 0.8 is ([\d.]+) \(COMPAS, race\)", record["claims"]["dp_gap_acceptable"]["measured"]
-    )
-    assert said
-    for text in (
-        f"Of the {broken['impact ratio below 0.8']} that break the rule {surely} break it so surely",
-        f"the lowest ratio of these {surely} is {said[1]} (COMPAS, by race)",
-    ):
-        assert text in prose, text
+    assert f"Of the {broken['impact ratio below 0.8']} that break the rule {surely} break it so surely" in prose
     empty = points[points["ratio"] == 0]
     assert "Three points of German credit lie at a ratio of 0" in prose
     assert (len(empty), set(empty["source"])) == (3, {"German credit, age"})

@@ -136,7 +136,7 @@ def make_wheel(folder: Path, name: str, version: str, files: dict[str, str], req
     record = []
     for path, text in content.items():
         digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-        record.append(f"{path},sha256={digest},{len(text)}")
+        record.append(f"{path},sha256={digest},{len(text.encode())}")
     folder.mkdir(exist_ok=True)
     with zipfile.ZipFile(folder / f"{info.removesuffix('.dist-info')}-py3-none-any.whl", "w") as wheel:
         for path, text in content.items():

@@ -1,4 +1,4 @@
-"""``helix test --changed``: which tests the changes since the main branch can touch.
+"""``python3 kit.py test --changed``: which tests the changes since the main branch can touch.
 
 A notebook's fingerprint stands in the notebook, so one that is the same as on the main branch and still has that
 fingerprint need not run. Of other tests the imports tell what they read. What neither can judge runs.

@@ -71,6 +71,8 @@ def _sentences(lines: list[str]) -> list[str]:
         return lines  # a line break that the author wants
     marker = _MARKER.match(lines[0])
     head = marker[0] if marker else re.match(" *", lines[0])[0]  # type: ignore[index]
+    if not lines[0][len(head) :].strip():
+        return lines  # an item whose text begins in the next line
     words = " ".join([lines[0][len(head) :].strip(), *(line.strip() for line in lines[1:])])
     whole = [found.span() for found in _WHOLE.finditer(words)]
     found: list[str] = []
