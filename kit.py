@@ -453,7 +453,7 @@ class Installer:
             yield
         else:
             command = [str(self.home / "bin" / "python"), "-m", "compileall", "-q", "-j", "0", "-x", SELDOM]
-            silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            silent: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
             with subprocess.Popen([*command, str(packages)], env=clean(), **silent) as process:
                 try:
                     yield

@@ -41,7 +41,7 @@ Ga.mma==2.13.0
 # group: cuda
 nvidia-toy==1.0
 
-# group: trust
+# group: fairness
 delta==4.0
 
 # group: generative
@@ -85,7 +85,7 @@ def mark(home: Path, **changes: Any) -> None:
         "stamp": installed._kit().stamp(),
         "python": HERE,
         "torch": "cpu",
-        "groups": ["core", "trust"],
+        "groups": ["core", "fairness"],
         "failed": {},
     }
     (home / "helix.json").write_text(json.dumps(marker | {"seconds": 1, "bytes": 10**9} | changes))
@@ -237,13 +237,13 @@ def test_packages_of_another_environment_are_mended_by_pip(tmp_path: Path) -> No
 def test_groups(home: Path) -> None:
     assert told(doctor.groups(home)) == [
         "[OK]   The group core is installed; it opens 00_start_here.",
-        "[OK]   The group trust is installed; it opens 12_fairness_audit.",
+        "[OK]   The group fairness is installed; it opens 12_fairness_audit.",
         "[NOTE] The group generative is not installed; no chapter that is written needs it.",
     ]
-    mark(home, groups=["core", "generative"], failed={"trust": "no\nwheel"})
+    mark(home, groups=["core", "generative"], failed={"fairness": "no\nwheel"})
     assert told(doctor.groups(home))[1:] == [
-        "[FAIL] The group trust is not installed (no wheel), which closes 12_fairness_audit — "
-        "Run: python3 kit.py setup --group trust",
+        "[FAIL] The group fairness is not installed (no wheel), which closes 12_fairness_audit — "
+        "Run: python3 kit.py setup --group fairness",
         "[OK]   The group generative is installed; no chapter that is written needs it.",
     ]
     (home / "helix.json").unlink()
@@ -636,7 +636,7 @@ def test_nothing_personal_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -
         "File '/opt/site/lib/numpy/core.py', line 3": "File '…/core.py', line 3",
         "at https://anna:word@index.example/simple": "at (an address)",
         "HTTPSConnectionPool(host='index.example', port=443)": "HTTPSConnectionPool(host=…, port=443)",
-        "Run: python3 kit.py setup --group trust": "Run: python3 kit.py setup --group trust",
+        "Run: python3 kit.py setup --group fairness": "Run: python3 kit.py setup --group fairness",
         "3/4 of it, and/or 0.5 GB": "3/4 of it, and/or 0.5 GB",
     }.items():
         assert doctor._anonymous(text) == told_as
