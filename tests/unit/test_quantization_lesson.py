@@ -64,17 +64,22 @@ def test_split():
     return training.tensors(fashion_mnist.load("test"))
 
 
-@pytest.mark.parametrize("name", ["fp32", "fp32_longer", "qat"])
-def test_networks_are_those_of_the_card(test_split, name):
+# The recorded program of the last one chose its grids for activations anew.
+@pytest.mark.parametrize(
+    ("name", "variant", "most"), [("fp32", "fp32", 3), ("fp32_longer", "fp32, one epoch more", 3), ("qat", "QAT", 20)]
+)
+def test_networks_are_those_of_the_card(test_split, name, variant, most):
     content = (paths.root() / trained.FOLDER / f"{name}.safetensors").read_bytes()
     assert CARD["files"][f"{name}.safetensors"] == {
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
     images, labels = test_split
-    right = int((training.predict(trained.load(name), images) == labels.numpy()).sum())
-    # Another processor adds in another order, which turns a handful of close answers round.
-    assert right == pytest.approx(CARD["right_of_10000_test_pictures"][name], abs=15)
+    recorded = np.array([int(digit) for digit in results.load("01_quantization")["figures"]["answers"][variant]])
+    right = int((recorded == labels.numpy()).sum())
+    assert CARD["right_of_10000_test_pictures"][name] == pytest.approx(right, abs=most if name == "qat" else 0)
+    # Picture by picture; another processor adds in another order, which turns a few close answers round.
+    assert (training.predict(trained.load(name), images[:2000]) != recorded[:2000]).sum() <= most
 
 
 def test_the_card_counts_parameters_and_stored_weights():
