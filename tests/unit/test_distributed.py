@@ -379,6 +379,15 @@ def test_frames_are_read_in_any_script(tmp_path):
     assert failure.frames(dump, threading.get_ident())[0] == (file, 2, "训练")
 
 
+def test_ranks_that_still_meet_are_not_called_stuck():
+    torchs = "/site-packages/torch/distributed/distributed_c10d.py"
+    waiting = [(torchs, 2799, "all_reduce"), ("lesson.py", 3, "step")]
+    assert failure.waits(waiting)
+    assert not failure.waits([(torchs, 1800, "_new_process_group_helper"), (torchs, 1700, "init_process_group")])
+    assert not failure.waits([("lesson.py", 3, "step")])
+    assert not failure.waits([])
+
+
 def test_names_beyond_ascii_hide_neither_the_learners_line_nor_a_deadlock(tmp_path):
     """The whole course in such a folder: Python's prefix, torch, helix and the learner's script."""
     place = tmp_path / "dh 课"

@@ -128,8 +128,12 @@ def place(found: list[tuple[str, int, str]]) -> str:
 
 
 def waits(found: list[tuple[str, int, str]]) -> bool:
-    """Say whether a rank waits for others: its innermost frame is `torch.distributed`'s, or a line that calls ``wait``."""
-    if not found:
+    """Say whether a rank waits for others: its innermost frame is `torch.distributed`'s, or a line that calls ``wait``.
+
+    While ranks still meet (``init_process_group``, before the function is called) none of them does: on a busy machine that
+    takes longer than a moment, and it is nobody's mistake.
+    """
+    if not found or any(function == "init_process_group" for _, _, function in found):
         return False
     file, line, _ = found[0]
     return "/torch/distributed/" in file or ".wait(" in linecache.getline(file, line)
