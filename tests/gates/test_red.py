@@ -407,14 +407,14 @@ def test_chapter_without_its_unit_test_is_refused(copied):
 
 def test_misconception_that_nobody_saw_work_is_refused(copied):
     path = copied / "tests" / "wrong_answers" / "start_here.py"
-    edit(path, '        (parity_gap_maximum, "the largest rate"),\n', "")
-    assert any("no wrong answer to parity_gap is told “This is the largest rate" in one for one in lab_lacks())
+    edit(path, '        (parity_gap_spread, "not the parity gap"),\n', "")
+    assert any("no wrong answer to parity_gap is told “This is not the parity gap" in one for one in lab_lacks())
 
 
 def test_too_few_wrong_answers_are_refused(copied):
     path = copied / "tests" / "wrong_answers" / "start_here.py"
-    path.write_text(path.read_text() + '\nWRONG["parity_gap"] = WRONG["parity_gap"][:2]\n')
-    assert any("has 2 wrong answers to parity_gap" in sentence for sentence in lab_lacks())
+    path.write_text(path.read_text() + '\nWRONG["parity_gap"] = []\n')
+    assert any("has no wrong answer to parity_gap. Type one" in sentence for sentence in lab_lacks())
 
 
 def test_unmeasured_claim_is_refused(copied):
