@@ -120,6 +120,47 @@ def tune(bits: str, seed: int) -> Mapping[str, Any]:
     return {"loss": loss, "before": start["test"], "validation_before": start["validation"], **made}
 
 
+@cache
+def _longer(seed: int) -> nn.Module:
+    """Return the folded network after one epoch more in float32: of seed 0 the one that `tune` has kept, else trained as there."""
+    from safetensors.torch import load_file
+
+    if seed == 0:
+        return trained.unpack_change(load_file(_file("fp32_longer")), _base())
+    torch.manual_seed(seed)
+    torch.set_num_threads(1)
+    model = quantization.quantize(_base(), None, None)
+    training.fit(model, *_official(), epochs=1, rate=0.005, seed=seed)
+    return trained.unwrapped(model)
+
+
+def _bits(bits: int, ends: int) -> dict[str, int]:
+    """Return the bits of every layer of the ResNet18: the first and the last layer have `ends`, the others `bits`."""
+    names = list(quantization.layers(_base()))
+    return {name: ends if name in (names[0], names[-1]) else bits for name in names}
+
+
+@experiment.runs(in_slice=False, seed=range(3))
+def calibrated(seed: int) -> Mapping[str, Any]:
+    """Quantize what had one epoch more in float32, the control of `tune`: with grids that reach the largest weight, as in `tune`,
+    with grids that clip it, and with 8 bits for the first and the last layer, too.
+    """
+    images, test = _split("train")[0][:CALIBRATION], _split("test")[0]
+    made: dict[str, Any] = {"fp32": _digits(_longer(seed), test)}
+    for pair in filter(None, TUNED.values()):
+        for name, clip, ends in (
+            ("largest", False, pair),
+            ("clipped", True, pair),
+            ("clipped, ends of 8", True, (8, 8)),
+        ):
+            if pair == (8, 8) and name != "largest":
+                continue
+            weights, activations = (_bits(bits, end) for bits, end in zip(pair, ends, strict=True))
+            network = quantization.quantize(_longer(seed), weights, activations, clip=clip)
+            made[f"{pair[0]}/{pair[1]} {name}"] = _digits(quantization.calibrate(network, images), test)
+    return made
+
+
 # The ResNet after training ---------------------------------------------------------------------------------
 
 

@@ -21,12 +21,15 @@ def class_changes(
     Raises
     ------
     ValueError
-        If the three differ in length.
+        If the three differ in length, or there is no picture.
     """
+    labels, before, after = map(np.asarray, (labels, before, after))
     if not len(labels) == len(before) == len(after):
         raise ValueError(
             f"{len(labels)} labels, {len(before)} and {len(after)} predictions: all of the same pictures, please."
         )
+    if not len(labels):
+        raise ValueError("There are no pictures, so nothing is known of any class.")
     right_before, right_after = before == labels, after == labels
     changes = {}
     for label in np.unique(labels):

@@ -6,6 +6,7 @@ reached from here.
 
 from __future__ import annotations
 
+import collections
 import copy
 import warnings
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from helix.engineering.class_harm import class_changes, class_gate
-from helix.engineering.grids import Grid, asymmetric, clipped, on_grid, symmetric
+from helix.engineering.grids import Grid, asymmetric, clip_weights, clipped, on_grid, symmetric
 from helix.notices import without_notices
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "calibrate",
     "class_changes",
     "class_gate",
+    "clip_weights",
     "clipped",
     "fold",
     "layers",
@@ -48,14 +50,14 @@ class OnGrid(nn.Module):
     ----------
     layer : Conv2d or Linear
     weight_bits, activation_bits : int, optional
-        None leaves them in float32.
+        From 2 to 8; None leaves them in float32.
     group : int, optional
         See `on_grid`.
 
     Raises
     ------
     ValueError
-        If the layer is a convolution that does not pad with zeros.
+        If the layer is a convolution that does not pad with zeros, its weights are not in float32, or there is no such number of bits.
     """
 
     def __init__(
@@ -66,6 +68,11 @@ class OnGrid(nn.Module):
             raise ValueError(
                 f"Only padding with zeros is supported, which every grid holds; not {layer.padding_mode!r}."
             )
+        for bits in (weight_bits, activation_bits):
+            if bits is not None:  # asked here once; a layer that computes is asked for speed
+                asymmetric(0.0, 1.0, bits)
+        if weight_bits:
+            on_grid(layer.weight.detach(), weight_bits, group)
         self.layer, self.weight_bits, self.activation_bits, self.group = layer, weight_bits, activation_bits, group
         self.register_buffer("scale", torch.tensor(1.0))
         self.register_buffer("zero_point", torch.tensor(0, dtype=torch.int32))
@@ -87,27 +94,59 @@ class OnGrid(nn.Module):
 
 
 def fold(model: nn.Module) -> nn.Module:
-    """Return a copy in evaluation mode in which every batch norm is part of the convolution before it.
+    """Return a copy in evaluation mode in which every batch norm that directly follows a convolution is part of it.
 
     After training a batch norm multiplies each channel by a constant and adds another. Both go into the weights and the
-    bias of the convolution, and one multiplication less is left to be rounded.
+    bias of the convolution, and one multiplication less is left to be rounded. Another batch norm (after a ReLU, without running
+    statistics, or behind a convolution whose answer is used elsewhere, too) stays as it is.
 
     Parameters
     ----------
     model : Module
-        Its batch norms stand directly after a Conv2d, as in `helix.engineering.resnet`.
+        If it has batch norms, `torch.fx` must be able to follow its `forward`.
+
+    Raises
+    ------
+    ValueError
+        If the model has batch norms and cannot be followed.
     """
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
     model = copy.deepcopy(model).eval()
-    for parent in list(model.modules()):
-        children = list(parent.named_children())
-        norms = {name: child for name, child in children if isinstance(child, nn.BatchNorm2d)}
-        for name, norm in norms.items():
-            before = str(int(name) - 1) if name.isdigit() else name.replace("bn", "conv")
-            setattr(parent, before, fuse_conv_bn_eval(getattr(parent, before), norm))
-            setattr(parent, name, nn.Identity())
+    for name, norm in _directly_after(model).items():
+        before = model.get_submodule(name)
+        model.set_submodule(name, fuse_conv_bn_eval(before, model.get_submodule(norm)))
+        model.set_submodule(norm, nn.Identity())
     return model
+
+
+def _directly_after(model: nn.Module) -> dict[str, str]:
+    """Return for each convolution that hands its answer to one batch norm, and to nothing else, the name of that batch norm."""
+    if not any(isinstance(module, nn.BatchNorm2d) for module in model.modules() if module is not model):
+        return {}
+    try:
+        nodes = torch.fx.symbolic_trace(model).graph.nodes
+    except Exception as reason:  # torch.fx raises what the model's own code raises on a stand-in for a tensor
+        raise ValueError(
+            "The batch norms of this network cannot be folded, because torch.fx cannot follow its forward. "
+            f"Fold them yourself, or write forward without questions about its input. ({type(reason).__name__}: {reason})"
+        ) from None
+    called = [node for node in nodes if node.op == "call_module"]
+    times = collections.Counter(id(model.get_submodule(node.target)) for node in called)
+    found = {}
+    for node in called:
+        norm, before = model.get_submodule(node.target), node.args[0] if node.args else None
+        if (
+            not isinstance(norm, nn.BatchNorm2d)
+            or norm.running_mean is None
+            or getattr(before, "op", "") != "call_module"
+        ):
+            continue
+        layer = model.get_submodule(before.target)
+        alone = len(before.users) == 1 and times[id(layer)] == times[id(norm)] == 1
+        if isinstance(layer, nn.Conv2d) and alone:
+            found[before.target] = node.target
+    return found
 
 
 def layers(model: nn.Module) -> dict[str, nn.Module]:
@@ -120,6 +159,7 @@ def quantize(
     weight_bits: int | Mapping[str, int] | None = 8,
     activation_bits: int | Mapping[str, int] | None = 8,
     group: int | None = None,
+    clip: bool = False,
 ) -> nn.Module:
     """Return a folded copy of a network with every convolution and linear layer on grids; then `calibrate` it.
 
@@ -128,23 +168,43 @@ def quantize(
     model : Module
         Trained, in float32.
     weight_bits, activation_bits : int or mapping of str to int, optional
-        For all layers, or by the names of `layers`; a layer that is not named, and None, stay in float32.
+        For all layers, or by the names of `layers`; a layer that is not named, and None, stay in float32. A layer that stands
+        under two names is one, and has the first of them.
     group : int, optional
         See `on_grid`.
+    clip : bool
+        Cut the largest weights off, as `clip_weights` does; else each grid reaches the largest weight.
 
     Raises
     ------
     ValueError
-        If a mapping names a layer that there is not, or the model is itself a layer and holds none.
+        If a mapping names a layer that there is not, the model is itself a layer and holds none, it is on grids already, or it
+        holds PyTorch's attention, which takes its layers' weights and calls no layer.
     """
+    for module in model.modules():
+        if isinstance(module, nn.MultiheadAttention | nn.TransformerEncoderLayer):
+            raise ValueError(
+                f"torch.nn.{type(module).__name__} takes the weights of its layers without calling them, so nothing can be rounded on "
+                "the way. Quantize a model that calls its linear layers, such as those of transformers."
+            )
+        if isinstance(module, OnGrid):
+            raise ValueError("This network is on grids already. Quantize the one in float32.")
     model = fold(model)
     found = layers(model)
     for bits in (weight_bits, activation_bits):
         if isinstance(bits, Mapping) and (unknown := set(bits) - set(found)):
             raise ValueError(f"There is no layer {', '.join(sorted(unknown))}; there are {', '.join(found)}.")
-    for name, layer in found.items():
-        made = OnGrid(layer, _bits_of(weight_bits, name), _bits_of(activation_bits, name), group)
-        model.set_submodule(name, made)
+    made = {
+        id(layer): OnGrid(layer, _bits_of(weight_bits, name), _bits_of(activation_bits, name), group)
+        for name, layer in found.items()
+    }
+    for name, layer in list(model.named_modules(remove_duplicate=False)):
+        if id(layer) in made and not isinstance(layer, OnGrid):
+            model.set_submodule(name, made[id(layer)])
+    if clip:
+        for one in made.values():
+            if one.weight_bits:
+                one.layer.weight.data = clip_weights(one.layer.weight, one.weight_bits, group)
     return model
 
 
@@ -161,17 +221,29 @@ def calibrate(model: nn.Module, images: Tensor) -> nn.Module:
         From `quantize`.
     images : Tensor, shape (n, channels, h, w)
         Training pictures: a grid that was fitted to the test set would have seen it.
+
+    Raises
+    ------
+    ValueError
+        If there is no picture, or a layer whose activations are to be rounded is not used.
     """
-    grids = [module for module in model.modules() if isinstance(module, OnGrid) and module.activation_bits]
-    for module in grids:
-        module.sample = []
-    with torch.inference_mode():
-        for part in images.split(64):
-            model(part)
-    for module in grids:
-        sample = torch.cat(module.sample or []).clone()
-        module.sample = None
-        grid = clipped(sample, module.activation_bits or 8)
+    grids = {name: one for name, one in model.named_modules() if isinstance(one, OnGrid) and one.activation_bits}
+    samples: dict[str, list[Tensor]] = {name: [] for name in grids}
+    try:
+        for name, module in grids.items():
+            module.sample = samples[name]
+        with torch.inference_mode():
+            for part in images.split(64):
+                model(part)
+    finally:
+        for module in grids.values():
+            module.sample = None
+    if unused := [name for name, seen in samples.items() if not sum(map(len, seen))]:
+        raise ValueError(
+            f"No number came to {', '.join(unused)}: no pictures, or forward does not use the layer. Leave it out of activation_bits."
+        )
+    for name, module in grids.items():
+        grid = clipped(torch.cat(samples[name]).clone(), module.activation_bits or 8)
         module.scale.copy_(grid.scale)
         module.zero_point.copy_(grid.zero_point)
     return model
@@ -180,20 +252,25 @@ def calibrate(model: nn.Module, images: Tensor) -> nn.Module:
 def size(model: nn.Module) -> int:
     """Return the bytes that a network from `quantize` needs when it is stored.
 
-    Weights count as their bits, a scale of 4 bytes for each channel or group, every other number (biases, the grids of
-    the activations) 4 bytes.
+    Weights count as their bits, a scale of 4 bytes for each channel or group, the grids of activations 8 bytes. Every other number
+    (biases, embeddings, norms) counts as it is, shared ones once.
     """
-    bits = 0
+    bits, plain = 0, {}
+    on_grids = {id(one.layer) for one in model.modules() if isinstance(one, OnGrid) and one.weight_bits}
     for module in model.modules():
         if isinstance(module, OnGrid):
-            weight = module.layer.weight
-            bits += weight.numel() * (module.weight_bits or 32)
-            if module.weight_bits:
-                grouped = module.group and weight[0].numel() % module.group == 0
-                bits += 32 * (weight.numel() // module.group if grouped and module.group else len(weight))
-            bits += 32 * (0 if module.layer.bias is None else module.layer.bias.numel())
             bits += 64 if module.activation_bits else 0
-    return -(-bits // 8)
+            if module.weight_bits:
+                weight = module.layer.weight
+                grouped = module.group and weight[0].numel() % module.group == 0
+                bits += weight.numel() * module.weight_bits
+                bits += 32 * (weight.numel() // module.group if grouped and module.group else len(weight))
+            continue
+        own = {name: value for name, value in module.state_dict(keep_vars=True).items() if "." not in name}
+        if id(module) in on_grids:
+            del own["weight"]
+        plain |= {id(value): value.numel() * value.element_size() for value in own.values()}
+    return sum(plain.values()) - (-bits // 8)
 
 
 def to_int8(model: nn.Module, calibration: Tensor) -> Any:
