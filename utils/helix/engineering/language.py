@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from helix.engineering import compensation
 from helix.engineering.quantization import symmetric
 
 # The occupations of WinoBias: J. Zhao et al. (2018), Gender Bias in Coreference Resolution, arXiv:1804.06876.
@@ -196,6 +197,50 @@ def dynamic(model: Any, per_row: bool, per_channel: bool, activation_bits: int) 
     for name, layer in list(model.named_modules()):
         if isinstance(layer, nn.Linear):
             model.set_submodule(name, DynamicLinear(layer, per_row, per_channel, activation_bits))
+    return model
+
+
+def with_weights(model: Any, rounded: Callable[[str, Tensor], Tensor]) -> Any:
+    """Return a copy of a model whose linear layers, the last one included, hold other weights: what `rounded` makes of name and weight.
+
+    Activations stay in float32 (“weight-only”), and so do the numbers that the weights are: nothing becomes smaller or faster.
+    """
+    model = twin(model)
+    for name, layer in model.named_modules():
+        if isinstance(layer, nn.Linear):
+            layer.weight = nn.Parameter(rounded(name, layer.weight.detach()), requires_grad=False)
+    return model
+
+
+def smoothed(model: Any, reach: Mapping[str, Tensor], power: float = 0.5) -> Any:
+    """Return a copy of a model in Llama's manner that answers the same, with large inputs of its layers divided and their weights multiplied.
+
+    What divides goes into what stands before: the norm before attention and before the MLP, and the rows of ``up_proj`` before
+    ``down_proj``. The attention's last layer, ``o_proj``, stays as it is.
+
+    Parameters
+    ----------
+    model : module
+        Of transformers, with ``model.layers`` as in Llama.
+    reach : mapping of str to Tensor
+        The largest magnitude of each input of each linear layer: see `compensation.reaches`.
+    power : float
+        See `compensation.smoothing`.
+    """
+    model = copy.deepcopy(model)
+    with torch.no_grad():
+        for number, block in enumerate(model.model.layers):
+            attention, mlp = block.self_attn, block.mlp
+            for before, after, name in (
+                (block.input_layernorm, (attention.q_proj, attention.k_proj, attention.v_proj), "self_attn.q_proj"),
+                (block.post_attention_layernorm, (mlp.gate_proj, mlp.up_proj), "mlp.up_proj"),
+                (mlp.up_proj, (mlp.down_proj,), "mlp.down_proj"),
+            ):
+                weights = torch.cat([layer.weight for layer in after])
+                divisor = compensation.smoothing(reach[f"model.layers.{number}.{name}"], weights, power)
+                before.weight /= divisor.reshape(-1, *[1] * (before.weight.ndim - 1))
+                for layer in after:
+                    layer.weight *= divisor
     return model
 
 

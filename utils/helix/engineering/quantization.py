@@ -132,20 +132,18 @@ def _directly_after(model: nn.Module) -> dict[str, str]:
             f"Fold them yourself, or write forward without questions about its input. ({type(reason).__name__}: {reason})"
         ) from None
     called = [node for node in nodes if node.op == "call_module"]
-    times = collections.Counter(id(model.get_submodule(node.target)) for node in called)
+    times = collections.Counter(id(model.get_submodule(str(node.target))) for node in called)
     found = {}
     for node in called:
-        norm, before = model.get_submodule(node.target), node.args[0] if node.args else None
-        if (
-            not isinstance(norm, nn.BatchNorm2d)
-            or norm.running_mean is None
-            or getattr(before, "op", "") != "call_module"
-        ):
+        norm = model.get_submodule(str(node.target))
+        before = node.args[0] if node.args else None
+        if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None:
             continue
-        layer = model.get_submodule(before.target)
-        alone = len(before.users) == 1 and times[id(layer)] == times[id(norm)] == 1
-        if isinstance(layer, nn.Conv2d) and alone:
-            found[before.target] = node.target
+        if not isinstance(before, torch.fx.Node) or before.op != "call_module" or len(before.users) > 1:
+            continue
+        layer = model.get_submodule(str(before.target))
+        if isinstance(layer, nn.Conv2d) and times[id(layer)] == times[id(norm)] == 1:
+            found[str(before.target)] = str(node.target)
     return found
 
 
@@ -255,7 +253,8 @@ def size(model: nn.Module) -> int:
     Weights count as their bits, a scale of 4 bytes for each channel or group, the grids of activations 8 bytes. Every other number
     (biases, embeddings, norms) counts as it is, shared ones once.
     """
-    bits, plain = 0, {}
+    bits = 0
+    plain: dict[int, int] = {}
     on_grids = {id(one.layer) for one in model.modules() if isinstance(one, OnGrid) and one.weight_bits}
     for module in model.modules():
         if isinstance(module, OnGrid):
