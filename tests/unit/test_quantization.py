@@ -630,3 +630,171 @@ def test_quantize_and_round_trip_agree_on_ties():
         grid = quantization.Grid(scale, torch.tensor(0, dtype=torch.int32), -127, 127)
         ties = scale * (torch.arange(-126, 126) + 0.5)
         torch.testing.assert_close(grid.dequantize(grid.quantize(ties)), grid.round_trip(ties), rtol=0, atol=0)
+
+
+class Mixed(nn.Module):
+    """An embedding, a norm and a linear layer: what a count of convolutions and linear layers alone would miss."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.norm, self.head = nn.Embedding(50, 8), nn.LayerNorm(8), nn.Linear(8, 50)
+
+    def forward(self, ids):
+        return self.head(self.norm(self.embedding(ids)))
+
+
+def test_size_counts_every_number_and_shared_ones_once():
+    model = Mixed()
+    assert quantization.size(quantization.quantize(model, None, None)) == 4 * (400 + 16 + 400 + 50)
+    assert quantization.size(quantization.quantize(model, 4, None)) == 4 * (400 + 16 + 50) + 200 + 4 * 50
+    model.head.weight = model.embedding.weight
+    assert quantization.size(quantization.quantize(model, None, None)) == 4 * (400 + 16 + 50)
+    # On a grid the head needs its own whole numbers, and the embedding its float32 ones.
+    assert quantization.size(quantization.quantize(model, 4, None)) == 4 * (400 + 16 + 50) + 200 + 4 * 50
+
+
+def test_a_layer_under_two_names_is_on_its_grid_under_both():
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = nn.Linear(4, 4)
+            self.b = self.a
+
+        def forward(self, x):
+            return self.b(self.a(x))
+
+    made = quantization.quantize(Twice(), 2, None)
+    assert made.a is made.b
+    assert isinstance(made.b, OnGrid)
+    x, grid = normal(3, 4), on_grid(made.a.layer.weight, 2)
+    wanted = functional.linear(functional.linear(x, grid, made.a.layer.bias), grid, made.a.layer.bias)
+    torch.testing.assert_close(made(x), wanted)
+
+
+def test_batch_norms_elsewhere_are_left_in_place(pictures):
+    class Before(nn.Module):
+        """A batch norm before its convolution, with the names of one after it; and a convolution that two things use."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.bn1, self.conv1 = nn.BatchNorm2d(3), nn.Conv2d(3, 3, 1, bias=False)
+            self.conv2, self.bn2 = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+            self.other, self.norm_of_other = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+
+        def forward(self, x):
+            x = self.conv2(self.conv1(torch.relu(self.bn1(x))))
+            return self.norm_of_other(self.other(x + self.bn2(x)))
+
+    torch.manual_seed(0)
+    model = Before()
+    for norm in (model.bn1, model.bn2, model.norm_of_other):
+        norm.running_mean.fill_(3.0)
+        norm.running_var.fill_(2.0)
+    model.eval()
+    folded = quantization.fold(model)
+    kinds = [type(module).__name__ for module in (folded.bn1, folded.bn2, folded.norm_of_other)]
+    assert kinds == ["BatchNorm2d", "BatchNorm2d", "Identity"]
+    with torch.no_grad():
+        torch.testing.assert_close(folded(pictures), model(pictures), rtol=0, atol=1e-5)
+
+
+def test_a_network_that_cannot_be_followed_is_refused_only_if_it_must_be():
+    class Asks(nn.Module):
+        def __init__(self, norm: bool) -> None:
+            super().__init__()
+            self.conv, self.bn = nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1) if norm else nn.Identity()
+
+        def forward(self, x):
+            return self.bn(self.conv(x)) if x.sum() > 0 else x
+
+    with pytest.raises(ValueError, match="cannot follow its forward"):
+        quantization.quantize(Asks(norm=True))
+    assert isinstance(quantization.quantize(Asks(norm=False)).conv, OnGrid)
+
+
+def test_what_cannot_be_rounded_is_refused_in_a_sentence(net):
+    attention = nn.TransformerEncoderLayer(8, 2, batch_first=True)
+    for model in (attention, nn.Sequential(nn.MultiheadAttention(8, 2))):
+        with pytest.raises(ValueError, match="without calling them"):
+            quantization.quantize(model)
+    with pytest.raises(ValueError, match="on grids already"):
+        quantization.quantize(quantization.quantize(net))
+    for bits in (0, 1, 9):
+        with pytest.raises(ValueError, match=f"2 to 8 bits; got {bits}"):
+            quantization.quantize(net, bits, None)
+        with pytest.raises(ValueError, match=f"2 to 8 bits; got {bits}"):
+            quantization.quantize(net, None, bits)
+    with pytest.raises(ValueError, match="at least one weight"):
+        on_grid(torch.ones(2, 4), 4, group=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16, torch.int32])
+def test_other_types_than_float32_are_refused(dtype):
+    weight = torch.ones(2, 4, dtype=dtype)
+    for call in (
+        lambda: on_grid(weight, 8),
+        lambda: symmetric(weight),
+        lambda: clipped(weight),
+        lambda: symmetric(weight.float()).round_trip(weight),
+    ):
+        with pytest.raises(ValueError, match=r"call \.float\(\) first"):
+            call()
+    if dtype.is_floating_point:
+        with pytest.raises(ValueError, match=r"call \.float\(\) first"):
+            quantization.quantize(nn.Sequential(nn.Linear(4, 2)).to(dtype))
+
+
+def test_a_layer_that_no_number_reaches_is_named():
+    class Unused(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.aux = nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, x):
+            return self.a(x)
+
+    with pytest.raises(ValueError, match="No number came to aux"):
+        quantization.calibrate(quantization.quantize(Unused()), normal(8, 4))
+    left_out = quantization.quantize(Unused(), 8, {"a": 8})
+    assert quantization.calibrate(left_out, normal(8, 4)) is left_out
+    with pytest.raises(ValueError, match="No number came to a, aux: no pictures"):
+        quantization.calibrate(quantization.quantize(Unused()), normal(0, 4))
+
+
+@pytest.mark.parametrize(("bits", "group"), [(2, None), (3, None), (4, 8), (8, None)])
+def test_clipped_weights_have_the_least_error_of_41_lengths(bits, group):
+    weight = normal(6, 16, seed=bits) ** 3
+    made = quantization.clip_weights(weight, bits, group)
+    rows, cut = weight.reshape(-1, group or 16), on_grid(made, bits, group).reshape(-1, group or 16)
+    for row, got in zip(rows.numpy(), cut.numpy(), strict=True):
+        tops = [share * np.abs(row).max() for share in np.linspace(1, 0.2, 41)]
+        q_max = 2 ** (bits - 1) - 1
+        tried = [np.clip(np.round(row / (top / q_max)), -q_max, q_max) * top / q_max for top in tops]
+        least = min(((one - row) ** 2).sum() for one in tried)
+        assert ((got - row) ** 2).sum() == pytest.approx(least, rel=1e-4)
+    assert (made.abs() <= weight.abs()).all()
+    assert ((on_grid(made, bits, group) - weight) ** 2).sum() <= ((on_grid(weight, bits, group) - weight) ** 2).sum()
+
+
+def test_a_network_with_clipped_weights_is_on_the_clipped_grids(net):
+    plain, cut = (quantization.quantize(net, 3, None, clip=clip) for clip in (False, True))
+    for one, other in zip(plain.modules(), cut.modules(), strict=True):
+        if isinstance(one, OnGrid):
+            assert torch.equal(other.layer.weight, quantization.clip_weights(one.layer.weight, 3))
+
+
+def test_no_pictures_tell_nothing():
+    for judge in (quantization.class_changes, quantization.class_gate):
+        with pytest.raises(ValueError, match="no pictures"):
+            judge(*[np.array([], int)] * 3)
+
+
+def test_a_limit_that_stops_every_update_is_refused():
+    labels = np.repeat([0, 1], 100)
+    update, after = labels.copy(), labels.copy()
+    update[:3] = 1
+    with pytest.raises(ValueError, match=r"costs a class 0\.030, more than the limit of 0\.02"):
+        quantization.class_gate(labels, labels, after, updates=[labels, update])
+    assert quantization.class_gate(labels, labels, after, limit=0.03, updates=[labels, update])
+    after[:4] = 1
+    assert not quantization.class_gate(labels, labels, after, limit=0.03, updates=[update])
