@@ -78,7 +78,7 @@ def content(target: Target) -> Content:
         code_cells=sum(
             cell.cell_type == "code" and bool(cell.source.strip()) and not notebooks.hidden(cell) for cell in cells
         ),
-        figures=sum(any(kind.startswith("image/") for kind in one.get("data", {})) for one in shown),
+        figures=sum("<img " in one.get("data", {}).get("text/html", "") for one in shown),
         printed_words=sum(_words(one.get("text", "") or one.get("data", {}).get("text/plain", "")) for one in shown),
         formulas=len(re.findall(r"\$\$.+?\$\$", text, re.DOTALL)),
         questions=len(re.findall(r"^\*\*\d+\.\s", text.partition("## Check yourself")[2], re.MULTILINE)),

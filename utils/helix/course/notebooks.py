@@ -22,7 +22,7 @@ from nbformat import NotebookNode
 
 from helix import paths
 from helix.assets import manifest
-from helix.course import catalogue
+from helix.course import catalogue, quiz
 
 Kind = Literal["chapter", "lab", "solution"]
 
@@ -100,6 +100,8 @@ def make(target: Target) -> NotebookNode:
         if cell.cell_type == "code":
             cell.source = _SOLUTIONS[target.kind](cell.source)
             cell.outputs, cell.execution_count = [], None
+        else:
+            cell.source = quiz.dressed(cell.source)
         cell.metadata = NotebookNode({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
         if hidden(cell):
             cell.metadata["jupyter"] = NotebookNode({"source_hidden": True})
