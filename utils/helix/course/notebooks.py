@@ -27,13 +27,15 @@ from helix.course import catalogue
 Kind = Literal["chapter", "lab", "solution"]
 
 FOLDER: dict[Kind, str] = {"chapter": "notebooks", "lab": "labs", "solution": "solutions"}
+# Ends of the files' names, so that the tabs of a chapter, its lab and its worked lab read differently.
+SUFFIX: dict[Kind, str] = {"chapter": "", "lab": "_lab", "solution": "_solution"}
 STUB = "# Your code here, in place of the next line.\nraise NotImplementedError"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 _NOTES: dict[Kind, str] = {
     "chapter": "Built from `{source}`: edit that file, then run `python3 kit.py build {number}`.",
     "lab": "Your own copy of this lab is made by `python3 kit.py start {number}`, in `work/`. "
     "Built from `{source}`: edit that file, then run `python3 kit.py build {number}`.",
-    "solution": "The worked version of `labs/{name}.ipynb`. "
+    "solution": "The worked version of `labs/{name}_lab.ipynb`. "
     "Built from `{source}`: edit that file, then run `python3 kit.py build {number}`.",
 }
 
@@ -57,7 +59,7 @@ class Target:
     @property
     def path(self) -> Path:
         """The notebook."""
-        return paths.root() / FOLDER[self.kind] / f"{self.name}.ipynb"
+        return paths.root() / FOLDER[self.kind] / f"{self.name}{SUFFIX[self.kind]}.ipynb"
 
     @property
     def executed(self) -> bool:
@@ -68,6 +70,11 @@ class Target:
     def command(self) -> str:
         """What a person types to build it."""
         return f"python3 kit.py build {self.name[:2]}"
+
+
+def lesson_of(path: Path) -> str:
+    """Return the lesson of a built notebook, or of anything that is named as one is."""
+    return re.sub(r"_(?:lab|solution)$", "", path.name.partition(".")[0])
 
 
 def targets() -> list[Target]:

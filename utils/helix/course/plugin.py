@@ -98,7 +98,7 @@ class _Surroundings:
         if item.path.suffix == ".ipynb":
             self.notebook, self.folder = item.path, tempfile.TemporaryDirectory(prefix="helix-notebook-")
             settings = variables.lesson_settings(self.folder.name, grading=item.path.parent.name == "solutions")
-            for name, value in {**settings, **variables.only_its_assets(item.path.stem)}.items():
+            for name, value in {**settings, **variables.only_its_assets(notebooks.lesson_of(item.path))}.items():
                 self.settings.setenv(name, value)
 
     def pytest_unconfigure(self) -> None:
