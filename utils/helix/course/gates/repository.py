@@ -35,7 +35,7 @@ def _pages() -> Iterable[tuple[Path, str]]:
     for path in tracked():
         if path.suffix == ".md":
             yield path, path.read_text("utf-8")
-        elif path.suffix == ".ipynb" and not notebooks.saved_over(path):
+        elif path.suffix == ".ipynb":
             cells = notebooks.read(path).cells
             yield path, "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
