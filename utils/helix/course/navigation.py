@@ -13,7 +13,8 @@ from helix.course.catalogue import Chapter
 Kind = Literal["chapter", "lab", "solution"]
 
 FOLDER: dict[Kind, str] = {"chapter": "notebooks", "lab": "labs", "solution": "solutions"}
-SUFFIX: dict[Kind, str] = {"chapter": "", "lab": "", "solution": ""}
+# Ends of the files' names, so that the tabs of a chapter, its lab and its worked lab read differently.
+SUFFIX: dict[Kind, str] = {"chapter": "", "lab": "_lab", "solution": "_solution"}
 START = "notebooks/00_start_here.ipynb"
 MAP = f"{START}#The-map"
 GLOSSARY = "notebooks/glossary.ipynb"

@@ -7,7 +7,6 @@ import contextlib
 import copy
 import hashlib
 import io
-import json
 import re
 import runpy
 from collections.abc import Callable
@@ -62,6 +61,11 @@ class Target:
         return f"python3 kit.py build {self.name[:2]}"
 
 
+def lesson_of(path: Path) -> str:
+    """Return the lesson of a built notebook, or of anything that is named as one is."""
+    return re.sub(r"_(?:lab|solution)$", "", path.name.partition(".")[0])
+
+
 def targets() -> list[Target]:
     """Return every notebook that the sources define, in the order of the course."""
     found: list[Target] = []
@@ -89,11 +93,9 @@ def make(target: Target) -> NotebookNode:
             cell.source = _SOLUTIONS[target.kind](cell.source)
             cell.outputs, cell.execution_count = [], None
         cell.metadata = NotebookNode({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
-        key = hashlib.sha256(f"{target.name}\n{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:10]
+        key = cell_id(target.name, cell)
         seen[key] = seen.get(key, 0) + 1
-        repeat = f"-{seen[key]}" if seen[key] > 1 else ""
-        # The id holds the lesson's name and the cell's content, so a new cell changes no other cell's id.
-        cell["id"] = f"{target.name.replace('_', '-')[:40]}-{key}{repeat}"
+        cell["id"] = key if seen[key] == 1 else f"{key}-{seen[key]}"
     notebook.metadata = NotebookNode(
         {
             "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -140,25 +142,19 @@ def _text(file: Path) -> str:
 
 
 def serialise(notebook: NotebookNode) -> str:
-    """Return the text of the file."""
-    return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    """Return the text of the file, in the form in which JupyterLab stores it: to open and to save changes nothing."""
+    return str(nbformat.v4.writes(notebook)) + "\n"
 
 
 def read(path: Path) -> NotebookNode:
-    """Read a built notebook as it stands, without upgrading or mending it."""
-    return nbformat.from_dict(json.loads(path.read_text("utf-8")))
-
-
-def saved_over(path: Path) -> bool:
-    """Whether JupyterLab or another editor of notebooks has saved a file since it was built.
-
-    They all store a cell's text as a list of lines; a build stores one string.
-    """
+    """Read a built notebook as it stands, whoever saved it; a file that is no notebook (any more) is one without cells."""
     try:
-        cells = json.loads(path.read_text("utf-8"))["cells"]
-        return not cells or any(isinstance(cell["source"], list) for cell in cells)
-    except (ValueError, TypeError, KeyError):  # no notebook at all: nothing of ours
-        return True
+        found = nbformat.v4.reads(path.read_text("utf-8"))
+        # Every text must be one by now, and every cell have what a cell has: then nobody who asks needs to doubt.
+        nbformat.validate(found, version=4, relax_add_props=True)
+    except (ValueError, TypeError, KeyError, AttributeError, nbformat.ValidationError):
+        return nbformat.v4.new_notebook()
+    return found
 
 
 def built_from(stored: NotebookNode) -> str | None:
@@ -167,23 +163,32 @@ def built_from(stored: NotebookNode) -> str | None:
     return inputs
 
 
-def learners(target: Target) -> bool:
-    """Whether what makes a notebook differ from its source is a learner's: it was saved, and its source is as when it was built.
+def cell_id(lesson: str, cell: NotebookNode) -> str:
+    """Return the id of a built cell: the lesson's name and a hash of the text, so that a new cell changes no other's id."""
+    key = hashlib.sha256(f"{lesson}\n{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:10]
+    return f"{lesson.replace('_', '-')[:40]}-{key}"
 
-    A lab is stored without a fingerprint of its own; its solution, which has the same source and is built with it, has one.
-    """
-    witness = Target(target.name, "solution") if target.kind == "lab" else target
-    if not (target.path.exists() and witness.path.exists() and saved_over(target.path)):
-        return False
-    try:
-        return built_from(read(witness.path)) == fingerprint(target)
-    except (ValueError, AttributeError):  # no notebook any more
-        return False
+
+def written_in(target: Target) -> bool:
+    """Whether a built notebook holds a text that no build put there: the id of its cell says another, or says none."""
+    cells = read(target.path).cells
+    return not cells or any(
+        not re.fullmatch(rf"{cell_id(target.name, cell)}(-\d+)?", cell.get("id", "")) for cell in cells
+    )
+
+
+def if_yours(target: Target) -> str:
+    """Return what a learner does who wrote into a built notebook, in an editor that opens the course's own files."""
+    if not target.path.exists() or not written_in(target):
+        return ""
+    return (
+        " Or, if you wrote in it: python3 kit.py update, which moves your version to work/ and puts the built one back."
+    )
 
 
 def identity(cell: NotebookNode) -> tuple[Any, ...]:
     """Return what of a cell comes from its source: all but its outputs."""
-    return cell.id, cell.cell_type, cell.source, dict(cell.metadata)
+    return cell.get("id"), cell.cell_type, cell.source, dict(cell.metadata)
 
 
 def inputs(target: Target) -> set[Path]:

@@ -34,7 +34,7 @@ def start(key: str, *, fresh: bool = False) -> Path:
         If the lab is not written yet, or the copy cannot be made.
     """
     chapter = catalogue.load().chapter(key)
-    blank = paths.root() / "labs" / f"{chapter.name}.ipynb"
+    blank = paths.root() / "labs" / f"{chapter.name}_lab.ipynb"
     if not blank.exists():
         raise SystemExit(
             f"The lab {chapter.name} is planned, but not written yet. `python3 kit.py map` shows which are open."
@@ -96,7 +96,7 @@ def start_main(words: list[str]) -> int:
     parser.add_argument("--fresh", action="store_true", help="begin anew; the old copy is kept under a new name")
     options = parser.parse_args(words)
     chapter = catalogue.load().chapter(options.lesson)
-    there = (paths.work() / f"{chapter.name}.ipynb").exists()
+    there = (paths.work() / f"{chapter.name}_lab.ipynb").exists()
     copy = start(options.lesson, fresh=options.fresh)
     print(
         f"{paths.display(copy)} "
