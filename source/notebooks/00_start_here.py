@@ -16,9 +16,8 @@
 # The other is **ethics**: deciding what may be built, who bears its errors, and what must stop it.
 # Each chapter is one rung between the two, and its lab ends in a decision of your own.
 #
-# After this page you know how the course works, you can say how far a number from a sample may be trusted, and you are ready for a first lab.
-#
 # **45 minutes · needs nothing but this notebook · both strands.**
+# After this page you can say how far a number from a sample may be trusted, and you are ready for a first lab.
 #
 # ## The map
 #

@@ -74,7 +74,7 @@ def double_helix(rungs: Sequence[Rung]) -> Figure:
 
 
 def in_words(rungs: Sequence[Rung]) -> str:
-    """Return what the map shows, for people who cannot see it: the strands, the parts, and which chapters are done, open, planned."""
+    """Return what the map shows, for people who cannot see it: strands, parts, the chapters that are done or open, how many are planned."""
     counts = [f"{part} ({len(list(group))})" for part, group in itertools.groupby(rungs, key=lambda rung: rung.part)]
     sentences = [
         "The course as a double helix: two strands, engineering and ethics, tied by one rung a chapter.",
@@ -83,7 +83,7 @@ def in_words(rungs: Sequence[Rung]) -> str:
     for status, name in STATUS_NAMES.items():
         titles = [f"{rung.number:02d} {rung.title}" for rung in rungs if rung.status == status]
         if titles:
-            sentences.append(f"{name.capitalize()}: {', '.join(titles)}.")
+            sentences.append(f"{name.capitalize()}: {f'{len(titles)} more' if status == 'planned' else ', '.join(titles)}.")
     return " ".join(sentences)
 
 

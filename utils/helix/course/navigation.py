@@ -62,7 +62,7 @@ def links(name: str, kind: Kind) -> str:
     if kind != "chapter":
         steps.append(f"Chapter: {chapter_link(chapter, kind)}")
     if kind != "lab" and chapter.lab_source.exists():
-        steps.append(f"[The lab]({link(place(name, 'lab'), kind)})")
+        steps.append(f"Lab: [{chapter.numbered}]({link(place(name, 'lab'), kind)})")
     steps += [f"Next: {chapter_link(after, kind)}"] if after else []
     steps += [f"[Map]({link(MAP, kind)})", f"[Glossary]({link(GLOSSARY, kind)})"]
     return " · ".join(steps)

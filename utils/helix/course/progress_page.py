@@ -232,7 +232,8 @@ def _bar(row: Row) -> str:
 
 def _bar_html(row: Row) -> str:
     count = f"{row.correct} of {len(row.exercises)}"
-    return f'<progress value="{row.correct}" max="{max(len(row.exercises), 1)}" title="{count} correct"></progress> {count}'
+    bar = f'value="{row.correct}" max="{max(len(row.exercises), 1)}" title="{count} correct" style="width:5em"'
+    return f"<progress {bar}></progress> {count}"
 
 
 def _next(row: Row) -> str:

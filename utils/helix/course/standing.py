@@ -112,7 +112,7 @@ class Course:
         exercises, labs = (sum(map(count, self.written)) for count in (lambda row: len(row.exercises), _has_lab))
         correct, decided = (sum(map(count, self.written)) for count in (lambda row: row.correct, _has_decision))
         minutes = sum(row.minutes_left for row in self.written)
-        return f"{correct} of {exercises} exercises correct, {decided} of {labs} decisions recorded, {duration(minutes)} left."
+        return f"{correct} of {exercises} exercises correct, {decided} of {labs} decisions recorded, about {duration(minutes)} left."
 
     def rungs(self) -> list[Rung]:
         """Return the chapters as the rungs of the map."""
