@@ -83,7 +83,9 @@ def in_words(rungs: Sequence[Rung]) -> str:
     for status, name in STATUS_NAMES.items():
         titles = [f"{rung.number:02d} {rung.title}" for rung in rungs if rung.status == status]
         if titles:
-            sentences.append(f"{name.capitalize()}: {f'{len(titles)} more' if status == 'planned' else ', '.join(titles)}.")
+            sentences.append(
+                f"{name.capitalize()}: {f'{len(titles)} more' if status == 'planned' else ', '.join(titles)}."
+            )
     return " ".join(sentences)
 
 

@@ -22,7 +22,8 @@ from nbformat import NotebookNode
 from helix import paths
 from helix.assets import manifest
 from helix.course import catalogue, navigation
-from helix.course.navigation import FOLDER, Kind
+from helix.course.navigation import FOLDER as FOLDER
+from helix.course.navigation import Kind
 
 STUB = "# Your code here, in place of the next line.\nraise NotImplementedError"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
@@ -105,6 +106,11 @@ def make(target: Target) -> NotebookNode:
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
+
+
+def is_framing(cell: NotebookNode) -> bool:
+    """Whether the builder added a cell to those of the source: links, a lab's finish, the note for authors."""
+    return bool({navigation.LINKS, navigation.FINISH, navigation.AUTHORS} & set(cell.metadata.get("tags", [])))
 
 
 def _framed(cells: list[NotebookNode], target: Target, source: str) -> list[NotebookNode]:
