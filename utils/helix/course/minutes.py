@@ -68,7 +68,7 @@ class Content:
 
 def content(target: Target) -> Content:
     """Count what a chapter or a lab holds: its cells from the source, what they print from the built notebook, if it is there."""
-    cells = notebooks.make(target).cells
+    cells = [cell for cell in notebooks.make(target).cells if not notebooks.is_framing(cell)]
     text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     plain = re.sub(r"```.*?```|\$\$.*?\$\$", " ", text, flags=re.DOTALL)
     plain = re.sub(r"\]\([^)\s]*\)|</?\w[^<>\n]*>", " ", plain)
