@@ -21,12 +21,14 @@ from nbformat import NotebookNode
 
 from helix import paths
 from helix.assets import manifest
-from helix.course import catalogue, navigation
+from helix.course import catalogue, navigation, quiz
 from helix.course.navigation import FOLDER as FOLDER
 from helix.course.navigation import Kind
 
 STUB = "# Your code here, in place of the next line.\nraise NotImplementedError"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+# The tag of a cell whose code only draws: JupyterLab and Jupyter Book fold it away.
+HIDDEN = "hide-input"
 _WORKED = "*This is the worked version of the lab: try the lab first, then compare the reasons, not only the code.*"
 
 
@@ -93,7 +95,11 @@ def make(target: Target) -> NotebookNode:
         if cell.cell_type == "code":
             cell.source = _SOLUTIONS[target.kind](cell.source)
             cell.outputs, cell.execution_count = [], None
+        else:
+            cell.source = quiz.dressed(cell.source)
         cell.metadata = NotebookNode({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
+        if hidden(cell):
+            cell.metadata["jupyter"] = NotebookNode({"source_hidden": True})
         key = cell_id(target.name, cell)
         seen[key] = seen.get(key, 0) + 1
         cell["id"] = key if seen[key] == 1 else f"{key}-{seen[key]}"
@@ -106,6 +112,11 @@ def make(target: Target) -> NotebookNode:
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
+
+
+def hidden(cell: NotebookNode) -> bool:
+    """Whether a cell's code is folded away."""
+    return HIDDEN in cell.metadata.get("tags", [])
 
 
 def is_framing(cell: NotebookNode) -> bool:
