@@ -11,7 +11,7 @@ import pytest
 import exercise_assertions as assertions
 from helix import paths
 from helix.checking import Exercise, exercises_of
-from helix.course import build, catalogue, gates, notebooks, readme
+from helix.course import build, catalogue, gates, minutes, notebooks, readme
 from helix.course.gates import lesson, repository
 from helix.course.notebooks import Target
 from helix.record import results
@@ -128,6 +128,31 @@ def test_bad_outputs_are_refused(copied, change, says):
     edit_cells(copied / "notebooks" / f"{NAME}.ipynb", lambda cells: change(code_cells(cells)))
     assert says in gates.outputs(THIS)[0]
     assert BUILD in gates.outputs(THIS)[0]
+
+
+@pytest.mark.parametrize("folder", ["notebooks", "labs", "solutions"])
+@pytest.mark.parametrize(("place", "says"), [(0, "on top"), (-2, "at its end")])
+def test_page_that_leads_nowhere_is_refused(copied, folder, place, says):
+    [path] = (copied / folder).glob(f"{NAME}*.ipynb")
+    edit_cells(path, lambda cells: cells[place].update(source="A page."))
+    [sentence] = gates.pages(THIS)
+    assert folder in sentence
+    assert f"glossary.ipynb {says}. Run: {BUILD}" in sentence
+
+
+def test_page_that_passes_over_its_lab_is_refused(copied):
+    path = copied / "notebooks" / f"{NAME}.ipynb"
+    edit_cells(path, lambda cells: cells[0].update(source="".join(cells[0]["source"]).replace("_lab.ipynb", ".html")))
+    assert gates.pages(THIS) == [
+        f"notebooks/{NAME}.ipynb does not lead to ../labs/{NAME}_lab.ipynb on top. Run: {BUILD}"
+    ]
+
+
+def test_lab_without_its_count_is_refused(copied):
+    edit(copied / "labs" / f"{NAME}_lab.ipynb", "finish(", "print(")
+    assert gates.pages(THIS) == [
+        f"labs/{NAME}_lab.ipynb does not end in the cell that counts what is solved. Run: {BUILD}"
+    ]
 
 
 def test_leaked_solution_is_refused(copied):
@@ -313,11 +338,12 @@ CHAPTER = f"source/notebooks/{NAME}.py"
         ('"small_audit_suffices"', '"another"', "does not show the claim small_audit_suffices"),
         ("So what does one do", "TODO what does one do", "still holds a TODO"),
         ("**45 minutes", "**50 minutes", "does not state its 45 minutes"),
-        ("# ## Go on", "# %%\n1\n\n" * 30 + "# %% [markdown]\n# ## Go on", "has 48 code cells; 45 are the most"),
+        ("# ## Go on", "# %%\n1\n\n" * 30 + "# %% [markdown]\n# ## Go on", "code cells; 45 are the most"),
         ("# ## The claim", f"# {'word ' * 6000}\n#\n# ## The claim", "45 minutes are stated; what is there takes 7"),
         ("import numpy as np\n", "import numpy as np\n!pip install numpy\n", "installs something"),
         ("import numpy as np\n", "import warnings\nwarnings.filterwarnings('ignore')\n", "silences every warning"),
         ("import numpy as np\n", "import numpy as np\nplt.show()\n", "draws past helix.plots"),
+        ("# %%\nfrom importlib", '# %% tags=["hide-input"]\nfrom importlib', "tagged hide-input shows no figure"),
     ],
 )
 def test_chapter_that_lacks_something_is_refused(copied, old, new, says):
@@ -354,6 +380,44 @@ def test_two_sentences_on_a_line_are_refused_and_mended(copied):
     assert build.main(["--format"]) == 0
     assert "# One thought.\n# Another one.\n" in (copied / CHAPTER).read_text() != before
     assert gates.GATES[PROSE]() == []
+
+
+WIDTH = "code fits a small window"
+
+
+@pytest.mark.parametrize("file", [CHAPTER, f"source/labs/{NAME}.py"])
+@pytest.mark.parametrize("code", ["long = max(" + "1, " * 34 + "1)", "# " + "word " * 22, "# " + "字" * 55])
+def test_code_wider_than_a_small_window_is_refused(copied, file, code):
+    edit(copied / file, "# %%\n", f"# %%\n{code}\n")
+    refused = gates.GATES[WIDTH]()
+    assert [file in sentence and "build --format" in sentence for sentence in refused] == [True], refused
+
+
+def test_code_as_wide_as_a_small_window_passes(copied):
+    wide = "#" * 110 + "\n" + "# " + "字" * 54 + "\n"
+    edit(copied / CHAPTER, "# %%\n", f"# %%\n{wide}# %% [markdown]\n# {'word ' * 40}\n\n# %%\n")
+    assert gates.GATES[WIDTH]() == []
+
+
+def test_wide_code_is_mended_by_the_formatter(copied):
+    edit(copied / CHAPTER, "# %%\n", "# %%\nlong = max(" + "1, " * 34 + "1)\n")
+    assert build.main(["--format"]) == 0
+    assert gates.GATES[WIDTH]() == []
+
+
+def test_wide_code_that_is_folded_away_passes(copied):
+    edit(copied / CHAPTER, "# %%\n", '# %% tags=["hide-input"]\n# plots.show(' + "word " * 22 + "\n\n# %%\n")
+    assert gates.GATES[WIDTH]() == []
+    assert "tagged" not in "".join(chapter_lacks())
+
+
+def test_folded_cell_is_stored_folded_and_takes_no_minutes(copied):
+    target = Target(NAME, "chapter")
+    before = minutes.content(target).code_cells
+    edit(copied / CHAPTER, "# %%\n", '# %% tags=["hide-input"]\nplots.show()\n\n# %%\n')
+    first = next(cell for cell in notebooks.make(target).cells if cell.cell_type == "code")
+    assert first.metadata == {"tags": ["hide-input"], "jupyter": {"source_hidden": True}}
+    assert minutes.content(target).code_cells == before
 
 
 def test_lab_that_never_checks_is_refused(copied):
@@ -443,6 +507,20 @@ def test_dead_link_is_refused(copied):
     with open(copied / "README.md", "a") as file:
         file.write("\n[gone](docs/gone.md)\n")
     assert gates.links() == ["README.md links to docs/gone.md, which does not exist."]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('01_quantization.ipynb\\">', '01_pruning.ipynb\\">', "links to 01_pruning.ipynb, which does not exist"),
+        ("#1.-Selection-rates", "#1.-Rates", "links to ../labs/00_start_here_lab.ipynb#1.-Rates, and there is no such"),
+        ("ipynb#The-map", "ipynb#A-map", "links to 00_start_here.ipynb#A-map, and there is no such heading"),
+    ],
+    ids=["in an output", "exercise", "heading"],
+)
+def test_dead_link_of_a_notebook_is_refused(copied, old, new, says):
+    edit(copied / "notebooks" / f"{NAME}.ipynb", old, new)
+    assert any(says in sentence for sentence in gates.links()), gates.links()
 
 
 def test_large_file_is_refused(copied):
