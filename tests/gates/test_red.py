@@ -156,6 +156,31 @@ def test_letters_of_a_picture_are_no_address(copied):
     assert "memory address" in gates.outputs(THIS)[0]
 
 
+@pytest.mark.parametrize("folder", ["notebooks", "labs", "solutions"])
+@pytest.mark.parametrize(("place", "says"), [(0, "on top"), (-2, "at its end")])
+def test_page_that_leads_nowhere_is_refused(copied, folder, place, says):
+    [path] = (copied / folder).glob(f"{NAME}*.ipynb")
+    edit_cells(path, lambda cells: cells[place].update(source="A page."))
+    [sentence] = gates.pages(THIS)
+    assert folder in sentence
+    assert f"glossary.ipynb {says}. Run: {BUILD}" in sentence
+
+
+def test_page_that_passes_over_its_lab_is_refused(copied):
+    path = copied / "notebooks" / f"{NAME}.ipynb"
+    edit_cells(path, lambda cells: cells[0].update(source="".join(cells[0]["source"]).replace("_lab.ipynb", ".html")))
+    assert gates.pages(THIS) == [
+        f"notebooks/{NAME}.ipynb does not lead to ../labs/{NAME}_lab.ipynb on top. Run: {BUILD}"
+    ]
+
+
+def test_lab_without_its_count_is_refused(copied):
+    edit(copied / "labs" / f"{NAME}_lab.ipynb", "finish(", "print(")
+    assert gates.pages(THIS) == [
+        f"labs/{NAME}_lab.ipynb does not end in the cell that counts what is solved. Run: {BUILD}"
+    ]
+
+
 def test_leaked_solution_is_refused(copied):
     secret = "return max(rates.values()) - min(rates.values())"
     edit(copied / "labs" / f"{NAME}_lab.ipynb", "raise NotImplementedError", secret)
@@ -339,7 +364,7 @@ CHAPTER = f"source/notebooks/{NAME}.py"
         ('"small_audit_suffices"', '"another"', "does not show the claim small_audit_suffices"),
         ("So what does one do", "TODO what does one do", "still holds a TODO"),
         ("**45 minutes", "**50 minutes", "does not state its 45 minutes"),
-        ("# ## Go on", "# %%\n1\n\n" * 30 + "# %% [markdown]\n# ## Go on", "has 50 code cells; 45 are the most"),
+        ("# ## Go on", "# %%\n1\n\n" * 30 + "# %% [markdown]\n# ## Go on", "code cells; 45 are the most"),
         ("# ## The claim", f"# {'word ' * 6000}\n#\n# ## The claim", "45 minutes are stated; what is there takes 7"),
         ("import numpy as np\n", "import numpy as np\n!pip install numpy\n", "installs something"),
         ("import numpy as np\n", "import warnings\nwarnings.filterwarnings('ignore')\n", "silences every warning"),
@@ -545,6 +570,20 @@ def test_dead_link_is_refused(copied):
     with open(copied / "README.md", "a") as file:
         file.write("\n[gone](docs/gone.md)\n")
     assert gates.links() == ["README.md links to docs/gone.md, which does not exist."]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('01_quantization.ipynb\\">', '01_pruning.ipynb\\">', "links to 01_pruning.ipynb, which does not exist"),
+        ("#1.-Selection-rates", "#1.-Rates", "links to ../labs/00_start_here_lab.ipynb#1.-Rates, and there is no such"),
+        ("ipynb#The-map", "ipynb#A-map", "links to 00_start_here.ipynb#A-map, and there is no such heading"),
+    ],
+    ids=["in an output", "exercise", "heading"],
+)
+def test_dead_link_of_a_notebook_is_refused(copied, old, new, says):
+    edit(copied / "notebooks" / f"{NAME}.ipynb", old, new)
+    assert any(says in sentence for sentence in gates.links()), gates.links()
 
 
 def test_large_file_is_refused(copied):
