@@ -11,7 +11,7 @@ import pytest
 import exercise_assertions as assertions
 from helix import paths
 from helix.checking import Exercise, exercises_of
-from helix.course import build, catalogue, gates, glossary, minutes, notebooks, readme
+from helix.course import build, catalogue, copies, gates, glossary, minutes, notebooks, readme
 from helix.course.gates import lesson, repository
 from helix.course.notebooks import Target
 from helix.record import results
@@ -474,6 +474,7 @@ def test_build_writes_the_glossary(copied):
     assert gates.GATES[GLOSSARY]() == []
     page = notebooks.read(glossary.path())
     assert {cell.cell_type for cell in page.cells} == {"markdown"}
+    assert copies.version(glossary.path()), "learners get a copy of it"
     text = "\n".join(cell.source for cell in page.cells)
     assert (
         '**control** · <span lang="zh">控制措施</span> · [00 Start here](00_start_here.ipynb)<br>\nA control is a function'
