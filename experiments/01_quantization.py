@@ -466,14 +466,7 @@ def leaning(model: str, batch: str, draw: int) -> Mapping[str, Any]:
     return {"she_over_he": float(last[she] - last[he])}
 
 
-WEIGHTS = ("8 bits", "4 bits", "4 bits, scaled", "4 bits, fed back")
-
-
-@cache
-def _moments() -> dict[str, Tensor]:
-    """Return the second moments of all layers' inputs, over tokens that perplexity is not measured on."""
-    ids = torch.tensor(_smollm2()[1](language.real_text(), add_special_tokens=False).input_ids[TOKENS : 2 * TOKENS])
-    return compensation.moments(_smollm2()[0], lambda: language.token_losses(_smollm2()[0], ids))
+WEIGHTS = ("8 bits", "4 bits")
 
 
 @experiment.runs(rtol=0.02, in_slice=False, weights=WEIGHTS)
@@ -484,12 +477,11 @@ def weight_only(weights: str) -> Mapping[str, Any]:
     """
 
     def rounded(name: str, weight: Tensor) -> Tensor:
-        if weights == "8 bits" or name == "lm_head":
-            return quantization.on_grid(weight, 8)
-        if weights == "4 bits":
-            return quantization.on_grid(weight, 4, 32)
-        how = compensation.scaled if weights == "4 bits, scaled" else compensation.fed_back
-        return how(weight, _moments()[name], 4, 32)
+        return (
+            quantization.on_grid(weight, 8)
+            if weights == "8 bits" or name == "lm_head"
+            else quantization.on_grid(weight, 4, 32)
+        )
 
     return _against_fp32(language.with_weights(_smollm2()[0], rounded))
 
