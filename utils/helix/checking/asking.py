@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from helix.checking import theirs
-from helix.checking.expectations import ROUNDED, Unmet, expect_raises, is_rounded, matches, of_type, shorten
+from helix.checking.expectations import ATOL, ROUNDED, RTOL, Unmet, expect_raises, is_rounded, matches, of_type, shorten
 from helix.checking.ranks import Found, Question, on_ranks
 
 Mistakes = Mapping[str, Callable[..., Any] | tuple[Callable[..., Any], ...]]
@@ -45,8 +45,8 @@ class Ask:
         mistakes: Mistakes | None = None,
         explain: bool = True,
         exact: bool = False,
-        rtol: float = 1e-6,
-        atol: float = 1e-9,
+        rtol: float = RTOL,
+        atol: float = ATOL,
         may_change: bool = False,
     ) -> Any:
         """Ask one question; return what the answer gave, if it is right.
@@ -91,7 +91,7 @@ class Ask:
                 raise
             refusal = f"{because} Your function refuses this case, which has an answer."
             raise unmet(refusal, f"{type(error).__name__}: {theirs.text_of(error)}") from None
-        rounded = not exact and is_rounded(got, wanted)
+        rounded = not exact and max(rtol / RTOL, atol / ATOL) <= 1 and is_rounded(got, wanted)
         if rounded or not matches(got, wanted, *tolerance):
             kept = _kept(got)
             explaining = _explains(
@@ -129,8 +129,8 @@ class Ask:
         careful: bool = True,
         most_bytes: float | None = None,
         bytes_because: str = "",
-        rtol: float = 1e-6,
-        atol: float = 1e-9,
+        rtol: float = RTOL,
+        atol: float = ATOL,
     ) -> Found:
         """Ask on several ranks at once, all questions in one launch; return what was found, if every value is right.
 
@@ -172,7 +172,7 @@ class Ask:
 
             self.asked.append(args)
             wanted = by_rank(self.reference)
-            rounded = is_rounded(got, wanted)
+            rounded = max(rtol / RTOL, atol / ATOL) <= 1 and is_rounded(got, wanted)
             if rounded or not _alike(got, wanted, rtol, atol):
                 explaining = _explains(
                     {**question.mistakes, **self.mistakes},

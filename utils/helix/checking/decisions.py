@@ -250,7 +250,7 @@ def _of_control(control: Callable[..., Any], asked: Sequence[_Asked], sure: bool
         except NotImplementedError:
             raise
         except Exception as error:
-            if not theirs.deliberate(error) and not _not_called(error):
+            if not theirs.deliberate(error, ours=True) and not _not_called(error):
                 if sure and not found:
                     raise  # the card of an error shows its line, and what helps
                 found[f"Your control fails on a case ({theirs.told(error)})."] = None

@@ -14,6 +14,7 @@ from helix.checking import theirs
 from helix.texts import cut, kind
 
 ROUNDED = "This is the right value, rounded. Return what you computed, in full, and round only what you print."
+RTOL, ATOL = 1e-6, 1e-9  # within these values are equal, unless a check says otherwise
 _NOTHING = object()
 _SLIP = (1e-6, 1e-12)  # so far, absolutely and relatively, arithmetic may carry a whole number from itself
 
@@ -68,8 +69,8 @@ def expect(
     *,
     equal_to: Any = _NOTHING,
     close_to: Any = _NOTHING,
-    rtol: float = 1e-6,
-    atol: float = 1e-9,
+    rtol: float = RTOL,
+    atol: float = ATOL,
     because: str,
     given: str = "",
     if_equals: Mapping[str, Any] | None = None,
@@ -102,7 +103,7 @@ def expect(
     if wanted is _NOTHING:
         raise TypeError("expect() needs equal_to=… or close_to=….")
     tolerance = (0.0, 0.0) if exact else (rtol, atol)
-    rounded = not exact and is_rounded(value, wanted)
+    rounded = not exact and max(rtol / RTOL, atol / ATOL) <= 1 and is_rounded(value, wanted)
     if matches(value, wanted, *tolerance) and not rounded:
         return
     explains = tuple(

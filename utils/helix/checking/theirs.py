@@ -34,13 +34,22 @@ def last_code(error: BaseException) -> CodeType | None:
     return next((step.tb_frame.f_code for step in reversed(list(_steps(error)))), None)
 
 
-def deliberate(error: BaseException) -> bool:
-    """Whether a `raise` of the learner's own gave this exception, and no accident: `min([])` refuses nothing."""
+def deliberate(error: BaseException, ours: bool = False) -> bool:
+    """Whether a `raise` of the learner's own gave this exception, and no accident: `min([])` refuses nothing.
+
+    Parameters
+    ----------
+    error : BaseException
+        As it was caught.
+    ours : bool
+        Whether a `raise` in this package counts as well, as of a gate that refuses.
+    """
     steps = list(_steps(error))
     if isinstance(error, NotImplementedError | AssertionError) or not steps:
         return False
     code = steps[-1].tb_frame.f_code
-    return is_theirs(code.co_filename) and code.co_code[steps[-1].tb_lasti] == _RAISE
+    named = is_theirs(code.co_filename) or (ours and code.co_filename.startswith(_OURS))
+    return named and code.co_code[steps[-1].tb_lasti] == _RAISE
 
 
 def told(error: BaseException) -> str:

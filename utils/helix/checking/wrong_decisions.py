@@ -68,7 +68,7 @@ def wrong_decisions(
         yield changed(f"{id} denied", f"`{id}` is {turned(said)}, but its value is", evidence=denied)
         missing = f"does not say what it makes of `{id}`" if others else "`evidence` is empty"
         yield changed(f"{id} missing", missing, evidence=others)
-        yield changed(f"{id} in words", f"`evidence` says 'small' of `{id}`", evidence={**made.evidence, id: "small"})
+        yield changed(f"{id} in words", f"`evidence` says `small` of `{id}`", evidence={**made.evidence, id: "small"})
     unheard = {**made.evidence, "never_recorded": "> 0"}
     yield changed("unknown evidence", "`never_recorded` is not evidence that this run recorded", evidence=unheard)
     for id, limit in limits.items():

@@ -172,6 +172,8 @@ class Decision:
     def _choice(self) -> str:
         if blank := _blank("choice", self.choice):
             return blank
+        if self._options():
+            return ""  # against which the choice is held, once they can be read
         if not self.meaning:
             return f"`choice` is {quoted(self.choice)}, which is not one of the options you considered."
         if not self.verb:
@@ -354,9 +356,8 @@ def _blank_entry(name: str, items: Sequence[object]) -> str:
 
 def _apart(value: float, number: float) -> str:
     """Return a value with six digits, or with as many as tell it from the number that it is compared with."""
-    return next(
-        text for digits in (6, 9, 12, 17) if (text := f"{value:.{digits}g}") and (digits == 17 or float(text) != number)
-    )
+    spelled = [f"{value:.{digits}g}" for digits in (6, 9, 12, 17)]
+    return next((text for text in spelled if value == number or float(text) != number), spelled[-1])
 
 
 def _parse(text: object) -> tuple[str, float] | None:
