@@ -34,6 +34,6 @@ def _block(text: str) -> str:
     items = [_ITEM.fullmatch(line.strip()) for line in text.splitlines()]
     if items and all(items):
         kind = "ul" if all(item and item[1] == "-" for item in items) else "ol"
-        inner = "".join(f"<li>{inline(item[2])}</li>" for item in items if item)
+        inner = "".join(f"<li style='margin:.2em 0'>{inline(item[2])}</li>" for item in items if item)
         return f"<{kind} style='margin:.3em 0;padding-left:1.6em'>{inner}</{kind}>"
     return f"<p style='margin:.3em 0 0'>{inline(' '.join(text.split()))}</p>"

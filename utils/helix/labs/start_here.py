@@ -344,7 +344,7 @@ decide = decision(
     limits={"parity_gap": LIMIT},
     stop=_cases_to_stop,
     stop_because="Your control lets a selection pass whose gap is far above 0.1: Adult's own labels, or one in which the gap runs the "
-    "other way or lies with a third group. Your `release_gate` would stop it.",
+    "other way or lies with a third group.",
     let_pass=_cases_to_pass,
     pass_because="Your control stops a selection whose gap is below 0.1. Then nothing could ever be released.",
     at_limit=_at_limit,
