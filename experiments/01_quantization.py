@@ -184,16 +184,23 @@ def _by_part(bits: Mapping[str, int]) -> dict[str, int]:
     return {name: bits[name.split(".")[0]] for name in quantization.layers(_compact()) if name.split(".")[0] in bits}
 
 
+def _losses(model: nn.Module) -> Any:
+    """Return the loss of each validation picture."""
+    images, labels = _split("validation")
+    return nn.functional.cross_entropy(training.logits(model, images), labels, reduction="none").double().numpy()
+
+
+@cache
+def _compact_losses() -> Any:
+    return _losses(_compact())
+
+
 @cache
 def _added_loss(part: str, bits: int) -> measure.Interval:
-    """Return what rounding the weights of one part alone adds to the loss on the validation pictures, paired picture by picture."""
-    images, labels = _split("validation")
-    rounded = quantization.quantize(_compact(), _by_part({part: bits}), None)
-    before, after = (
-        nn.functional.cross_entropy(training.logits(one, images), labels, reduction="none").double().numpy()
-        for one in (_compact(), rounded)
+    """Return what rounding the weights of one part alone adds to the loss, paired picture by picture."""
+    return measure.bootstrap(
+        _losses(quantization.quantize(_compact(), _by_part({part: bits}), None)) - _compact_losses()
     )
-    return measure.bootstrap(after - before)
 
 
 @experiment.runs(rtol=0.05, part=PARTS, bits=BITS)
@@ -625,7 +632,7 @@ def conclude(runs: dict[str, pd.DataFrame]) -> Mapping[str, Any]:
         "variants": variants,
         "answers": answers | {"int4 weights": naive["answers"], "mixed": budgets.loc[LAB, "test"]},
         # The same epoch in float32, three times: what an update does to a class that has nothing to do with rounding.
-        "updates": [calibrated.loc[seed, "fp32"] for seed in calibrated.index],
+        "updates": [tune.loc[("fp32", seed), "test"] for seed in calibrated.index],
         "compiling": dict(zip(runs["compiling"]["program"], runs["compiling"]["seconds"], strict=True)),
         "latency": {str(batch): timed.loc[batch].to_dict() for batch in timed.index},
         "latency_avx2": {str(batch): slower.loc[batch].to_dict() for batch in slower.index},

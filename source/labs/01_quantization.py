@@ -7,7 +7,7 @@
 # ---
 
 # %% [markdown]
-# # Lab: a network of a tenth of the size, and whom it costs
+# # Lab: a network of a ninth of the size, and whom it costs
 #
 # You will write what stands between a trained network and its integers, give each part of a real ResNet18 the bits that it needs, and decide whether the result may take the large network's place.
 #
@@ -26,7 +26,7 @@ from helix.engineering import quantization, trained, training
 from helix.record import Decision, evidence, results
 
 record = results.load("01_quantization")["figures"]
-network = trained.load("fp32")
+network = trained.compact(trained.load("fp32"))  # without the weights that never meet a picture
 test, labels = training.tensors(fashion_mnist.load("test"))
 labels = labels.numpy()
 
@@ -200,25 +200,33 @@ check.gradient_of_round_trip(gradient_of_round_trip)
 # *12 minutes · difficulty 4 of 5 · core*
 #
 # The ResNet18 has six parts.
-# The experiment rounded the weights of each part alone, to 8, 4, 3 and 2 bits, and measured what that adds to the loss on the validation pictures:
+# What never meets a picture of 28 pixels was cut away, as in the chapter, so that only weights that do something count: 4.2 million, 16.9 MB in float32.
+# The experiment rounded the weights of each part alone, to 8, 4, 3 and 2 bits, and measured what that adds to the loss on 2,000 validation pictures.
+#
+# Such a difference is not known exactly, and whoever searches among thousands of choices finds those that chance favours: here 4 bits of `layer2` look better than 8.
+# So take the **upper end** of each interval: what the rounding may add.
+# Then a part gets fewer bits only where little can be lost by it.
 
 # %%
 from itertools import product
 
 import pandas as pd
+from helix.display import table
 
-added_loss = {
-    part: {int(bits): loss for bits, loss in by.items()} for part, by in record["part_alone"].items()
-}
+parts = record["part_alone"]
+measured, added_loss = (
+    {part: {int(bits): one[key] for bits, one in by.items()} for part, by in parts.items()}
+    for key in ("loss", "at_most")
+)
 numbers = record["mixed"]["numbers"]
-pd.DataFrame(added_loss).T.round(4).assign(weights=pd.Series(numbers))
+shown = pd.DataFrame(added_loss).T.add_suffix(" bits").assign(weights=pd.Series(numbers))
+table(shown.rename_axis("part"), caption="What rounding a part may add to the loss.", formats=".4f")
 
 # %% [markdown]
-# Some parts bear 3 bits, some do not; and they differ in size by a factor of thousands.
-# All parts at 3 bits need 4.2 MB.
-# Choose the bits of each part so that the weights take at most `budget` **bytes** and the sum of the added losses is as small as possible.
+# Some parts bear 3 bits, some do not; and they differ in size by a factor of hundreds.
+# All parts at 3 bits need 1.6 MB.
+# Choose the bits of each part so that the weights take at most `budget` **bytes** and the sum of what may be added is as small as possible.
 # That the losses add up is an assumption; below you will see how good it was.
-# A loss below 0 means that rounding helped a little, or chance did.
 #
 # Trying every combination is a good plan: four numbers of bits for six parts make 4,096.
 
@@ -265,29 +273,46 @@ def choose_bits(
 check.choose_bits(choose_bits)
 
 # %% [markdown]
-# Now spend 4.5 MB, a tenth of float32's 44.7, on the real network, and let it answer the 10,000 test pictures; 3 bits everywhere stand beside it.
+# Now spend 1.8 MB, a ninth of float32's 16.9, on the real network, and let it answer the 10,000 test pictures.
+# The record did the same for other budgets.
 
 # %%
-bits = choose_bits(added_loss, numbers, budget=4_500_000)
+bits = choose_bits(added_loss, numbers, budget=1_800_000)
 layer_bits = {name: bits[name.split(".")[0]] for name in quantization.layers(network)}
 mixed = quantization.quantize(network, weight_bits=layer_bits, activation_bits=None)
 answered = training.predict(mixed, test)
 
 
-def answers(name: str) -> np.ndarray:
+def answers(text: str) -> np.ndarray:
     """The recorded answers of a network to the test pictures."""
-    return np.array([int(digit) for digit in record["answers"][name]])
+    return np.array([int(digit) for digit in text])
 
 
+float32 = answers(record["answers"]["fp32"])
 print(bits)
-for name, given in (
-    ("float32", answers("fp32")),
-    ("3 bits everywhere", answers("3 bits")),
-    ("your bits", answered),
-):
-    print(f"{name:18} accuracy {np.mean(given == labels):.4f}")
+print(f"accuracy {np.mean(answered == labels):.4f}; float32 {np.mean(float32 == labels):.4f}")
+
+# %%
+rows = []
+for budget, one in record["budgets"].items():
+    changes = quantization.class_changes(labels, float32, answers(one["answers"]))
+    worst = min(changes, key=lambda label: changes[label].value)
+    rows.append(
+        {
+            "budget (MB)": int(budget) / 1e6,
+            "bits": " ".join(str(one["bits"][part]) for part in numbers),
+            "accuracy": one["accuracy"]["value"],
+            "pays most": fashion_mnist.CLASSES[worst],
+            "its change": str(changes[worst]),
+        }
+    )
+caption = f"Bits of {', '.join(numbers)}; the change of the class that pays most."
+table(rows, caption=caption, formats={"budget (MB)": ".1f", "accuracy": ".4f"})
 
 # %% [markdown]
+# With 8 bits for all parts, a quarter of the size, nobody pays.
+# Below that, somebody does, and the average hardly shows it.
+#
 # Did the losses add up on the validation pictures?
 
 # %%
@@ -296,11 +321,12 @@ loss = {
     name: float(torch.nn.functional.cross_entropy(training.logits(model, images), wanted))
     for name, model in (("float32", network), ("mixed", mixed))
 }
-promised = sum(added_loss[part][bits[part]] for part in bits)
-print(
-    f"promised {promised:+.4f}, measured {loss['mixed'] - loss['float32']:+.4f}, float32 itself "
-    f"{loss['float32']:.4f}"
-)
+promised = {
+    name: sum(by[part][bits[part]] for part in bits)
+    for name, by in (("measured", measured), ("at most", added_loss))
+}
+print(f"the parts alone, measured: {promised['measured']:+.4f}, at most {promised['at most']:+.4f}")
+print(f"all together: {loss['mixed'] - loss['float32']:+.4f}, where float32 itself has {loss['float32']:.4f}")
 
 # %% [markdown]
 # ## 6. A decision: may the small network take the large one's place?
@@ -308,7 +334,7 @@ print(
 # *16 minutes · difficulty 3 of 5 · core*
 #
 # Think of the shop in the chapter: it sorts returned articles from a photo, and refunds at once what it recognises.
-# The small network would run in its app, on the customer's own phone, and be a tenth of the download.
+# The small network would run in its web page, on the customer's own phone, and be loaded at each visit: 1.8 MB, where 8 bits for all would need 4.3 and float32 16.9.
 # **Ship, fix, or stop?**
 #
 # First the evidence.
@@ -316,18 +342,30 @@ print(
 # What counts is the largest fall of any class: as it was measured, and as far as the interval reaches.
 # The answers are the record's, so that everyone has the same numbers.
 #
-# The bits were chosen on validation pictures, but we took this budget out of four after we had seen the *test* results of all four, because it makes a decision worth arguing about.
+# And its measure: what an **ordinary update** does, one epoch more in float32 at full size, with three seeds.
+#
+# The bits were chosen on validation pictures, but we took this budget out of five after we had seen the *test* results of all five, because it makes a decision worth arguing about.
 # For a real release, measure on pictures that nobody has seen.
 
-# %%
-for name in ("3 bits", "mixed"):
-    changes = quantization.class_changes(labels, answers("fp32"), answers(name))
-    worst = min(changes, key=lambda label: changes[label].value)
-    print(f"{name:8} worst class {fashion_mnist.CLASSES[worst]}: {changes[worst]}")
 
-# of the mixed network, the last one
-evidence("worst_fall", max(-change.value for change in changes.values()))
-evidence("worst_fall_possible", max(-change.low for change in changes.values()))
+# %%
+def falls(given: np.ndarray) -> tuple[float, float]:
+    """The largest fall of a class: measured, and possible."""
+    changes = quantization.class_changes(labels, float32, given).values()
+    return max(-change.value for change in changes), max(-change.low for change in changes)
+
+
+candidates = {"mixed, 1.8 MB": answers(record["answers"]["mixed"])} | {
+    f"float32, update {seed}": answers(text) for seed, text in enumerate(record["updates"])
+}
+rows = [
+    dict(zip(("network", "measured", "possible"), (name, *falls(given)), strict=True))
+    for name, given in candidates.items()
+]
+table(rows, caption="The largest fall of a class.")
+
+evidence("worst_fall", falls(candidates["mixed, 1.8 MB"])[0])
+evidence("worst_fall_possible", falls(candidates["mixed, 1.8 MB"])[1])
 
 # %% [markdown]
 # The chapter's gate looked at the measured fall alone, which proves little where a class has few pictures.
@@ -335,9 +373,13 @@ evidence("worst_fall_possible", max(-change.low for change in changes.values()))
 # Use `quantization.class_changes`.
 # It is called with the true classes and the answers before and after, of any pictures and any classes, and sometimes with another limit.
 #
-# At 0.02 that control stops this network, so you cannot ship it as it is: whether to fix it, and how, or to stop, is yours to argue.
+# Which limit?
+# With 0.02 this control would stop each of the three updates of float32, and so every update that the shop will ever make.
+# 0.03 is the first whole number of points under which they all pass.
+# The small network passes, too; but its measured fall lies above 0.014, which no update's did.
+# So your control does not decide for you: ship it, fix it (how?), or stop it, with reasons.
 #
-# Then decide, and say of both pieces of evidence on which side of 0.02 they lie.
+# Then decide, and say on which side of 0.014 the measured fall lies, and on which side of 0.03 the possible one.
 # This is the form; copy it into the function and replace every `...` by words of your own.
 #
 # ```python
@@ -359,7 +401,7 @@ evidence("worst_fall_possible", max(-change.low for change in changes.values()))
 from datetime import date, timedelta
 
 
-def no_class_pays(labels: np.ndarray, before: np.ndarray, after: np.ndarray, limit: float = 0.02) -> bool:
+def no_class_pays(labels: np.ndarray, before: np.ndarray, after: np.ndarray, limit: float = 0.03) -> bool:
     """Say whether a smaller network may take another's place.
 
     Parameters
@@ -391,20 +433,18 @@ def decide() -> Decision:
     """
     ### BEGIN SOLUTION
     return Decision(
-        question="May the network of 4.4 MB take float32's place when customers' returns are sorted by a "
-        "photo?",
+        question="May the network of 1.8 MB take float32's place when customers' returns are sorted by a photo?",
         affected=[
             "customers whose T-shirt money comes later",
             "staff who sort by hand",
-            "customers whose phones are full",
+            "customers with slow connections",
         ],
-        options=["ship", "fix: more bits, then measure on more pictures", "stop"],
-        evidence={"worst_fall": "<= 0.02", "worst_fall_possible": "> 0.02"},
+        options=["ship", "fix: 200 kB more bits, then measure on pictures that nobody has seen", "stop"],
+        evidence={"worst_fall": "> 0.014", "worst_fall_possible": "<= 0.03"},
         choice="fix",
-        dissent="The measured fall is within the limit, and every week of waiting leaves people with old "
-        "phones without the app.",
-        residual_risk="The test pictures show one shop's articles without white ones; a fall inside a "
-        "class, such as dark T-shirts, stays unseen.",
+        dissent="The limit is kept, and every week of waiting leaves people with slow connections without the page.",
+        residual_risk="The test pictures show one shop's articles without white ones; a fall inside a class, such as "
+        "dark T-shirts, stays unseen.",
         owner="The head of the returns desk",
         review_date=date.today() + timedelta(days=60),
         control=no_class_pays,
@@ -418,4 +458,5 @@ check.decide(decide)
 # %% [markdown]
 # ## Worth an evening
 #
-# Does a budget of 6 MB help the class that paid?
+# GPTQ pushes errors where they harm least (`helix.engineering.compensation.fed_back`, for linear layers).
+# Does it help a convolution, as a matrix of filters × taps?

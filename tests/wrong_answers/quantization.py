@@ -243,7 +243,27 @@ def bits_never_refuses(solution):
 
 
 def decide_ships(solution):
-    return lambda: replace(solution(), choice="ship")
+    """What the control with the limit of the chapter stops is shipped all the same."""
+    from functools import partial
+
+    return lambda: replace(solution(), choice="ship", control=partial(solution().control, limit=0.02))
+
+
+def channel_of_three_axes(solution):
+    def answer(weight, axis=0, bits=8):
+        largest = np.abs(weight).max(axis=tuple(k for k in range(3) if k != axis % 3))
+        return np.where(largest > 0, largest / (2 ** (bits - 1) - 1), 1.0)
+
+    return answer
+
+
+def scale_asks_too_early(solution):
+    def answer(low, high, bits=8):
+        if low == high:
+            return 1.0, 0
+        return solution(low, high, bits)
+
+    return answer
 
 
 def _control(what, rule):
@@ -257,7 +277,7 @@ def _control(what, rule):
 def _of_changes(what, passes):
     return _control(
         what,
-        lambda labels, before, after, limit=0.02: bool(
+        lambda labels, before, after, limit=0.03: bool(
             passes(quantization.class_changes(labels, before, after), limit)
         ),
     )
@@ -266,7 +286,7 @@ def _of_changes(what, passes):
 def decide_control_of_independent_samples(solution):
     from helix import measure
 
-    def control(labels, before, after, limit=0.02):
+    def control(labels, before, after, limit=0.03):
         for label in np.unique(labels):
             here = labels == label
             then, now = (int((one == labels)[here].sum()) for one in (before, after))
@@ -283,6 +303,7 @@ WRONG = {
         (scale_typed, "does not contain 0"),
         (scale_of_rounded_float, "still a float"),
         (scale_of_nothing, "division by zero"),
+        (scale_asks_too_early, "From −3 to −3 there is a −3"),
         (scale_zero_for_nothing, "nothing but 0"),
         (scale_alone, "a tuple (a list will do) is expected"),
         (scale_of_the_magnitude, "not the scale and the zero point of this range"),
@@ -298,6 +319,7 @@ WRONG = {
     ],
     "channel_scales": [
         (channel_typed, "largest *magnitude*"),
+        (channel_of_three_axes, "any number of axes"),
         (channel_keeps_axes, "Your array has the shape"),
         (channel_of_positive_axes, "negative axis"),
         (channel_dead_is_tiny, "not the channels' scales"),
@@ -334,19 +356,19 @@ WRONG = {
         (_of_changes("any_class", lambda by, limit: any(c.low >= -limit for c in by.values())), "lets a network pass"),
         (_of_changes("ten_classes", lambda by, limit: all(by[label].low >= -limit for label in range(10))), "KeyError"),
         (_of_changes("wrong_sign", lambda by, limit: all(c.low >= limit for c in by.values())), "stops a network"),
-        (_of_changes("fixed_limit", lambda by, limit: all(c.low >= -0.02 for c in by.values())), "our control"),
+        (_of_changes("fixed_limit", lambda by, limit: all(c.low >= -0.03 for c in by.values())), "our control"),
         (_of_changes("below_the_limit", lambda by, limit: all(c.low > -limit for c in by.values())), "exactly at"),
         (
             _control(
                 "average",
-                lambda labels, before, after, limit=0.02: bool(
+                lambda labels, before, after, limit=0.03: bool(
                     np.mean(after == labels) >= np.mean(before == labels) - limit
                 ),
             ),
             "lets a network pass",
         ),
         (
-            _control("agreement", lambda labels, before, after, limit=0.02: np.mean(before == after) >= 0.975),
+            _control("agreement", lambda labels, before, after, limit=0.03: np.mean(before == after) >= 0.975),
             "our control",
         ),
         (decide_control_of_independent_samples, "stops a network"),

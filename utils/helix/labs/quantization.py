@@ -14,7 +14,9 @@ from helix.checking import Ask, ReasonedAnswer, Rule, decision, distinct, exerci
 from helix.datasets import fashion_mnist
 from helix.record import results
 
-LIMIT = 0.02
+# What float32 itself costs a class when it is trained an epoch more, three times: 0.014 as measured, up to 0.025 with its interval.
+ORDINARY = 0.014
+LIMIT = 0.03  # the smallest whole number of points under which the lab's control lets all three of these updates pass
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -83,6 +85,8 @@ def _symmetric(low: float, high: float, bits: int, unused: int, middle: int) -> 
             partial(_affine, rounded=int),
             partial(_affine, rounded=float),
         ),
+        "Only where both ends are 0 is there nothing but 0 to be held. From −3 to −3 there is a −3: widen the range before you ask whether its "
+        "ends are equal.": lambda low, high, bits: (1.0, 0) if low == high else _affine(low, high, bits),
         "The scale comes first, then the zero point.": lambda *given: _affine(*given)[::-1],
     },
 )
@@ -96,6 +100,11 @@ def scale_and_zero_point(ask: Ask, rng: np.random.Generator) -> None:
             isinstance(got[1], int | np.integer),
             because="The zero point is whole, but still a float: `np.round` gives one. Wrap it in `int(...)`.",
             got=got,
+        )
+    for end in (-a, b):
+        ask(
+            *(end, end, bits),
+            because="These are not the scale and the zero point of a range whose ends are equal and not 0.",
         )
     ask(*(0.0, 0.0, bits), because="Where there is nothing but 0 to be held, return (1.0, 0).")
 
@@ -245,26 +254,27 @@ _OF_THE_TENSOR = (
 def channel_scales(ask: Ask, rng: np.random.Generator) -> None:
     """Ask for the scale of each channel, for weights whose channels stand on any axis."""
     bits = int(rng.integers(3, 8))
-    shape = tuple(int(n) for n in rng.choice([3, 4, 5, 6], size=3, replace=False))
-    axis = int(rng.integers(0, 3))
-    weight = rng.normal(size=shape)
-    channels = np.moveaxis(weight, axis, 0)
-    channels *= rng.uniform(0.1, 4, size=(shape[axis], 1, 1))
-    channels[0] -= 1.5  # its largest magnitude is below 0
-    channels[1] = 0.0
-    given = f"a weight of shape {shape}, axis = {{}}, bits = {bits}, channel 1 all zeros"
-    ask(
-        *(weight, axis, bits),
-        because="These are not the channels' scales: the largest magnitude of each, over the largest whole number.",
-        given=given.format(axis),
-    )
-    negative = "With this negative axis your answer is another than with the same axis counted from the front."
-    ask(
-        *(weight, axis - 3, bits),
-        because=negative,
-        given=given.format(axis - 3),
-        mistakes={negative: _OF_THE_TENSOR},
-    )
+    for axes in (3, 2, 4):
+        shape = tuple(int(n) for n in rng.choice([3, 4, 5, 6], size=axes, replace=False))
+        axis = int(rng.integers(0, axes))
+        weight = rng.normal(size=shape)
+        channels = np.moveaxis(weight, axis, 0)
+        channels *= rng.uniform(0.1, 4, size=(shape[axis], *[1] * (axes - 1)))
+        channels[0] -= 1.5  # its largest magnitude is below 0
+        channels[1] = 0.0
+        given = f"a weight of shape {shape}, axis = {{}}, bits = {bits}, channel 1 all zeros"
+        ask(
+            *(weight, axis, bits),
+            because="These are not the channels' scales: the largest magnitude of each, over the largest whole number.",
+            given=given.format(axis),
+        )
+        negative = "With this negative axis your answer is another than with the same axis counted from the front."
+        ask(
+            *(weight, axis - axes, bits),
+            because=negative,
+            given=given.format(axis - axes),
+            mistakes={negative: _OF_THE_TENSOR},
+        )
 
 
 def _inside(q: Floats, bits: int) -> NDArray[np.bool_]:
@@ -516,25 +526,24 @@ def _answers(
 
 
 def _cases_to_stop(rng: np.random.Generator) -> list[tuple[Any, ...]]:
-    """Draw the lab's networks, also for limits just too narrow, and some with a class that pays, or may: few pictures show little."""
+    """Draw networks of the record, also for limits just too narrow, and some with a class that pays, or may: few pictures show little."""
     a, b, c = (int(label) for label in rng.permutation(6)[:3])
     size = int(rng.integers(900, 1100))
     return [
-        (_labels(), _recorded("fp32"), _recorded("mixed")),
         (_labels(), _recorded("fp32"), _recorded("int4 weights")),
         *((_labels(), _recorded("fp32"), _recorded(name), _falls("low", name) - 0.001) for name in ("mixed", "static")),
         _answers(rng, {a: (size, 45, 2), b: (size, 1, 45), c: (size, 40, 2)}),  # the average gains
-        _answers(rng, {a: (size, 1, 1), b: (size, 2, 20), c: (size, 1, 1)}),  # measured below the limit, possibly above
+        _answers(rng, {a: (size, 1, 1), b: (size, 2, 28), c: (size, 1, 1)}),  # measured below the limit, possibly above
         _answers(rng, {a: (size, 1, 1), b: (size, 1, 1), c: (30, 0, 0)}),  # nothing lost, of thirty pictures
     ]
 
 
 def _cases_to_pass(rng: np.random.Generator) -> list[tuple[Any, ...]]:
-    """Draw networks of the same kinds in which no class can have lost more than the limit, or just the limit."""
+    """Draw networks in which no class can have lost more than the limit, or just the limit: the lab's, int8, float32 after an update."""
     a, b, c = (int(label) for label in rng.permutation(6)[:3])
     size = int(rng.integers(900, 1100))
     return [
-        (_labels(), _recorded("fp32"), _recorded("static")),
+        *((_labels(), _recorded("fp32"), _recorded(name)) for name in ("mixed", "static", "fp32, one epoch more")),
         *((_labels(), _recorded("fp32"), _recorded(name), _falls("low", name)) for name in ("mixed", "static")),
         _answers(rng, {a: (size, 45, 2), b: (size, 20, 21), c: (size, 40, 2)}),
         _answers(rng, {a: (size, 1, 1), b: (size, 2, 5), c: (size, 1, 1)}),
@@ -548,7 +557,7 @@ decide = decision(
     title="A decision: may the small network take the large one's place?",
     minutes=16,
     evidence={"worst_fall": lambda: _falls("value"), "worst_fall_possible": lambda: _falls("low")},
-    limits={"worst_fall": LIMIT, "worst_fall_possible": LIMIT},
+    limits={"worst_fall": ORDINARY, "worst_fall_possible": LIMIT},
     stop=_cases_to_stop,
     stop_because="Your control lets a network pass of which one class lost more than the limit, or may have: its interval reaches below "
     "−limit. Look at every class, at the low end of its interval and not at what was measured, and use the limit that it is given.",
@@ -557,7 +566,7 @@ decide = decision(
     "before and after, as `class_changes` gives it? Gains are no harm, and an interval that ends exactly at −limit may pass.",
     rules=(
         Rule(
-            lambda made, values: made.verb == "ship" and values["worst_fall_possible"] > LIMIT,
+            lambda made, values: made.verb == "ship",
             "Your control stops this network, and your choice ships it. One of the two has to change.",
             case=lambda: (_labels(), _recorded("fp32"), _recorded("mixed")),
         ),
@@ -566,18 +575,20 @@ decide = decision(
         "Are the people named who stand behind the class that lost, and those who gain from a smaller network?",
         "Would someone who wants to ship today recognise their own argument in your dissent?",
         "Does the residual risk say what ten classes and one shop's pictures cannot show?",
-        "Was the limit of 0.02 yours to set? Who would set it if those who wait for their money were asked?",
+        "Who set the limit of 0.03? Would those who wait for their money have set it where an update's noise ends?",
     ),
     examples=(
         ReasonedAnswer(
             "Fix",
-            "The measured fall is 1.8 points and may be 2.8: the test cannot tell. Choose other bits without a look at these pictures, and "
-            "measure on more pictures of T-shirts that nobody has seen. Until then the large network answers from the server.",
+            "The limit is kept, but this is no noise: T-shirts lose 1.8 points, where no update of float32 cost a class more than 1.4, and the "
+            "average hardly moved. 200 kB more bits bring the measured fall to 1.0. Choose those bits without another look at these pictures, and "
+            "measure on pictures that nobody has seen.",
         ),
         ReasonedAnswer(
-            "Stop",
-            "The limit was set before looking, and nobody can say that it is kept. Those who would wait longer for their money did not ask "
-            "for an app. The time is better spent on a network that was built for pictures of this size.",
+            "Ship",
+            "The limit was set from what every update of the large network does, before this one was looked at, and it is kept. People with slow "
+            "connections get a page that loads in a ninth of the time. Returns of T-shirts are watched from the first day, and the old network is "
+            "back within an hour if they wait longer.",
         ),
     ),
     hints={
@@ -586,7 +597,7 @@ decide = decision(
         "control": "`class_changes(labels, before, after).values()` are intervals, with `.value`, `.low` and `.high`. Which of them says what a class may have lost?",
     },
     last_hints={
-        "evidence": 'The measured fall lies below 0.02, what the interval allows above: `{"worst_fall": "<= 0.02", "worst_fall_possible": "> 0.02"}`.',
+        "evidence": 'The measured fall lies above 0.014, what the interval allows below 0.03: `{"worst_fall": "> 0.014", "worst_fall_possible": "<= 0.03"}`.',
         "control": "`all(change.low >= -limit for change in quantization.class_changes(labels, before, after).values())` is the whole control.",
     },
     errors={
