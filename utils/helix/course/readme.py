@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from helix import paths, plots
@@ -16,30 +17,43 @@ _COMMAND = "python3 kit.py readme"
 
 
 def map_markdown() -> str:
-    """Return the map of the course as a Markdown table; planned chapters say so."""
+    """Return the map of the course as Markdown tables: what is written, and what is planned folded away."""
     found = catalogue.load()
-    rows = ["| | chapter | you will be able to | minutes |", "|---|---|---|---|"]
-    for part in found.parts:
-        rows.append(f"| **{part.numeral}** | **{part.title}** | | |")
-        for one in found.chapters:
-            if one.part != part.id:
-                continue
-            title = f"[{one.title}](notebooks/{one.name}.ipynb)" if one.written else f"{one.title} *(planned)*"
-            rows.append(f"| {one.number:02d} | {title} | {one.promise} | {one.minutes} + {one.lab_minutes} |")
-    return "\n".join(rows)
+
+    def rows(chapters: Iterable[catalogue.Chapter]) -> list[str]:
+        lines, part = ["| | chapter | you will be able to | minutes |", "|---|---|---|---|"], ""
+        for one in chapters:
+            if one.part != part:
+                part = one.part
+                lines.append(f"| **{found.part(part).numeral}** | **{found.part(part).title}** | | |")
+            title = f"[{one.title}](notebooks/{one.name}.ipynb)" if one.written else one.title
+            lines.append(f"| {one.number:02d} | {title} | {one.promise} | {one.minutes} + {one.lab_minutes} |")
+        return lines
+
+    planned = [one for one in found.chapters if not one.written]
+    folded = [
+        "",
+        f"<details><summary>Planned, and not written yet: {len(planned)} chapters</summary>",
+        "",
+        *rows(planned),
+        "",
+        "</details>",
+    ]
+    return "\n".join([*rows(found.written()), *(folded if planned else [])])
 
 
 def claims_markdown() -> str:
-    """Return the register of claims as a Markdown table."""
-    rows = ["| chapter | claim | measured | verdict | record |", "|---|---|---|---|---|"]
+    """Return the register of claims as a Markdown table; what was measured folds away under each claim."""
+    rows = ["| chapter | claim | verdict | record |", "|---|---|---|---|"]
     written = {one.name for one in catalogue.load().written()}
     for row in claims.table():
+        row = {key: text.replace("|", "\\|") for key, text in row.items()}
         number, name = row["chapter"][:2], row["chapter"]
         chapter = f"[{number}](notebooks/{name}.ipynb)" if name in written else f"{number} *(planned)*"
-        measured = row["measured"] + (f" ({row['conditions']})" if row["conditions"] else "")
-        rows.append(
-            f"| {chapter} | {row['statement']} | {measured} | **{row['verdict']}** | [{row['date']}]({row['record']}) |"
-        )
+        measured = row["measured"] + (f"<br><i>{row['conditions']}</i>" if row["conditions"] else "")
+        folded = f"<details><summary>what was measured</summary>{measured}</details>"
+        verdict = claims.Measured(row["measured"], row["verdict"]).signed
+        rows.append(f"| {chapter} | {row['statement']}{folded} | {verdict} | [{row['date']}]({row['record']}) |")
     return "\n".join(rows)
 
 
