@@ -44,16 +44,20 @@ def map_markdown() -> str:
 
 def claims_markdown() -> str:
     """Return the register of claims as a Markdown table; what was measured folds away under each claim."""
-    rows = ["| chapter | claim | verdict | record |", "|---|---|---|---|"]
+    rows = ["| | verdict | claim | record |", "|---|---|---|---|"]
     written = {one.name for one in catalogue.load().written()}
     for row in claims.table():
         row = {key: text.replace("|", "\\|") for key, text in row.items()}
         number, name = row["chapter"][:2], row["chapter"]
         chapter = f"[{number}](notebooks/{name}.ipynb)" if name in written else f"{number} *(planned)*"
+        verdict, _, condition = claims.Measured(row["measured"], row["verdict"]).signed.partition(" if ")
+        under = f"<br>*if {condition}*" if condition else ""
         measured = row["measured"] + (f"<br><i>{row['conditions']}</i>" if row["conditions"] else "")
         folded = f"<details><summary>what was measured</summary>{measured}</details>"
-        verdict = claims.Measured(row["measured"], row["verdict"]).signed
-        rows.append(f"| {chapter} | {row['statement']}{folded} | {verdict} | [{row['date']}]({row['record']}) |")
+        rows.append(
+            f"| {chapter} | {verdict + ' if' * bool(condition)} | {row['statement']}{under}{folded} "
+            f"| [{row['date']}]({row['record']}) |"
+        )
     return "\n".join(rows)
 
 
