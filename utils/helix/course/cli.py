@@ -79,11 +79,21 @@ def _told() -> tuple[type[Exception], ...]:
     """
     from helix.assets.manifest import AssetError
     from helix.course.catalogue import CatalogueError, UnknownLesson
+    from helix.course.chinese import StaleTranslation
     from helix.record.export import NoRecord
     from helix.record.journal import UnreadableRecord
     from helix.record.results import DamagedRecord, MissingRecord
 
-    return AssetError, UnknownLesson, CatalogueError, MissingRecord, DamagedRecord, NoRecord, UnreadableRecord
+    return (
+        AssetError,
+        UnknownLesson,
+        CatalogueError,
+        MissingRecord,
+        DamagedRecord,
+        NoRecord,
+        UnreadableRecord,
+        StaleTranslation,
+    )
 
 
 if __name__ == "__main__":
