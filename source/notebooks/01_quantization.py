@@ -65,7 +65,7 @@ for package in ("numpy", "torch", "torchao", "transformers"):
 # With $b = 8$ bits $q$ runs from −127 to 127, with 3 bits from −3 to 3.
 # (One of the $2^b$ whole numbers is left unused, so that the grid is symmetric.)
 
-# %%
+# %% tags=["nbval-check-output"]
 import numpy as np
 
 
@@ -74,7 +74,6 @@ def quantize(x: np.ndarray, scale: np.ndarray | float, bits: int) -> np.ndarray:
     return np.clip(np.round(x / scale), -q_max, q_max).astype(np.int8)
 
 
-# %% tags=["nbval-check-output"]
 x = np.array([-1.3, -0.2, 0.0, 0.06, 0.49, 0.9, 2.0])
 q = quantize(x, scale=0.4, bits=3)
 print("x  ", x)
@@ -226,13 +225,12 @@ table(rows, caption="Root mean square errors of two grids for activations.", for
 # With one scale **per channel**, every filter gets all of them, for four more bytes a channel.
 
 
-# %%
+# %% tags=["nbval-check-output"]
 def channel_scales(weight: np.ndarray, bits: int) -> np.ndarray:
     """One scale for each row."""
     return np.abs(weight).max(axis=1, keepdims=True) / (2 ** (bits - 1) - 1)
 
 
-# %% tags=["nbval-check-output"]
 # the first layer: 64 filters of 7 · 7 numbers
 V = quantization.fold(network).conv1.weight.detach().numpy().reshape(64, -1)
 rows = []
@@ -258,13 +256,12 @@ table(rows, caption="Rounding the first layer.")
 # Two int8 make a product of up to 127² = 16,129, and 512 of those do not fit in 16 bits, so the sum is kept in **int32**.
 # Here is the last layer by hand, for 32 pictures, beside the int8 product that PyTorch has for this purpose.
 
-# %%
+# %% tags=["nbval-check-output"]
 hook = network.fc.register_forward_hook(lambda layer, given, made: caught.update(features=given[0]))
 training.predict(network, pictures[:32])
 hook.remove()
 X = caught["features"].numpy()  # 32 pictures × 512 features
 
-# %% tags=["nbval-check-output"]
 s_x, s_w = np.abs(X).max() / 127, np.abs(W).max() / 127
 q_x, q_w = quantize(X, s_x, 8), quantize(W, s_w, 8)
 by_hand = q_x.astype(np.int32) @ q_w.astype(np.int32).T
@@ -273,17 +270,12 @@ error = np.abs(s_x * s_w * by_hand - X @ W.T).max() / np.abs(X @ W.T).max()
 print("equal to the library's:", np.array_equal(by_hand, library.numpy()), "·", library.dtype)
 print("largest sum beyond four times the 32,767 where int16 ends:", bool(np.abs(by_hand).max() > 4 * 32_767))
 print("error below 1 % of the largest logit:", bool(error < 0.01))
-
-# %% [markdown]
-# Forget the int32 and the sum wraps round without a word.
-# That is the classic bug of a first int8 kernel.
-
-# %% tags=["nbval-check-output"]
 wrapped = q_x.astype(np.int16) @ q_w.astype(np.int16).T
-survive = np.mean(wrapped.argmax(1) == by_hand.argmax(1))
-print("most answers survive in int16:", bool(survive > 0.5))
+print("most answers survive in int16:", bool(np.mean(wrapped.argmax(1) == by_hand.argmax(1)) > 0.5))
 
 # %% [markdown]
+# Forget the int32, as in the last two lines, and the sum wraps round without a word: the classic bug of a first int8 kernel.
+#
 # One step is missing.
 # The sums are int32, and the next layer wants int8 on a grid of its own, with scale $s_y$.
 # <dfn title="重量化">Requantization</dfn> turns the int32 sums of one layer into the few bits that the next layer takes:
@@ -362,11 +354,6 @@ with warnings.catch_warnings(record=True) as said:
     dynamic = torch.ao.quantization.quantize_dynamic(quoted, {torch.nn.Linear}, dtype=torch.qint8)
 print(next(str(one.message) for one in said if "deprecated" in str(one.message)).splitlines()[0])
 
-# %% [markdown]
-# ("Will be removed in 2.10", says 2.13: a warning is no promise either way.)
-# Now look at what became of the network.
-
-# %% tags=["nbval-check-output"]
 state, weight = dynamic.state_dict(), dynamic.fc.weight()  # the second is packed: whole numbers and a scale
 untouched = all(torch.equal(state[name], w) for name, w in quoted.state_dict().items() if "fc." not in name)
 nearest = bool((weight.dequantize() - quoted.fc.weight).abs().max() <= weight.q_scale() / 2 * 1.001)
@@ -376,6 +363,7 @@ print(f"bytes: {measure.state_size(quoted):,} → {measure.state_size(dynamic):,
 print("these are the old weights, rounded:", nearest, "· all others are as they were:", untouched)
 
 # %% [markdown]
+# ("Will be removed in 2.10", says 2.13: a warning is no promise either way.)
 # A ResNet18 is made of convolutions.
 # The line names `Linear` layers, of which there is one, with 4 % of the parameters; in our network for ten classes it has 0.05 %.
 # And nothing in it trains: no number became anything but its own rounding.
@@ -462,14 +450,11 @@ for seed in range(3):
 import pandas as pd
 
 small_ones = pd.DataFrame(rows)
-table(small_ones, caption="Accuracy on 5,000 test pictures.", formats=".2f")
-
-# %% tags=["nbval-check-output"]
 beyond = (
     small_ones.loc["2 bits, after the epoch of QAT"] - small_ones.loc["2 bits, after the epoch in float32"]
 )
-assert (beyond > 0.05).all()
-print("QAT beats rounding after the same epoch in float32 in", int((beyond > 0).sum()), "of 3 seeds")
+assert (beyond > 0.05).all()  # in each of the three seeds
+table(small_ones, caption="Accuracy on 5,000 test pictures.", formats=".2f")
 
 # %% [markdown]
 # At 2 bits one more epoch in float32 does not replace it, here.
@@ -498,57 +483,40 @@ print("agrees with our network on more than 95 % of 250 pictures:", bool(agree >
 # Times are CPU time on one thread, all programs interleaved in one run; a dash was not timed.
 # "Static" and "QAT" are the library's compiled int8 programs.
 # Is it int8 that makes them fast, or the compiler?
-# So their time is told twice: against float32 as PyTorch runs it by default, operation by operation ("eager"), and against float32 compiled as well.
+# So every time is a share of *compiled* float32's.
+# VNNI are the instructions that multiply int8 in AVX-512; "AVX2" is the same kind of processor, held to that older set.
 
 # %% tags=["hide-input"]
-rows = [
-    {
-        "network": name,
-        "MB": one["bytes"] / 1e6,
-        "accuracy": f"{one['accuracy']['value']:.3f} [{one['accuracy']['low']:.3f}, {one['accuracy']['high']:.3f}]",
-        **{
-            f"of eager, {batch}": one.get("over_fp32", {}).get(batch, {}).get("value")
-            for batch in ("1", "16")
-        },
-        **{
-            f"of compiled, {batch}": one.get("over_fp32_compiled", {}).get(batch, {}).get("value")
-            for batch in ("1", "16")
-        },
-    }
-    for name, one in record["variants"].items()
-]
+rows = []
+for name, one in record["variants"].items():
+    times = {batch: found["value"] for batch, found in one.get("over_fp32_compiled", {}).items()}
+    older = (
+        {batch: found["static"]["value"] for batch, found in record["latency_avx2"].items()}
+        if name == "static"
+        else {}
+    )
+    interval = one["accuracy"]
+    rows.append(
+        {
+            "network": {"fp32": "float32, eager", "fp32, one epoch more": "float32, one epoch more"}.get(
+                name, name
+            ),
+            "MB": one["bytes"] / 1e6,
+            "accuracy": f"{interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]",
+            **{f"VNNI, {batch}": times.get(batch) for batch in ("1", "16")},
+            **{f"AVX2, {batch}": older.get(batch) for batch in ("1", "16")},
+        }
+    )
 table(
     rows,
-    caption="Size, accuracy, and time as a share of float32's, for 1 and for 16 pictures at once, on a processor with VNNI.",
-    formats={
-        name: ".1f" if name == "MB" else ".2f" for name in rows[0] if name not in ("network", "accuracy")
-    },
+    caption="Size, accuracy, and time as a share of compiled float32's, for 1 picture and for 16 at once.",
+    formats={"MB": ".1f"} | {name: ".2f" for name in rows[0] if name.startswith(("VNNI", "AVX2"))},
 )
 
 # %% [markdown]
-# VNNI are the instructions that multiply int8 in AVX-512.
-# At batch 1 the compiler does most of it.
-# With more pictures at once the arithmetic counts, and there int8 takes half of compiled float32's time or less.
+# At batch 1 the compiler does most of it: eager float32 takes more than twice as long as compiled.
+# With more pictures at once the arithmetic counts, and int8 gains more.
 # Static and QAT are one program with other numbers in it: the difference between *their* times says how far such ratios may be trusted.
-# Held to AVX2, an older set of instructions, the same kind of processor took these shares of compiled float32's time:
-
-# %% tags=["hide-input"]
-table(
-    [
-        {
-            "pictures at once": batch,
-            "VNNI": now["static"]["over_fp32_compiled"]["value"],
-            "AVX2 only": old["static"]["value"],
-        }
-        for (batch, now), old in zip(
-            ((batch, record["latency"][batch]) for batch in ("1", "16")),
-            record["latency_avx2"].values(),
-            strict=True,
-        )
-    ],
-    caption="Time of the static int8 program, as a share of compiled float32's on the same instructions.",
-    formats={"VNNI": ".2f", "AVX2 only": ".2f"},
-)
 
 # %%
 size = quantization.size(static) / measure.state_size(network)
@@ -689,9 +657,8 @@ print("half as perplexed again:", [name for name, value in read.items() if value
 reading = record["language"]["dynamic"]
 rows = []
 for name, key in (("float32", "fp32"), ("torchao", "torchao"), ("old library", "legacy")):
-    one, passages = reading[key]["ratio"], reading[key]["ratio_over_passages"]
+    one = reading[key]["ratio"]
     rows.append({"model": name, "median": one["value"], "lowest": one["low"], "highest": one["high"]})
-    rows[-1] |= {"lowest of 4 passages": passages["low"], "highest": passages["high"]} if False else {}
 table(rows, caption="Perplexity, as a multiple of float32's: ten readings.")
 
 # %% [markdown]
@@ -875,30 +842,21 @@ def scaled(w: torch.Tensor, moment: torch.Tensor, bits: int) -> torch.Tensor:
     return min(tried, key=lambda made: off(made, moment))
 
 
-# %% tags=["nbval-check-output"]
+# %%
 new_moment = new.T @ new
-errors = {
-    bits: {
-        "to the nearest": off(quantization.on_grid(w, bits), new_moment),
-        "scaled (AWQ)": off(scaled(w, moment, bits), new_moment),
-        "fed back (GPTQ)": off(fed_back(w, moment, bits), new_moment),
-    }
-    for bits in (4, 3)
-}
-for bits, one in errors.items():
-    order = sorted(one, key=one.get)
-    print(bits, "bits, the best first:", " < ".join(order))
-    assert one["fed back (GPTQ)"] < 0.8 * one["to the nearest"]
-
-# %% tags=["hide-input"]
 whole = float(((w @ new_moment) * w).sum())
-table(
-    [
-        {"way": name} | {f"{bits} bits": (errors[bits][name] / whole) ** 0.5 for bits in errors}
-        for name in errors[4]
-    ],
-    caption="Error of one layer's answers to a text that was not used, as a share of the answers; one scale for each row of weights.",
-)
+ways = {
+    "to the nearest": lambda bits: quantization.on_grid(w, bits),
+    "scaled (AWQ)": lambda bits: scaled(w, moment, bits),
+    "fed back (GPTQ)": lambda bits: fed_back(w, moment, bits),
+}
+rows = [
+    {"way": name} | {f"{bits} bits": (off(way(bits), new_moment) / whole) ** 0.5 for bits in (4, 3)}
+    for name, way in ways.items()
+]
+assert rows[2]["4 bits"] < 0.9 * rows[0]["4 bits"]
+assert rows[2]["3 bits"] < 0.9 * rows[0]["3 bits"]
+table(rows, caption="Error of the layer's answers to a text that was not used, as a share of the answers.")
 
 # %% [markdown]
 # Both are for weights alone; `helix.engineering.compensation` has them with groups of neighbours that share a scale.
@@ -993,7 +951,7 @@ churn = [
 ]
 figure, axes = plots.figure(height=3.4, columns=3, sharey=True, sharex=True)
 for ax, (title, given) in zip(axes, panels.items(), strict=True):
-    changes = [one * 100 for one in []] or list(quantization.class_changes(labels, float32, given).values())
+    changes = quantization.class_changes(labels, float32, given).values()
     ax.axvspan(100 * min(churn), 100 * max(churn), color="#e9ecef", zorder=0)
     scaled_changes = [
         measure.Interval(*(100 * end for end in (one.value, one.low, one.high))) for one in changes

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from helix.engineering import language
+from helix.engineering import compensation, language
 from helix.engineering.language import DynamicLinear
 
 
@@ -329,3 +329,44 @@ def test_a_twin_shares_its_numbers_until_they_are_replaced():
     twin[1] = torch.nn.Identity()
     assert model[0].weight.abs().sum() > 0
     assert isinstance(model[1], torch.nn.BatchNorm1d)
+
+
+# Weights alone, and smoothing -----------------------------------------------------------------------------
+
+
+def tiny_llama():
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4}
+    model = LlamaForCausalLM(LlamaConfig(**sizes, num_key_value_heads=2, vocab_size=30, tie_word_embeddings=True))
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(1 + torch.rand_like(weight))
+    return model.eval()
+
+
+def test_other_weights_leave_the_original_and_its_tied_embedding():
+    model = tiny_llama()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    made = language.with_weights(model, lambda name, weight: 0 * weight if name == "lm_head" else 2 * weight)
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert (made.lm_head.weight == 0).all()
+    assert torch.equal(made.model.embed_tokens.weight, model.model.embed_tokens.weight)
+    assert torch.equal(made.model.layers[1].mlp.up_proj.weight, 2 * model.model.layers[1].mlp.up_proj.weight)
+
+
+def test_a_smoothed_model_answers_the_same_and_its_inputs_are_smaller():
+    model, ids = tiny_llama(), torch.tensor([[1, 5, 7, 29, 3]])
+    with torch.no_grad():
+        model.model.layers[0].mlp.up_proj.weight[3] *= 500  # one input of down_proj is huge
+        reach = compensation.reaches(model, lambda: model(ids))
+        made = language.smoothed(model, reach, power=0.7)
+        torch.testing.assert_close(made(ids).logits, model(ids).logits, rtol=1e-3, atol=1e-4)
+        after = compensation.reaches(made, lambda: made(ids))
+    name = "model.layers.0.mlp.down_proj"
+    assert reach[name].max() / reach[name].median() > 20 * after[name].max() / after[name].median()
+    assert torch.equal(
+        after["model.layers.0.self_attn.o_proj"].round(decimals=4),
+        reach["model.layers.0.self_attn.o_proj"].round(decimals=4),
+    )

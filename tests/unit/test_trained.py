@@ -73,6 +73,34 @@ def convolutions(model: nn.Module) -> dict[str, nn.Conv2d]:
 # Taps ----------------------------------------------------------------------------------------------------
 
 
+def test_a_compact_network_answers_the_same_and_has_no_dead_weight(net, pictures):
+    made = trained.compact(net)
+    assert close(made, net, pictures, 1e-5)
+    assert sum(layer.weight.numel() for layer in quantization.layers(made).values()) == 4_218_944
+    shapes = [
+        tuple(made.layer4[block].get_submodule(name).weight.shape[2:])
+        for block in (0, 1)
+        for name in ("conv1", "conv2")
+    ]
+    assert shapes == [(2, 2), (1, 1), (1, 1), (1, 1)]
+    assert all(
+        taps == tuple(slice(0, size) for size in made.get_submodule(name).kernel_size)
+        for name, taps in trained.live_taps(made).items()
+    )
+    assert quantization.size(quantization.quantize(made, 8, None)) < 4_300_000
+
+
+@pytest.mark.parametrize(
+    "how", [{"padding": 2, "dilation": 2}, {"padding": 1, "stride": 2}, {"padding": 1}, {"padding": 0}]
+)
+@pytest.mark.parametrize("pixels", [3, 4, 5])
+def test_any_convolution_can_be_made_compact(how, pixels):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(1, 3, 3, **how), nn.ReLU(), nn.Conv2d(3, 2, 5, padding=2)).eval()
+    x = torch.rand(2, 1, pixels, pixels)
+    torch.testing.assert_close(answers(trained.compact(model, pixels), x), answers(model, x), rtol=0, atol=1e-6)
+
+
 def test_live_taps_of_a_resnet18(net):
     taps = trained.live_taps(net)
     assert list(taps) == list(convolutions(net))

@@ -319,7 +319,7 @@ WRONG = {
     ],
     "channel_scales": [
         (channel_typed, "largest *magnitude*"),
-        (channel_of_three_axes, "any number of axes"),
+        (channel_of_three_axes, "axis 2 is out of bounds"),
         (channel_keeps_axes, "Your array has the shape"),
         (channel_of_positive_axes, "negative axis"),
         (channel_dead_is_tiny, "not the channels' scales"),

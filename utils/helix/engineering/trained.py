@@ -38,7 +38,8 @@ def live_taps(model: nn.Module, pixels: int = PIXELS) -> dict[str, tuple[slice, 
     for name, (inside, outside) in sizes.items():
         layer = model.get_submodule(name)
         (kernel, *_), (stride, *_), (padding, *_) = layer.kernel_size, layer.stride, layer.padding
-        met = [k for k in range(kernel) if any(0 <= o * stride - padding + k < inside for o in range(outside))]
+        steps = [k * layer.dilation[0] - padding for k in range(kernel)]
+        met = [k for k in range(kernel) if any(0 <= o * stride + steps[k] < inside for o in range(outside))]
         taps[name] = (slice(met[0], met[-1] + 1),) * 2
     return taps
 
@@ -82,21 +83,14 @@ def compact(model: nn.Module, pixels: int = PIXELS) -> nn.Module:
     model : Module
         A network for pictures with one channel, of `pixels` width and height.
     pixels : int
-
-    Raises
-    ------
-    ValueError
-        If a kernel's answer would have another size, as where a picture is padded more on one side than on the other.
     """
     model = quantization.fold(model)
-    before = _sizes(model, pixels)
     for name, (rows, columns) in live_taps(model, pixels).items():
         layer = model.get_submodule(name)
         layer.weight = nn.Parameter(layer.weight.detach()[:, :, rows, columns].clone())
         layer.kernel_size = tuple(layer.weight.shape[2:])
-        layer.padding = (layer.padding[0] - rows.start, layer.padding[1] - columns.start)
-    if _sizes(model, pixels) != before:
-        raise ValueError(f"This network cannot be cut to what meets pictures of {pixels} pixels.")
+        step = layer.dilation[0]
+        layer.padding = (layer.padding[0] - rows.start * step, layer.padding[1] - columns.start * step)
     return model
 
 

@@ -64,6 +64,8 @@ def _symmetric(low: float, high: float, bits: int, unused: int, middle: int) -> 
     },
     reference=_affine,
     mistakes={
+        "Only where both ends are 0 is there nothing but 0 to be held. From −3 to −3 there is a −3: widen the range before you ask whether its "
+        "ends are equal.": lambda low, high, bits: (1.0, 0) if low == high else _affine(low, high, bits),
         "This range does not contain 0, so 0 is not on your grid. Widen it first: padding and ReLU make many zeros.": partial(
             _affine, widened=False
         ),
@@ -85,8 +87,6 @@ def _symmetric(low: float, high: float, bits: int, unused: int, middle: int) -> 
             partial(_affine, rounded=int),
             partial(_affine, rounded=float),
         ),
-        "Only where both ends are 0 is there nothing but 0 to be held. From −3 to −3 there is a −3: widen the range before you ask whether its "
-        "ends are equal.": lambda low, high, bits: (1.0, 0) if low == high else _affine(low, high, bits),
         "The scale comes first, then the zero point.": lambda *given: _affine(*given)[::-1],
     },
 )
@@ -101,12 +101,12 @@ def scale_and_zero_point(ask: Ask, rng: np.random.Generator) -> None:
             because="The zero point is whole, but still a float: `np.round` gives one. Wrap it in `int(...)`.",
             got=got,
         )
+    ask(*(0.0, 0.0, bits), because="Where there is nothing but 0 to be held, return (1.0, 0).")
     for end in (-a, b):
         ask(
             *(end, end, bits),
             because="These are not the scale and the zero point of a range whose ends are equal and not 0.",
         )
-    ask(*(0.0, 0.0, bits), because="Where there is nothing but 0 to be held, return (1.0, 0).")
 
 
 def _numbers(rng: np.random.Generator, bits: int) -> tuple[Floats, float, int]:

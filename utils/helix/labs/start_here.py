@@ -213,6 +213,7 @@ class _Gate:
     title="A control: the release gate",
     minutes=10,
     difficulty=2,
+    repeats=2,  # nine selections each: whoever walks through people row by row takes seconds
     hints=(
         "You have written all of it already: rates first, then their gap.",
         "Compare the gap with `limit`. A gap of exactly `limit` may pass.",
