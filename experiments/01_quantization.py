@@ -549,7 +549,7 @@ def _speed(what: str) -> dict[str, Any]:
     }
 
 
-@experiment.runs(timing=True, in_slice=False, what=("reading", "writing"), instructions=tuple(INSTRUCTIONS))
+@experiment.runs(timing=True, in_slice=False, what=("reading", "writing"), instructions=("all",))
 def speed(what: str, instructions: str) -> Mapping[str, Any]:
     """Time SmolLM2 in float32, with int8 weights alone, and with int8 weights and rows of activations."""
     made: dict[str, Any] = _timed_with(instructions, f"_speed({what!r})")
@@ -760,6 +760,10 @@ def _qat(tune: Any, base: Any, calibrated: Any, ends: Mapping[str, str]) -> dict
             row["calibrated"][name.removeprefix(f"{bits} ")] = {
                 "accuracy": [float(one.mean()) for one in right],
                 "qat_gains": _plain(_better(trained_on, np.mean(right, axis=0))),
+                "qat_gains_by_seed": [
+                    _plain(_better(_right(tune.loc[(bits, seed), "test"]), one))
+                    for seed, one in zip(seeds, right, strict=True)
+                ],
                 "missing": _plain(_better(np.mean(right, axis=0), np.mean(list(longer.values()), axis=0))),
             }
         table[bits] = row
@@ -769,15 +773,22 @@ def _qat(tune: Any, base: Any, calibrated: Any, ends: Mapping[str, str]) -> dict
 
 
 def _claim_qat(table: Mapping[str, Any]) -> None:
-    """Let it hold where QAT beats calibration of what had the same epoch, with grids of either length (interval above 0)."""
+    """Let it hold where QAT beats the better of two calibrations of what had the same epoch, in each seed (interval above 0).
+
+    (The interval of the mean, which is one over pictures and not over trainings, was asked for at first. At 4/4 bits it lies above 0, on the
+    strength of one seed of three.)
+    """
     told, helps = [], []
     for bits in filter(TUNED.get, TUNED):
         same = [one for name, one in table[bits]["calibrated"].items() if "ends" not in name]
-        best = max(same, key=lambda one: float(np.mean(one["accuracy"])))["qat_gains"]
+        best = max(same, key=lambda one: float(np.mean(one["accuracy"])))
+        mean, by_seed = best["qat_gains"], best["qat_gains_by_seed"]
+        seeds = [f"{100 * one['value']:+.1f}" for one in by_seed]
         told.append(
-            f"{bits} bits {100 * best['value']:+.1f} points [{100 * best['low']:+.1f}, {100 * best['high']:+.1f}]"
+            f"{bits} bits {100 * mean['value']:+.1f} points [{100 * mean['low']:+.1f}, {100 * mean['high']:+.1f}] "
+            f"(by seed {', '.join(seeds)})"
         )
-        if best["low"] > 0:
+        if all(one["low"] > 0 for one in by_seed):
             helps.append(bits)
     experiment.claim(
         "qat_beats_calibration",
@@ -788,7 +799,7 @@ def _claim_qat(table: Mapping[str, Any]) -> None:
         if len(helps) == len(told)
         else f"holds if weights/activations have {' or '.join(helps)} bits",
         conditions="ResNet18, Fashion-MNIST, one epoch more on 58,000 pictures; mean of three seeds, paired bootstrap over 10,000 test "
-        "pictures; all layers with the same bits, QAT's grids reach the largest weight",
+        "pictures, above 0 in each seed; all layers with the same bits, QAT's grids reach the largest weight",
     )
 
 
@@ -833,31 +844,26 @@ def _claim_language(readings: Mapping[str, Any], speeds: Mapping[str, Any]) -> N
     (A third of the size was asked at first, which the embedding in float32 alone rules out. Perplexity was judged by one reading, with an
     interval over its tokens, until noise of a millionth was seen to move it across the limit; and times were eager, on one side at
     least, until compiled programs were held against a compiled one.)
-    Perplexity is the median of ten draws; compiled is compared with compiled, and what no compiler takes with what runs eager.
+    All ten draws have to be within the 5 %, and both programs are compiled.
     """
     rows, legacy = readings["torchao"], readings["legacy"]
     kept = rows["bytes"] <= readings["fp32"]["bytes"] / 2 and rows["ratio"]["high"] <= 1.05
-    ratios = {
-        (what, instructions): one["over_fp32_compiled"]["int8 rows compiled"]
-        for what, by in speeds.items()
-        for instructions, one in by.items()
+    times = {what: by["all"]["over_fp32_compiled"] for what, by in speeds.items()}
+    faster = [what for what, one in times.items() if one["int8 rows compiled"]["high"] < 1]
+    told = {
+        name: ", ".join(f"{what} {one[f'{name} compiled']['value']:.2f}" for what, one in times.items())
+        for name in ("int8 rows", "int8 weights")
     }
-    faster = [f"{what} ({instructions})" for (what, instructions), one in ratios.items() if one["high"] < 1]
-    told = ", ".join(
-        f"{what} {one['value']:.2f} ({'VNNI' if instructions == 'all' else instructions})"
-        for (what, instructions), one in ratios.items()
-    )
     experiment.claim(
         "dynamic_int8_language_model",
         measured=f"float32: {readings['fp32']['bytes'] / 1e6:.0f} MB, perplexity {readings['fp32']['perplexity']['value']:.1f}. One grid for all "
         f"tokens (the old library): {legacy['bytes'] / 1e6:.0f} MB, perplexity {_told(legacy['perplexity'])}. A grid for each row (torchao): "
-        f"{rows['bytes'] / 1e6:.0f} MB, perplexity {_told(rows['perplexity'])}; time of compiled float32: {told}.",
-        verdict="does not hold"
-        if not kept or not faster
-        else f"holds if each row of the activations has a grid of its own, for {' and '.join(faster)}, compiled".replace(
-            "(all)", "with VNNI"
-        ).replace("(AVX2 only)", "with AVX2 only"),
-        conditions=f"SmolLM2-135M-Instruct, {TOKENS} tokens of English, all linear layers, one thread; perplexity: "
+        f"{rows['bytes'] / 1e6:.0f} MB, perplexity {_told(rows['perplexity'])}, and of compiled float32's time {told['int8 rows']} "
+        f"(int8 weights alone: {told['int8 weights']}).",
+        verdict=f"holds if each row of the activations has a grid of its own, for {' and '.join(faster)}, compiled, with VNNI"
+        if kept and faster
+        else "does not hold",
+        conditions=f"SmolLM2-135M-Instruct, {TOKENS} tokens of English, all linear layers, one thread, AMD EPYC with AVX-512 VNNI; perplexity: "
         f"median [lowest, highest] of {DRAWS} readings with noise of a millionth on the input; reading 128 tokens, writing one",
     )
 
