@@ -258,12 +258,12 @@ def snippet_size(classes: int) -> Mapping[str, Any]:
 
 def _only_rounded(model: nn.Module, made: nn.Module) -> bool:
     """Say whether every number is as it was, or the nearest place of the grid that it is on: whether nothing was trained."""
-    after, weight = made.state_dict(), made.fc.weight()  # type: ignore[operator, union-attr]
-    rounded = (weight.dequantize() - model.fc.weight).abs().max() <= weight.q_scale() / 2 * 1.001  # type: ignore[operator, union-attr]
+    after, weight = made.state_dict(), made.fc.weight()
+    rounded = (weight.dequantize() - model.fc.weight).abs().max() <= weight.q_scale() / 2 * 1.001
     same = all(
         torch.equal(after[name], value) for name, value in model.state_dict().items() if not name.startswith("fc.")
     )
-    return bool(rounded and same and torch.equal(made.fc.bias(), model.fc.bias))  # type: ignore[operator, union-attr]
+    return bool(rounded and same and torch.equal(made.fc.bias(), model.fc.bias))
 
 
 @experiment.runs(dtype=("qint8",))
@@ -379,7 +379,7 @@ def _latency() -> dict[str, Any]:
     programs, found = _programs(), {}
     for batch in (1, 16):
         images = _split("test")[0][:batch]
-        calls = {name: lambda name=name, images=images: programs[name](images) for name in ("fp32 compiled", "static")}  # type: ignore[misc]
+        calls = {name: lambda name=name, images=images: programs[name](images) for name in ("fp32 compiled", "static")}
         with torch.inference_mode():
             timed = _quietly(lambda calls=calls: measure.compare(calls, repeats=41, warmup=5))  # type: ignore[misc]
         milliseconds = {name: 1000 * timed.median(name).value for name in calls}
@@ -537,7 +537,7 @@ def _speed(what: str) -> dict[str, Any]:
     sizes = {name: measure.state_size(network) for name, network in networks.items()}
     programs: dict[str, Any] = networks | {"legacy": _legacy(_smollm2()[0], dtype=torch.qint8)}
     programs |= {f"{name} compiled": torch.compile(network, dynamic=False) for name, network in networks.items()}
-    calls = {name: lambda name=name: programs[name](ids, use_cache=False).logits for name in programs}  # type: ignore[misc]
+    calls = {name: lambda name=name: programs[name](ids, use_cache=False).logits for name in programs}
     with torch.no_grad():
         timed = _quietly(lambda: measure.compare(calls, repeats=5))
     return {

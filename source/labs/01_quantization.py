@@ -205,7 +205,6 @@ check.gradient_of_round_trip(gradient_of_round_trip)
 #
 # Such a difference is not known exactly, and whoever searches among thousands of choices finds those that chance favours: here 4 bits of `layer2` look better than 8.
 # So take the **upper end** of each interval: what the rounding may add.
-# Then a part gets fewer bits only where little can be lost by it.
 
 # %%
 from itertools import product
@@ -227,8 +226,6 @@ table(shown.rename_axis("part"), caption="What rounding a part may add to the lo
 # All parts at 3 bits need 1.6 MB.
 # Choose the bits of each part so that the weights take at most `budget` **bytes** and the sum of what may be added is as small as possible.
 # That the losses add up is an assumption; below you will see how good it was.
-#
-# Trying every combination is a good plan: four numbers of bits for six parts make 4,096.
 
 
 # %%
@@ -311,7 +308,6 @@ table(rows, caption=caption, formats={"budget (MB)": ".1f", "accuracy": ".4f"})
 
 # %% [markdown]
 # With 8 bits for all parts, a quarter of the size, nobody pays.
-# Below that, somebody does, and the average hardly shows it.
 #
 # Did the losses add up on the validation pictures?
 
@@ -433,7 +429,7 @@ def decide() -> Decision:
     """
     ### BEGIN SOLUTION
     return Decision(
-        question="May the network of 1.8 MB take float32's place when customers' returns are sorted by a photo?",
+        question="May the network of 1.8 MB take float32's place where returns are sorted by a photo?",
         affected=[
             "customers whose T-shirt money comes later",
             "staff who sort by hand",
@@ -454,9 +450,3 @@ def decide() -> Decision:
 
 # %%
 check.decide(decide)
-
-# %% [markdown]
-# ## Worth an evening
-#
-# GPTQ pushes errors where they harm least (`helix.engineering.compensation.fed_back`, for linear layers).
-# Does it help a convolution, as a matrix of filters × taps?

@@ -45,11 +45,7 @@ for package in ("numpy", "torch", "torchao", "transformers"):
 # > 3. Quantization-aware training gives a more accurate network than calibration after training.
 # > 4. Dynamic int8 makes a language model smaller and faster and leaves its perplexity as it was.
 #
-# (*Calibration* is to choose the grids from example data, without training; *perplexity* says how much a text surprises a model.
-# Both come below.)
-#
 # Those who pay if one of them is false are the people behind the examples that the smaller model newly gets wrong.
-# An average hardly shows them.
 # So the last question of this chapter is not *how much* accuracy is lost, but *whose*.
 #
 # ## The idea, built up
@@ -84,7 +80,6 @@ print("x̂  ", np.round(0.4 * q, 2))
 # Two things happened.
 # Numbers between two places were **rounded**, by half a scale at the most.
 # The 2.0 was **clipped**: it lies beyond the last place, and lost 0.8.
-# Drawn for all numbers, the grid is a staircase with two flat ends.
 
 # %% tags=["hide-input"]
 from helix import plots
@@ -180,7 +175,6 @@ plots.show(
 # $$q = \mathrm{clip}\!\left(\mathrm{round}\!\left(\frac{x}{s}\right) + z,\; 0,\; 2^b - 1\right), \qquad \hat x = s\,(q - z).$$
 #
 # $z$ is rounded to a whole number, so that 0 lies exactly on the grid: padding and ReLU make a great many exact zeros.
-# (You will write the choice of $s$ and $z$ in the lab.)
 # These are the numbers that enter a convolution in the middle of the network, for 64 pictures.
 
 # %%
@@ -368,7 +362,6 @@ print("these are the old weights, rounded:", nearest, "· all others are as they
 # The line names `Linear` layers, of which there is one, with 4 % of the parameters; in our network for ten classes it has 0.05 %.
 # And nothing in it trains: no number became anything but its own rounding.
 # It is **dynamic** quantization: weights are rounded once, activations at each call.
-# That has its place in language models, which are nearly all linear layers; we come to them.
 
 # %%
 from helix.record import claim
@@ -389,7 +382,7 @@ claim(
 # In code: add a difference that the gradient does not see.
 
 
-# %%
+# %% tags=["nbval-check-output"]
 def straight_through(weight: torch.Tensor, bits: int) -> torch.Tensor:
     """Round each output channel to its grid; let the gradient pass as if nothing had happened."""
     q_max = 2 ** (bits - 1) - 1
@@ -398,7 +391,6 @@ def straight_through(weight: torch.Tensor, bits: int) -> torch.Tensor:
     return weight + (on_grid - weight).detach()
 
 
-# %% tags=["nbval-check-output"]
 w = torch.tensor([[0.26, -0.71]], requires_grad=True)
 made = straight_through(w, bits=3)
 made.sum().backward()
@@ -514,8 +506,7 @@ table(
 )
 
 # %% [markdown]
-# At batch 1 the compiler does most of it: eager float32 takes more than twice as long as compiled.
-# With more pictures at once the arithmetic counts, and int8 gains more, on both sets of instructions.
+# At batch 1 the compiler does most of it; with more pictures at once the arithmetic counts, and int8 gains more, on both sets of instructions.
 # Static and QAT are one program with other numbers in it: the difference between *their* times says how far such ratios may be trusted.
 
 # %%
@@ -526,7 +517,7 @@ claim(
     measured=f"{100 * size:.0f} % of the size; accuracy {100 * lost.value:+.2f} points "
     f"[{100 * lost.low:+.2f}, {100 * lost.high:+.2f}].",
     verdict="holds if int8 is faster on your processor, which was not timed here" if met else "does not hold",
-    conditions="our own grids, 512 calibration pictures, 5,000 test pictures; recorded is the library's program",
+    conditions="our own grids, 5,000 test pictures; recorded is the library's program",
 )
 
 # %% [markdown]
@@ -584,7 +575,6 @@ claim(
 # At 4 bits it depends on the seed: in two of three QAT and plain calibration of the equally trained network are equal, and in the third calibration loses most of a point while QAT does not.
 # So it may be a safeguard there; three trainings cannot tell more.
 # With 8 bits for the first and the last layer, and grids to the largest weight, calibration of seed 0 comes to 0.9159, where QAT of all layers has 0.9148.
-# (Clipping does not help there, though it makes the squared error least: that is not the same as most accuracy.)
 # At 2 bits QAT wins by forty points over clipped grids, and by seventy-five over grids to the largest weight: give your opponent the cleverness that you would use yourself.
 #
 # ### A language model
@@ -617,7 +607,7 @@ def perplexity(model) -> float:
 # %% [markdown]
 # The same line as in the claim, now where it belongs; its successor; and weights alone.
 
-# %%
+# %% tags=["nbval-check-output"]
 from torchao.quantization import Int8DynamicActivationInt8WeightConfig, Int8WeightOnlyConfig, quantize_
 
 with warnings.catch_warnings(record=True):  # it says once more that it is deprecated
@@ -628,7 +618,6 @@ torchao, weights_alone = language.twin(smollm2), language.twin(smollm2)
 quantize_(torchao, Int8DynamicActivationInt8WeightConfig())
 quantize_(weights_alone, Int8WeightOnlyConfig())
 
-# %% tags=["nbval-check-output"]
 models = {
     "float32": smollm2,
     "old library": legacy,
@@ -746,11 +735,11 @@ axes[1].set_xlim(0.99, 1.21)
 plots.show(
     figure,
     alt="Perplexity of eight kinds of dynamic int8, as multiples of float32's, with the range of ten readings; the two halves have axes of their own. "
-    "With one grid for all tokens one and a half to three times; with a grid for each row 1.03 where weights have a grid per channel, and 1.1 to 1.2 where they do not.",
+    "With one grid for all tokens one and a half to three times; with a grid for each row 1.03 and 1.06 where weights have a grid per channel, and 1.1 to 1.2 where they do not.",
 )
 
 # %% [markdown]
-# It is the rows first, and then the weights' grid; with weights per channel the eighth bit counts for nothing that ten readings could show.
+# It is the rows first, then the weights' grid, and last the eighth bit.
 #
 # One grid for all that is read together has another price, and it is not about accuracy.
 # What is read together may come from several people.
@@ -890,7 +879,7 @@ claim(
 # Here are eight ways to 4 bits.
 
 
-# %%
+# %% tags=["hide-input"]
 def answers(text: str) -> np.ndarray:
     return np.array([int(digit) for digit in text])
 
@@ -898,7 +887,6 @@ def answers(text: str) -> np.ndarray:
 float32 = answers(record["answers"]["fp32"])
 updates = [answers(text) for text in record["updates"]]  # one epoch more in float32, three seeds
 
-# %% tags=["hide-input"]
 rows = []
 for one in record["four_bits"]:
     changes = quantization.class_changes(labels, float32, answers(one["answers"]))
@@ -923,7 +911,6 @@ table(
 # %% [markdown]
 # Who pays is drawn by the way of rounding: T-shirts, coats or pullovers lose four to six points in the four ways with 4 bits everywhere, while their averages lie within three tenths of each other.
 # With 8 bits for the first and the last layer, 4 kB more, and a scale for 32 neighbours, no class loses a whole point.
-# (In the first layer a filter has 49 weights, which 32 does not divide: there it has one scale.)
 #
 # Class by class, with intervals from the same 1,000 pictures before and after, and with the control: float32 after one epoch more.
 # That changes answers, too, without any rounding.
@@ -938,7 +925,7 @@ def find(group: int | None, clip: bool, ends: int) -> np.ndarray:
 
 
 panels = {
-    "float32, one epoch more": updates[0],
+    "float32, longer": updates[0],
     "4 bits everywhere": find(32, False, 4),
     "4 bits, ends at 8": find(32, False, 8),
 }
@@ -964,7 +951,6 @@ plots.show(
 
 # %% [markdown]
 # Pullovers lose six points, shirts gain four: with 4 bits everywhere the network has moved the border between them, and the average hides that those who send back pullovers pay for it.
-# Nobody decided that.
 # What lies in the grey band an ordinary update does as well; it is no evidence against rounding.
 # Hooker and others found for *pruned* networks that few classes and few pictures bear what compression costs (see the sources); for weights of 4 bits the evidence here is one network.
 # Where classes are groups of people, it is those people.

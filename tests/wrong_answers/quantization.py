@@ -257,6 +257,10 @@ def channel_of_three_axes(solution):
     return answer
 
 
+def scale_of_one_number(solution):
+    return lambda low, high, bits=8: (abs(low), 0) if low == high != 0 else solution(low, high, bits)
+
+
 def scale_asks_too_early(solution):
     def answer(low, high, bits=8):
         if low == high:
@@ -303,6 +307,7 @@ WRONG = {
         (scale_typed, "does not contain 0"),
         (scale_of_rounded_float, "still a float"),
         (scale_of_nothing, "division by zero"),
+        (scale_of_one_number, "whose ends are equal and not 0"),
         (scale_asks_too_early, "From −3 to −3 there is a −3"),
         (scale_zero_for_nothing, "nothing but 0"),
         (scale_alone, "a tuple (a list will do) is expected"),

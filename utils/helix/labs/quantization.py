@@ -580,15 +580,14 @@ decide = decision(
     examples=(
         ReasonedAnswer(
             "Fix",
-            "The limit is kept, but this is no noise: T-shirts lose 1.8 points, where no update of float32 cost a class more than 1.4, and the "
-            "average hardly moved. 200 kB more bits bring the measured fall to 1.0. Choose those bits without another look at these pictures, and "
+            "The limit is kept, but T-shirts lose 1.8 points as measured, where no update of float32 cost a class more than 1.4, and the average "
+            "hardly moved. 200 kB more bits bring the measured fall to 1.0. Choose those bits without another look at these pictures, and "
             "measure on pictures that nobody has seen.",
         ),
         ReasonedAnswer(
             "Ship",
-            "The limit was set from what every update of the large network does, before this one was looked at, and it is kept. People with slow "
-            "connections get a page that loads in a ninth of the time. Returns of T-shirts are watched from the first day, and the old network is "
-            "back within an hour if they wait longer.",
+            "The limit comes from what every update of the large network does, and it is kept. People with slow connections load a ninth of the "
+            "bytes. Returns of T-shirts are watched from the first day, and the old network is back within an hour if they wait longer.",
         ),
     ),
     hints={
