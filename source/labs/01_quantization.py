@@ -438,9 +438,9 @@ def decide() -> Decision:
         options=["ship", "fix: 200 kB more bits, then measure on pictures that nobody has seen", "stop"],
         evidence={"worst_fall": "> 0.014", "worst_fall_possible": "<= 0.03"},
         choice="fix",
-        dissent="The limit is kept, and every week of waiting leaves people with slow connections without the page.",
-        residual_risk="The test pictures show one shop's articles without white ones; a fall inside a class, such as "
-        "dark T-shirts, stays unseen.",
+        dissent="The limit is kept, and each week of waiting keeps people with slow connections out.",
+        residual_risk="The test pictures show one shop's articles without white ones; a fall inside "
+        "a class, such as dark T-shirts, stays unseen.",
         owner="The head of the returns desk",
         review_date=date.today() + timedelta(days=60),
         control=no_class_pays,
