@@ -28,7 +28,7 @@ for package in ("numpy", "torch", "torchao", "transformers"):
 # Most of them need not be that exact.
 # To <dfn title="量化">quantize</dfn> a network is to put each of its numbers on one of a few places, so that fewer bits are enough to name it.
 # Files become smaller, less goes between memory and processor, and arithmetic can become cheaper.
-# Here the places are evenly spaced, so that whole numbers name them; other ways to lay them out stand in a table below.
+# Here the places are evenly spaced; a table below has others.
 #
 # The articles that this course grew from ("AI大时代要懂的2种核心能力:技术驾驭与伦理决策", JC, 18 September 2025, and chapters 28 to 30 of a Chinese tutorial series on generative AI) show it in one line, and call it *quantization-aware training*:
 #
@@ -177,10 +177,11 @@ plots.show(
 # $z$ is rounded to a whole number, so that 0 lies exactly on the grid: padding and ReLU make a great many exact zeros.
 # These are the numbers that enter a convolution in the middle of the network, for 64 pictures.
 
-# %%
+# %% tags=["nbval-check-output"]
 import torch
 
 from helix.datasets import fashion_mnist
+from helix.display import table
 from helix.engineering import quantization, training
 
 torch.set_num_threads(1)
@@ -190,9 +191,6 @@ hook = network.layer2[0].conv2.register_forward_hook(lambda layer, given, made: 
 training.predict(network, pictures[:64])
 hook.remove()
 a = caught["x"]
-
-# %% tags=["nbval-check-output"]
-from helix.display import table
 
 rows = []
 for bits in (8, 4):
@@ -333,7 +331,7 @@ table(
 #
 # ### What the claim's line really does
 #
-# We give the line the network that it names, a ResNet18 for 1,000 classes; counts and bytes do not ask whether anybody has trained it.
+# We give the line the network that it names; counts and bytes do not ask whether anybody has trained it.
 # The line's library still runs in our version of PyTorch, and says something about itself:
 
 # %% tags=["nbval-check-output"]
@@ -357,7 +355,6 @@ print(f"bytes: {measure.state_size(quoted):,} → {measure.state_size(dynamic):,
 print("these are the old weights, rounded:", nearest, "· all others are as they were:", untouched)
 
 # %% [markdown]
-# ("Will be removed in 2.10", says 2.13: a warning is no promise either way.)
 # A ResNet18 is made of convolutions.
 # The line names `Linear` layers, of which there is one, with 4 % of the parameters; in our network for ten classes it has 0.05 %.
 # And nothing in it trains: no number became anything but its own rounding.
@@ -413,9 +410,8 @@ def small(seed: int) -> torch.nn.Module:
 
 # %% [markdown]
 # Is it the rounding in training that helps, or only the additional training?
-# Whoever compares QAT with the network *before* cannot tell.
 # So a control gets the same epoch in float32.
-# Rounding to 2 bits leaves −1, 0 and 1 times the scale of each weight's channel (three places, of the four that 2 bits could name).
+# Rounding to 2 bits leaves −1, 0 and 1 times the scale of each weight's channel.
 # Three seeds.
 
 # %%
@@ -470,12 +466,11 @@ print("agrees with our network on more than 95 % of 250 pictures:", bool(agree >
 #
 # ## The measurement
 #
-# `experiments/01_quantization.py` trained the ResNet18 (its first layers as for ImageNet's larger pictures, 11.18 million parameters) on 58,000 pictures for six epochs, then one epoch more in float32 and on grids, with three seeds each.
+# `experiments/01_quantization.py` trained the ResNet18 on 58,000 pictures for six epochs, then one epoch more in float32 and on grids, with three seeds each.
 # All answers to the 10,000 test pictures are in the record.
 # Times are CPU time on one thread, all programs interleaved in one run; a dash was not timed.
 # "Static" and "QAT" are the library's compiled int8 programs.
-# Is it int8 that makes them fast, or the compiler?
-# So every time is a share of *compiled* float32's.
+# Every time is a share of *compiled* float32's, or int8 would be praised for what the compiler did.
 # VNNI are the instructions that multiply int8 in AVX-512; "AVX2" is the same kind of processor, held to that older set.
 
 # %% tags=["hide-input"]
@@ -507,7 +502,7 @@ table(
 
 # %% [markdown]
 # At batch 1 the compiler does most of it; with more pictures at once the arithmetic counts, and int8 gains more, on both sets of instructions.
-# Static and QAT are one program with other numbers in it: the difference between *their* times says how far such ratios may be trusted.
+# Static and QAT are one program with other numbers: how far *their* times differ says how far such ratios may be trusted.
 
 # %%
 size = quantization.size(static) / measure.state_size(network)
@@ -574,7 +569,7 @@ claim(
 # The additional epoch lowers float32 and QAT by the same two tenths of a point: without the control, one would have reported that QAT does harm.
 # At 4 bits it depends on the seed: in two of three QAT and plain calibration of the equally trained network are equal, and in the third calibration loses most of a point while QAT does not.
 # So it may be a safeguard there; three trainings cannot tell more.
-# With 8 bits for the first and the last layer, and grids to the largest weight, calibration of seed 0 comes to 0.9159, where QAT of all layers has 0.9148.
+# (With grids to the largest weight and ends at 8 bits, calibration of seed 0 has 0.9159, QAT 0.9148.)
 # At 2 bits QAT wins by forty points over clipped grids, and by seventy-five over grids to the largest weight: give your opponent the cleverness that you would use yourself.
 #
 # ### A language model
@@ -707,13 +702,13 @@ plots.show(
 
 # %% [markdown]
 # The first token reaches 2,700 and all others stay below 10.
-# (Such *massive activations* are known from many language models; see the sources.)
+# (*Massive activations*: see the sources.)
 # The old library has **one grid for all tokens** that are read together, and 7 of 8 bits: without VNNI, processors add two products of 8-bit numbers in 16 bits, which full ones could overflow.
 # One step of that grid is larger than what most tokens hold: they all become zero.
 # torchao has **a grid for each row**.
 #
 # Which difference counts?
-# The record took the two libraries apart: grid of the activations per tensor or per row, grid of the weights per tensor or per channel, 7 bits or 8.
+# The record took the two libraries apart:
 
 # %% tags=["hide-input"]
 figure, axes = plots.figure(height=2.8, columns=2, sharey=True)
@@ -987,8 +982,8 @@ for name, given in candidates.items():
 # **Ship** the int8 network.
 # **Fix** the one with 4 bits everywhere, and the table says how.
 # **Stop** the language model of the old library, whatever it saves.
-# `helix.engineering.class_harm` holds this gate for other chapters, and refuses a limit that no update keeps.
-# What it cannot see is harm inside a class, or to people whom the test pictures do not show; and it looks at what was measured, not at what may be: the lab's gate is stricter.
+# What it cannot see is harm inside a class, or to people whom the test pictures do not show.
+# The lab's gate is stricter.
 #
 # ## Check yourself
 #
@@ -1014,7 +1009,6 @@ for name, given in candidates.items():
 #
 # Not quite.
 # That assumes that what the epoch gives in float32 is left after rounding, and nobody has measured it.
-# Calibrating the network that had the epoch takes minutes.
 #
 # </details>
 #
@@ -1025,13 +1019,13 @@ for name, given in candidates.items():
 # <details><summary>A. The batch needs more memory.</summary>
 #
 # Not quite.
-# True or not, that would be seen at once, and harms nobody in silence.
+# That would be seen at once.
 #
 # </details>
 # <details><summary>B. The scale is computed too slowly.</summary>
 #
 # Not quite.
-# That would be seen in the first test of speed, and harms nobody in silence.
+# That would be seen in the first test of speed.
 #
 # </details>
 # <details><summary>C. What one person is answered depends on what others asked in the same moment.</summary>
@@ -1072,13 +1066,9 @@ for name, given in candidates.items():
 #
 # Primary sources:
 #
-# - B. Jacob and others, "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference" (2018), [arXiv:1712.05877](https://arxiv.org/abs/1712.05877)
-# - M. Nagel and others, "A White Paper on Neural Network Quantization" (2021), [arXiv:2106.08295](https://arxiv.org/abs/2106.08295)
-# - Y. Bengio, N. Léonard, A. Courville, "Estimating or Propagating Gradients Through Stochastic Neurons for Conditional Computation" (2013), [arXiv:1308.3432](https://arxiv.org/abs/1308.3432): the straight-through estimator
-# - T. Dettmers and others, "LLM.int8(): 8-bit Matrix Multiplication for Transformers at Scale" (2022), [arXiv:2208.07339](https://arxiv.org/abs/2208.07339)
+# - B. Jacob and others (2018), integer arithmetic from end to end, [arXiv:1712.05877](https://arxiv.org/abs/1712.05877); M. Nagel and others, "A White Paper on Neural Network Quantization" (2021), [arXiv:2106.08295](https://arxiv.org/abs/2106.08295)
+# - Y. Bengio, N. Léonard, A. Courville (2013), the straight-through estimator, [arXiv:1308.3432](https://arxiv.org/abs/1308.3432)
+# - T. Dettmers and others, "LLM.int8()" (2022), [arXiv:2208.07339](https://arxiv.org/abs/2208.07339); M. Sun and others, "Massive Activations in Large Language Models" (2024), [arXiv:2402.17762](https://arxiv.org/abs/2402.17762)
 # - G. Xiao and others, "SmoothQuant" (2022), [arXiv:2211.10438](https://arxiv.org/abs/2211.10438); S. Ashkboos and others, "QuaRot" (2024), [arXiv:2404.00456](https://arxiv.org/abs/2404.00456)
 # - E. Frantar and others, "GPTQ" (2022), [arXiv:2210.17323](https://arxiv.org/abs/2210.17323); J. Lin and others, "AWQ" (2023), [arXiv:2306.00978](https://arxiv.org/abs/2306.00978)
-# - M. Sun and others, "Massive Activations in Large Language Models" (2024), [arXiv:2402.17762](https://arxiv.org/abs/2402.17762)
-# - S. Hooker and others, "What Do Compressed Deep Neural Networks Forget?"
-#   (2019), [arXiv:1911.05248](https://arxiv.org/abs/1911.05248)
-# - S. Hooker and others, "Characterising Bias in Compressed Models" (2020), [arXiv:2010.03058](https://arxiv.org/abs/2010.03058)
+# - S. Hooker and others, on pruned networks: (2019), [arXiv:1911.05248](https://arxiv.org/abs/1911.05248), and (2020), [arXiv:2010.03058](https://arxiv.org/abs/2010.03058)
