@@ -6,7 +6,9 @@ import math
 
 import pytest
 
-from helix.generative import job_guard
+from helix.generative import gendered_wording, job_guard
+from helix.generative.rewriter import rewrite
+from rewriter_cases import CHANGED, KEPT
 
 GOOD = {"pronoun_skew": 0.05, "trait_skew": 0.02, "faultless": 0.95}
 SKEWED = {"pronoun_skew": 0.9, "trait_skew": 0.8, "faultless": 0.95}
@@ -21,6 +23,9 @@ SKEWED = {"pronoun_skew": 0.9, "trait_skew": 0.8, "faultless": 0.95}
         ("We need a cook. Men only. He works with care.", "hold", None),
         ("招聘司机，限男性。", "hold", None),
         ("Anna Weber leads the team, and she is fair.", "publish", "Anna Weber leads the team, and she is fair."),
+        ("She plans her week, and Paul Brown helps her.", "hold", None),
+        ("She who dares wins.", "hold", None),
+        ("Pronouns: she/her.", "publish", "Pronouns: she/her."),
         ("", "publish", ""),
     ],
 )
@@ -35,7 +40,22 @@ def test_what_is_left_after_rewriting_is_held(monkeypatch):
     monkeypatch.setattr(job_guard, "rewrite", lambda text: text)
     made = job_guard.guard("We need a cook. She works with care.")
     assert (made.action, made.text) == ("hold", "We need a cook. She works with care.")
-    assert "left after rewriting" in made.reason
+    assert made.reason == "A pronoun of the wanted person is left that the rewriter cannot put neutrally."
+
+
+def test_a_pair_is_no_finding_and_is_still_put_for_everybody():
+    made = job_guard.guard("He or she works with care.")
+    assert (made.action, made.text, made.findings) == ("rewrite", "They work with care.", ())
+
+
+@pytest.mark.parametrize("text", [text for texts in (CHANGED, [(one, "") for one in KEPT]) for text, _ in texts])
+def test_guard_and_rewriter_agree(text):
+    """What is published as it was, the rewriter would not change; what was rewritten has nothing gendered left."""
+    made = job_guard.guard(text)
+    assert made.action != "publish" or rewrite(text) == text
+    if made.action == "rewrite":
+        assert made.text == rewrite(text) != text
+        assert not gendered_wording.find(made.text)
 
 
 def test_a_book_is_held_and_not_read(monkeypatch):

@@ -54,16 +54,18 @@ def guard(text: str) -> Checked:
     if len(text) > LONGEST:
         return Checked("hold", text, (), f"It has {len(text):,} characters; the guard reads {LONGEST:,}.")
     found = tuple(gendered_wording.find(text))
-    if not found:
-        return Checked("publish", text, (), "No gendered wording was found.")
     others = sorted({one.code for one in found} - {"pronoun"})
     if others:
         return Checked(
             "hold", text, found, f"It has gendered wording that no rewriter may decide on: {', '.join(others)}."
         )
     repaired = rewrite(text)
+    if repaired == text and not found:
+        return Checked("publish", text, (), "No gendered wording was found.")
     if gendered_wording.find(repaired):
-        return Checked("hold", text, found, "Something gendered is left after rewriting.")
+        return Checked(
+            "hold", text, found, "A pronoun of the wanted person is left that the rewriter cannot put neutrally."
+        )
     return Checked("rewrite", repaired, found, "Its pronouns are put neutrally.")
 
 
