@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from helix import paths
-from helix.course import catalogue, cli, workspace
+from helix.course import catalogue, cli, portable, workspace
 from helix.record import decisions, progress
 
 CORE = ("selection_rates", "parity_gap", "release_gate", "decide")
@@ -185,11 +185,11 @@ def test_the_map_shows_every_chapter():
 def test_export_and_import_from_the_command_line(tmp_path, monkeypatch, capsys):
     solve("selection_rates", "parity_gap")
     file = tmp_path / "record.json"
-    assert workspace.export_main([str(file)]) == 0
+    assert portable.export_main([str(file), "--owner", "Li Wei"]) == 0
     monkeypatch.setenv("HELIX_WORK", str(tmp_path / "elsewhere"))
     capsys.readouterr()
-    for says in ("Taken in: 2 attempts and 0 decisions", "Taken in: 0 attempts and 0 decisions"):
-        assert workspace.import_main([str(file)]) == 0
+    for says in (f"Taken in from the record of Li Wei: {number} attempts and 0 decisions" for number in (2, 0)):
+        assert portable.import_main([str(file)]) == 0
         assert says in capsys.readouterr().out
     assert "2/4" in workspace.progress_table()
 

@@ -12,7 +12,7 @@ for learners
   map                    list the chapters: done, open, planned
   start NN [--fresh]     copy a lab to work/; --fresh keeps the old copy under a new name
   progress               what you have solved and decided
-  export [FILE]          write your progress and decisions to one file
+  export [FILE]          write your progress and decisions to one file [--owner NAME]
   import FILE            take such a file in
   test                   run every test and gate; with a path, that part
   assets [NAME …]        fetch the models and data that the chapters use [--list] [--all]; `assets --help` tells more
@@ -35,8 +35,8 @@ COMMANDS = {
     "map": "workspace:map_main",
     "start": "workspace:start_main",
     "progress": "workspace:progress_main",
-    "export": "workspace:export_main",
-    "import": "workspace:import_main",
+    "export": "portable:export_main",
+    "import": "portable:import_main",
     "assets": "assets:main",
     "doctor": "doctor:main",
     "about": "workspace:about_main",
@@ -79,9 +79,21 @@ def _told() -> tuple[type[Exception], ...]:
     """
     from helix.assets.manifest import AssetError
     from helix.course.catalogue import CatalogueError, UnknownLesson
-    from helix.record.results import MissingRecord
+    from helix.course.chinese import StaleTranslation
+    from helix.record.export import NoRecord
+    from helix.record.journal import UnreadableRecord
+    from helix.record.results import DamagedRecord, MissingRecord
 
-    return AssetError, UnknownLesson, CatalogueError, MissingRecord
+    return (
+        AssetError,
+        UnknownLesson,
+        CatalogueError,
+        MissingRecord,
+        DamagedRecord,
+        NoRecord,
+        UnreadableRecord,
+        StaleTranslation,
+    )
 
 
 if __name__ == "__main__":
