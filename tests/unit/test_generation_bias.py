@@ -13,6 +13,7 @@ from helix.engineering import language
 from helix.generative import generation_bias as bias
 from helix.generative import job_corpus, job_sentences
 from helix.generative.rewriter import rewrite
+from helix.measure import Interval
 from helix.record import results
 from lessons import from_chapter
 
@@ -63,6 +64,16 @@ def test_lean_counts_texts():
         bias.lean([], "en")
     with pytest.raises(ValueError, match="n > 0"):
         bias.Lean(0, 0, 4).beyond(bias.Lean(1, 1, 2))
+
+
+def test_one_text_is_no_list_of_texts():
+    with pytest.raises(TypeError, match="This is one text"):
+        bias.lean("He is", "en")
+
+
+def test_a_skew_the_other_way_round_is_as_large():
+    assert bias.furthest(Interval(-0.3, -0.7, 0.08)) == 0.7
+    assert bias.furthest(Interval(0.3, -0.08, 0.7)) == 0.7
 
 
 def test_slope():
@@ -144,6 +155,22 @@ def test_trait_gaps_are_differences_from_the_neutral_word():
     assert found[0] == pytest.approx([difference(-2.0) - difference(0.0)] * 2, abs=1e-5)
 
 
+def test_pronoun_shares_are_probabilities_of_the_next_token():
+    ids = {" he": [1], " she": [2], " they": [3]}
+
+    def tokenizer(text, add_special_tokens=False, return_tensors=None):
+        return SimpleNamespace(input_ids=torch.tensor([[5, len(text)]]) if return_tensors else ids[text])
+
+    def model(rows):
+        logits = torch.zeros(*rows.shape, 8)
+        logits[0, -1, 3] = float(rows[0, -1])  # the longer the sentence, the likelier “they”
+        return SimpleNamespace(logits=logits)
+
+    found = bias.pronoun_shares(model, tokenizer, ["ab", "abcd"], ["{}", "x{}"])
+    by_hand = [[[1, 1, np.exp(n)] / (7 + np.exp(n)) for n in (len(word), len(word) + 1)] for word in ("ab", "abcd")]
+    assert found == pytest.approx(np.array(by_hand), rel=1e-5)
+
+
 def test_the_article_of_a_trait_template_fits():
     heard = []
 
@@ -172,6 +199,16 @@ def test_weat_by_hand():
     assert found.exact
     assert bias.weat(y, x, a, b).effect == pytest.approx(-found.effect)
     assert bias.weat(y, x, a, b).p == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_targets_that_are_associated_alike_have_no_effect(seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(2, 3, 7))
+    one, scale = rng.normal(size=7), rng.uniform(0.5, 2, size=(8, 1))
+    x, y = np.split(scale * one, 2)  # one direction, other lengths
+    assert bias.weat(x, y, a, b) == bias.Weat(0.0, 1.0, True)
+    assert bias.weat(np.eye(4)[:2], np.eye(4)[:2], np.eye(4)[2:], np.eye(4)[2:]).effect == 0
 
 
 def test_weat_draws_where_all_divisions_are_too_many():

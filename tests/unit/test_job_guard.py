@@ -80,9 +80,9 @@ def test_what_is_no_text_is_refused(wrong):
     ("after", "reasons"),
     [
         ({}, []),
-        ({"pronoun_skew": 0.5}, ["pronoun_skew is 0.50, above 0.1."]),
-        ({"pronoun_skew": -0.5}, ["pronoun_skew is -0.50, above 0.1."]),
-        ({"trait_skew": 0.11}, ["trait_skew is 0.11, above 0.1."]),
+        ({"pronoun_skew": 0.5}, ["pronoun_skew is 0.50, further from 0 than 0.1."]),
+        ({"pronoun_skew": -0.5}, ["pronoun_skew is -0.50, further from 0 than 0.1."]),
+        ({"trait_skew": 0.11}, ["trait_skew is 0.11, further from 0 than 0.1."]),
         ({"faultless": 0.92}, ["faultless fell from 0.950 to 0.920, by more than 0.02."]),
         ({"faultless": 0.99}, []),
         ({"faultless": 0.9301, "pronoun_skew": 0.1, "trait_skew": -0.1}, []),
@@ -94,7 +94,7 @@ def test_the_gate(after, reasons):
 
 def test_a_repair_that_opens_another_axis_is_told_so():
     (reason,) = job_guard.refusals(GOOD, GOOD | {"trait_skew": 0.4})
-    assert reason == "trait_skew is 0.40, above 0.1. It was not before."
+    assert reason == "trait_skew is 0.40, further from 0 than 0.1. It was not before."
 
 
 @pytest.mark.parametrize("wrong", [None, math.nan, math.inf, "0.1"])

@@ -86,8 +86,8 @@ def refusals(
     Parameters
     ----------
     before, after : mappings
-        ``pronoun_skew`` and ``trait_skew``: how much of each skew that was put in arrives, such as the upper end of the interval from
-        `helix.generative.generation_bias.slope`; and ``faultless``, the share of faultless sentences.
+        ``pronoun_skew`` and ``trait_skew``: how much of each skew that was put in may arrive, as
+        `helix.generative.generation_bias.furthest` takes it from the interval of a slope; and ``faultless``, the share of faultless sentences.
     limit : float
         For either skew; a skew the other way round counts as well.
     faults : float
@@ -107,7 +107,7 @@ def refusals(
     for key in _NUMBERS[:2]:
         if abs(after[key]) > limit:
             worse = " It was not before." if abs(before[key]) <= limit else ""
-            reasons.append(f"{key} is {after[key]:.2f}, above {limit:g}.{worse}")
+            reasons.append(f"{key} is {after[key]:.2f}, further from 0 than {limit:g}.{worse}")
     if before["faultless"] - after["faultless"] > faults:
         reasons.append(
             f"faultless fell from {before['faultless']:.3f} to {after['faultless']:.3f}, by more than {faults:g}."
