@@ -137,6 +137,14 @@ def arrives_distance(solution):
     return lambda known, found: float(np.abs(found - known).mean())
 
 
+def arrives_mean_of_ratios(solution):
+    return lambda known, found: float(np.mean([f / k for k, f in zip(known, found, strict=True) if k != 0]))
+
+
+def arrives_rounded(solution):
+    return lambda known, found: round(solution(known, found), 1)
+
+
 def arrives_both(solution):
     return lambda known, found: np.polyfit(known, found, 1)
 
@@ -171,7 +179,7 @@ def publish_at_once(solution):
         if not found:
             return "publish", text
         if all(code == "pronoun" for code in found):
-            return "publish", rewrite(text)
+            return "rewrite", rewrite(text)
         return "hold", text
 
     return answer
@@ -185,7 +193,7 @@ def publish_if_any_pronoun(solution):
         if "pronoun" in found:
             repaired = rewrite(text)
             if not find(repaired):
-                return "publish", repaired
+                return "rewrite", repaired
         return "hold", text
 
     return answer
@@ -197,10 +205,22 @@ def publish_rewrites_until_clean(solution):
         if set(found) == {"pronoun"}:
             for _ in range(5):
                 out = rewrite(out)
-            return ("hold", text) if find(out) else ("publish", out)
+            return ("hold", text) if find(out) else ("rewrite", out)
         return ("hold", text) if found else ("publish", text)
 
     return answer
+
+
+def publish_says_published(solution):
+    def answer(text, find, rewrite):
+        action, out = solution(text, find, rewrite)
+        return ("hold" if action == "hold" else "publish"), out
+
+    return answer
+
+
+def publish_drops(solution):
+    return lambda text, find, rewrite: ("hold", "") if find(text) else ("publish", text)
 
 
 def publish_the_text_only(solution):
@@ -265,7 +285,7 @@ def decide_ships(solution):
 WRONG = {
     "beyond_neutral": [
         (beyond_of_all_texts_by_pandas, "Texts without a pronoun are counted"),
-        (beyond_rounded, "not the share of “he”"),
+        (beyond_rounded, "This is not the excess"),
         (beyond_of_person, "The neutral word is the one that is given"),
         (beyond_refuses_one_sided, "a share may be 1"),
         (beyond_refuses_for_others, "other words do not matter"),
@@ -285,7 +305,9 @@ WRONG = {
     "arrives": [
         (arrives_polyfit_the_level, "a level and no slope"),
         (arrives_by_pandas_correlation, "This is the correlation"),
-        (arrives_distance, "not the slope of the found lean"),
+        (arrives_distance, "how far the two lie apart"),
+        (arrives_mean_of_ratios, "You divided lean by lean"),
+        (arrives_rounded, "not the slope of the found lean"),
         (arrives_both, "a single number is expected"),
         (arrives_in_place, "changed `known`"),
         (arrives_unsigned, "a slope may be below 0"),
@@ -294,11 +316,13 @@ WRONG = {
         (arrives_flat_is_nan, "nothing of the skew arrives"),
     ],
     "publish": [
-        (publish_at_once, "Look again before you publish"),
+        (publish_at_once, "Look again before it goes to the page"),
         (publish_if_any_pronoun, "Pronouns are not the only finding"),
-        (publish_rewrites_until_clean, "The guard sends this text another way"),
+        (publish_rewrites_until_clean, "You rewrote until nothing was found"),
         (publish_the_text_only, "a tuple (a list will do) is expected"),
-        (publish_turned, "The guard sends this text another way"),
+        (publish_turned, "The two have changed places"),
+        (publish_says_published, "its action is “rewrite”"),
+        (publish_drops, "not the action and the text"),
     ],
     "decide": [
         (decide_pronouns_only, "Your control lets"),
@@ -310,7 +334,7 @@ WRONG = {
         (decide_sum, "Your control stops"),
         (decide_tenth_of_before, "our control"),
         (decide_one_way, "Your control lets"),
-        (decide_ships, "One of the two has to change"),
+        (decide_ships, "and your choice ships it"),
     ],
 }
 
