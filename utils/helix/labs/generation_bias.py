@@ -274,8 +274,8 @@ def _arrives(known: Floats, found: Floats) -> float:
             lambda known, found: float(found.std() / known.std())
         ),
         "You divided lean by lean. A level counts as skew then, and an occupation that leans hardly at all outweighs all others.": (
-            lambda known, found: float(np.divide(found, np.where(known == 0, np.nan, known)).mean()),
-            lambda known, found: float(np.median(np.divide(found, np.where(known == 0, np.nan, known)))),
+            lambda known, found: float((found / known).mean()),
+            lambda known, found: float(np.median(found / known)),
             lambda known, found: float(found.mean() / known.mean()),
             lambda known, found: float(found.sum() / np.abs(known).sum()),
         ),
@@ -291,6 +291,7 @@ def arrives(ask: Ask, rng: np.random.Generator) -> None:
     """Ask for the slope of least squares."""
     n = int(rng.integers(8, 14))
     known = rng.uniform(-0.9, 0.7, n).round(2)  # two digits, so that a failed case can be typed in
+    known[known == 0] = 0.01  # whoever divides by a lean is told so, and not that it is 0
     found = float(rng.uniform(0.5, 0.8)) * known + float(rng.uniform(0.2, 0.35)) + rng.normal(0, 0.08, n)
     found = found.round(2)
     ask(known, found, because="This is not the slope of the found lean over the known one.")
