@@ -241,18 +241,7 @@ def test_weat_refuses(sets, message):
         bias.weat(*sets)
 
 
-def test_the_chapters_effect_is_the_packages():
-    rng = np.random.default_rng(5)
-    words = {name: rng.normal(size=(4, 6)) * rng.uniform(0.5, 3) for name in "xyab"}
-
-    def unit(name):
-        return words[name] / np.linalg.norm(words[name], axis=1, keepdims=True)
-
-    effect = from_chapter("20", "effect", np=np, unit=unit)
-    assert effect(*"xyab") == pytest.approx(bias.weat(*words.values()).effect)
-
-
-def test_the_chapters_lean_is_the_packages():
+def test_the_chapters_log_odds_are_the_packages():
     tokenizer, words = _Words(), ["nurse", "person"]
     for word in ("he", "she", *words):
         tokenizer(word)
@@ -267,9 +256,9 @@ def test_the_chapters_lean_is_the_packages():
         return SimpleNamespace(logits=torch.randn(*rows.shape, 40, generator=generator))
 
     ids = {"he": tokenizer.ids["he"], "she": tokenizer.ids["she"]}
-    lean = from_chapter("20", "lean", torch=torch, model=model, tokenizer=Batched(), **ids)
+    log_odds = from_chapter("20", "log_odds", torch=torch, model=model, tokenizer=Batched(), **ids)
     gaps = language.pronoun_gaps(model, Batched(), ["nurse"], ["The {} is", "A {} said"])
-    by_hand = [lean(f"{a} nurse {b}") - lean(f"{a} person {b}") for a, b in (("The", "is"), ("A", "said"))]
+    by_hand = [log_odds(f"{a} nurse {b}") - log_odds(f"{a} person {b}") for a, b in (("The", "is"), ("A", "said"))]
     assert -gaps[0] == pytest.approx(by_hand, abs=1e-5)
 
 
@@ -283,10 +272,33 @@ def test_the_prose_of_the_chapter_says_what_the_record_holds():
             assert systems[repair][of]["trait"]["low"] > 0.1  # "and it shows"
             assert abs(systems[repair][of]["faultless"]["value"] - systems["biased"][of]["faultless"]["value"]) < 0.02
     assert [name for name, missed in figures["missed"].items() if not missed] == ["rewritten"]
-    of_engineer, of_carpenter = (
-        (np.array(figures["llm"]["pronoun"][figures["llm"]["words"].index(word)]) > 0).sum()
-        for word in ("software engineer", "carpenter")
-    )
-    assert (of_engineer, of_carpenter) == (3, 5)
     surprised = [figures["judge"][name]["value"] for name in systems]
     assert max(surprised) - min(surprised) < 0.05  # "about equally surprising"
+    engineer = figures["engineer_llm"]
+    for key in ("pronoun", "pronoun_without_visitor", "pronoun_against_applicant"):
+        assert engineer[key]["low"] < 0 < engineer[key]["high"]  # "each of the three intervals holds 0"
+    assert engineer["pronoun_against_applicant"]["value"] < 0 < engineer["pronoun"]["value"]  # "turns the sign"
+    assert engineer["trait"]["low"] > 0
+    assert engineer["trait"]["above"] == 5
+    assert np.argmax(engineer["shares"]["software engineer"]) == 2  # “they”
+    for one in figures["rewriter_now"].values():
+        assert one["same_texts"]
+        assert (
+            round(one["pronoun"]["value"], 2) == round(one["recorded"]["value"], 2) == 0
+        )  # "the same slopes to two digits"
+        assert one["faultless"] == one["recorded_faultless"]
+    assert figures["rewriter"]["both"]["ads"]["pronoun"] == [19, 23]  # "four of 23"
+    assert 0.3 < figures["detector"]["both"]["precision_at"]["0.05"]["value"] < 0.37  # "two of three alarms are false"
+    for of in job_corpus.LANGUAGES:  # "nine of ten", "only half", "two thirds after cleaning"
+        for system in job_corpus.VARIANTS:
+            named = figures["faithful"][system][of]["named"]["value"]
+            assert {"en": 0.85 < named < 0.95, "zh": 0.4 < named < (0.7 if system == "cleaned" else 0.6)}[of], (
+                system,
+                named,
+            )
+
+
+def test_verdicts_say_no_more_than_was_measured():
+    claims = results.load("20_generation_bias")["claims"]
+    assert claims["generator_writes_he"]["verdict"] == "not tested"  # no language model of Chinese was asked
+    assert claims["three_repairs"]["verdict"] == "holds if the pronoun alone is meant"
