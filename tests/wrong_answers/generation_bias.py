@@ -334,7 +334,7 @@ WRONG = {
         (decide_sum, "Your control stops"),
         (decide_tenth_of_before, "our control"),
         (decide_one_way, "Your control lets"),
-        (decide_ships, "and your choice ships it"),
+        (decide_ships, "One of the two has to change"),
     ],
 }
 

@@ -39,6 +39,7 @@ def _beyond_neutral(counts: Counts, word: str, neutral: str = "person") -> float
         "Compute he / (he + she) for the word and for the neutral word.",
         "The sign stays: “she” more often is an excess below 0. What would you divide by if nobody wrote a pronoun?",
     ),
+    last_hint="Return the first less the second, with its sign; raise a `ValueError` before you divide by 0.",
     errors={
         r"division by zero": "A word without any pronoun has no share: raise a ValueError that says so before you divide."
     },
@@ -182,8 +183,8 @@ def _small(tokens: Sequence[Token], first: bool, later: bool) -> list[str]:
     hints=(
         "Look the pair up by the role, not by the word: `he, she = FORMS[role]`.",
         'Whichever of the pair the word is, in lower case, the other one takes its place. Leave it if `whose` is not `"wanted"`.',
-        "`other.capitalize() if word[0].isupper() else other`",
     ),
+    last_hint="`other.capitalize() if word[0].isupper() else other`",
     errors={r"KeyError": "A word that is no pronoun has an empty role: look into FORMS only if there is one."},
     reference=_counterfactual,
     mistakes={
@@ -251,6 +252,7 @@ def _arrives(known: Floats, found: Floats) -> float:
         "The slope is the sum of these times the found leans, over the sum of their squares.",
         "`np.polyfit` fits a straight line as well. Which of its two numbers is the slope?",
     ),
+    last_hint="With `x = known - known.mean()` it is `float(x @ found / (x @ x))`.",
     reference=_arrives,
     mistakes={
         "This is the correlation. It says how well the points lie on a line, and is 1 for a line that is nearly flat, too.": (
@@ -346,6 +348,7 @@ def _again(text: str, find: Find, rewrite: Rewrite) -> Way:
         "A set forgets how often something is in it.",
         "Look again after the repair. What does the human get who has to see what was wrong?",
     ),
+    last_hint='`set(found) == {"pronoun"}` tells whether pronouns are the only finding. Then the action is `rewrite` if `find(rewrite(text))` is empty, else `hold`.',
     reference=_publish,
     mistakes={
         "It was rewritten, and something is still found in it. Look again before it goes to the page.": (
@@ -484,7 +487,8 @@ decide = decision(
     rules=(
         Rule(
             lambda made, values: made.verb == "ship" and values["trait_skew"] > LIMIT,
-            "The traits of this generator are far above the limit, and your choice ships it. Decide otherwise, or say what you would change first.",
+            "Your control stops this generator: its traits are far above the limit. Your choice ships it. One of the two has to change.",
+            case=lambda: (_portal()["biased"], _portal()["augmented"]),
         ),
     ),
     rubric=(
@@ -502,9 +506,13 @@ decide = decision(
             "The portal cannot say which other axes its texts lean on. Until it can, humans write, with the detector beside them.",
         ),
     ),
-    hints=(
-        "Start from the form above, and replace every `...` by a sentence of your own.",
-        "The control has three conditions. Two look at `after` alone, without a sign; the third compares it with `before`.",
-        "Evidence is a relation and a number: on which side of 0.1 does each of the two lie?",
-    ),
+    hints={
+        "form": "Start from the form above, and replace every `...` by a sentence of your own.",
+        "evidence": "Look at the numbers that you recorded, and say of each on which side of its limit it lies.",
+        "control": "The control gets two dicts, `before` and `after`. Ask for both skews, whichever way they lean, and for what the repair cost.",
+    },
+    last_hints={
+        "control": 'The control gets two dicts: `max(abs(after["pronoun_skew"]), abs(after["trait_skew"])) <= 0.1`, and a third condition on `faultless`.',
+        "evidence": '`{"pronoun_skew": "<= 0.1", "trait_skew": "> 0.1"}`',
+    },
 )
