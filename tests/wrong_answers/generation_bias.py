@@ -42,6 +42,10 @@ def beyond_divides_by_zero(solution):
     return answer
 
 
+def beyond_of_half_texts(solution):
+    return lambda counts, word, neutral="person": solution(counts, word, neutral) / 2
+
+
 def beyond_of_person(solution):
     return lambda counts, word, neutral="person": solution(counts, word, "person")
 
@@ -139,6 +143,10 @@ def arrives_distance(solution):
 
 def arrives_mean_of_ratios(solution):
     return lambda known, found: float(np.mean([f / k for k, f in zip(known, found, strict=True) if k != 0]))
+
+
+def arrives_halved(solution):
+    return lambda known, found: solution(known, found) / 2
 
 
 def arrives_rounded(solution):
@@ -285,7 +293,8 @@ def decide_ships(solution):
 WRONG = {
     "beyond_neutral": [
         (beyond_of_all_texts_by_pandas, "Texts without a pronoun are counted"),
-        (beyond_rounded, "This is not the excess"),
+        (beyond_rounded, "the right value, rounded"),
+        (beyond_of_half_texts, "This is not the excess"),
         (beyond_of_person, "The neutral word is the one that is given"),
         (beyond_refuses_one_sided, "a share may be 1"),
         (beyond_refuses_for_others, "other words do not matter"),
@@ -307,7 +316,8 @@ WRONG = {
         (arrives_by_pandas_correlation, "This is the correlation"),
         (arrives_distance, "how far the two lie apart"),
         (arrives_mean_of_ratios, "You divided lean by lean"),
-        (arrives_rounded, "not the slope of the found lean"),
+        (arrives_halved, "not the slope of the found lean"),
+        (arrives_rounded, "the right value, rounded"),
         (arrives_both, "a single number is expected"),
         (arrives_in_place, "changed `known`"),
         (arrives_unsigned, "a slope may be below 0"),
