@@ -654,8 +654,7 @@ for system in ("cleaned", "rewritten"):
 #
 # ## Go on
 #
-# Open your copy of the lab: [work/20_generation_bias.ipynb](../work/20_generation_bias.ipynb).
-# (If it is missing, run `python3 kit.py start 20`.)
+# The lab comes next: its link stands on top and at the end of this page.
 #
 # Not on this page: whether what is measured is the harm that is meant (S. L. Blodgett and others, 2020, [arXiv:2005.14050](https://arxiv.org/abs/2005.14050)), Chinese collections of gendered sentences (CORGI-PM: G. Zhang and others, 2023, [arXiv:2301.00395](https://arxiv.org/abs/2301.00395)), and age, origin and disability.
 #
