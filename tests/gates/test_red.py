@@ -11,7 +11,7 @@ import pytest
 import exercise_assertions as assertions
 from helix import paths
 from helix.checking import Exercise, exercises_of
-from helix.course import build, catalogue, gates, glossary, minutes, notebooks, readme
+from helix.course import build, catalogue, copies, gates, glossary, minutes, notebooks, readme
 from helix.course.gates import lesson, repository
 from helix.course.notebooks import Target
 from helix.record import results
@@ -516,6 +516,7 @@ def test_build_writes_the_glossary(copied):
     assert gates.GATES[GLOSSARY]() == []
     page = notebooks.read(glossary.path())
     assert {cell.cell_type for cell in page.cells} == {"markdown"}
+    assert copies.version(glossary.path()), "learners get a copy of it"
     text = "\n".join(cell.source for cell in page.cells)
     assert (
         '**control** · <span lang="zh">控制措施</span> · [00 Start here](00_start_here.ipynb)<br>\nA control is a function'
@@ -674,6 +675,15 @@ def test_stale_readme_is_refused(copied):
     edit(copied / "source" / "course.toml", 'title = "Pruning"', 'title = "Cutting"')
     assert len(readme.lacks()) == 2
     assert all("python3 kit.py readme" in sentence for sentence in readme.lacks())
+
+
+def test_stale_chinese_is_named(copied):
+    edit(copied / "source" / "course.toml", 'title = "Pruning"', 'title = "Cutting"')
+    found = readme.chinese_lacks()
+    assert any('has no Chinese for "Cutting"' in sentence for sentence in found)
+    assert any("has changed or is gone" in sentence for sentence in found)
+    edit(copied / "README.md", "## Begin", "## Start")
+    assert any('has no Chinese for "## Start"' in sentence for sentence in readme.chinese_lacks())
 
 
 def test_catalogue_of_the_copy_is_the_copy(copied):
