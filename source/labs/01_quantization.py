@@ -399,5 +399,5 @@ check.decide(decide)
 # Your control and your decision stand in `work/decisions.jsonl`, your register.
 # Worth an evening: does a budget of 6 MB help the class that paid?
 #
-# The worked version is in `solutions/01_quantization.ipynb`.
+# The worked version is in `solutions/01_quantization_solution.ipynb`.
 # Compare the reasons, not only the code.

@@ -313,5 +313,5 @@ check.decide(decide)
 # %% [markdown]
 # ## You are done
 #
-# The worked version is in `solutions/09_data_parallel.ipynb`.
+# The worked version is in `solutions/09_data_parallel_solution.ipynb`.
 # Compare the reasons, not only the code.

@@ -327,5 +327,5 @@ check.decide(decide)
 # It refuses it, because nobody has looked up hours, watts and PUE with their ends.
 # That is what it is for: find a log, a meter and an operator's report, and ask again.
 #
-# The worked version is in `solutions/11_tensor_parallel.ipynb`.
+# The worked version is in `solutions/11_tensor_parallel_solution.ipynb`.
 # Compare the reasons, not only the code.

@@ -356,5 +356,5 @@ check.decide(decide)
 # %% [markdown]
 # ## You are done
 #
-# The worked version is in `solutions/13_debiasing.ipynb`.
+# The worked version is in `solutions/13_debiasing_solution.ipynb`.
 # Compare the reasons, not only the code.

@@ -266,5 +266,5 @@ check.decide(decide)
 # %% [markdown]
 # ## You are done
 #
-# The worked version is in `solutions/20_generation_bias.ipynb`.
+# The worked version is in `solutions/20_generation_bias_solution.ipynb`.
 # Compare the reasons, not only the code.

@@ -379,7 +379,7 @@ for (name, n), rate in zip(counts["count"].items(), intervals, strict=True):
 #
 # ## Go on
 #
-# Open your copy of the warm-up lab: [work/00_start_here.ipynb](../work/00_start_here.ipynb).
+# Open your copy of the warm-up lab: [labs/00_start_here_lab.ipynb](../labs/00_start_here_lab.ipynb).
 # (`python3 kit.py lab` has put it there; if it is missing, run `python3 kit.py start 00`.)
 #
 # Primary sources:

@@ -789,7 +789,7 @@ for name in ("fp32, one epoch more", "static", "QAT", "int4 weights"):
 #
 # ## Go on
 #
-# Open your copy of the lab: [work/01_quantization.ipynb](../work/01_quantization.ipynb).
+# Open your copy of the lab: [labs/01_quantization_lab.ipynb](../labs/01_quantization_lab.ipynb).
 # (If it is missing, run `python3 kit.py start 01`.)
 #
 # Primary sources:

@@ -722,7 +722,7 @@ for p, m in ((4, 4), (4, 16), (8, 16), (8, 32)):
 #
 # ## Go on
 #
-# Open your copy of the lab: [work/10_pipeline_parallel.ipynb](../work/10_pipeline_parallel.ipynb).
+# Open your copy of the lab: [labs/10_pipeline_parallel_lab.ipynb](../labs/10_pipeline_parallel_lab.ipynb).
 # (If it is missing, run `python3 kit.py start 10`.)
 #
 # - Y. Huang et al. (2019).

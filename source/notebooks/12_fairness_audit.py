@@ -634,7 +634,7 @@ for name, broken in {
 #
 # ## Go on
 #
-# Open your copy of the lab: [work/12_fairness_audit.ipynb](../work/12_fairness_audit.ipynb).
+# Open your copy of the lab: [labs/12_fairness_audit_lab.ipynb](../labs/12_fairness_audit_lab.ipynb).
 # (If it is missing, run `python3 kit.py start 12`.)
 #
 # Primary sources:

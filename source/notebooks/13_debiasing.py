@@ -721,7 +721,7 @@ for table, names in {
 #
 # ## Go on
 #
-# Open your copy of the lab: [work/13_debiasing.ipynb](../work/13_debiasing.ipynb).
+# Open your copy of the lab: [labs/13_debiasing_lab.ipynb](../labs/13_debiasing_lab.ipynb).
 # (If it is missing, run `python3 kit.py start 13`.)
 #
 # Primary sources:

@@ -522,7 +522,7 @@ for system in ("cleaned", "augmented", "rewritten"):
 #
 # ## Go on
 #
-# Open your copy of the lab: [work/20_generation_bias.ipynb](../work/20_generation_bias.ipynb).
+# Open your copy of the lab: [labs/20_generation_bias_lab.ipynb](../labs/20_generation_bias_lab.ipynb).
 # (If it is missing, run `python3 kit.py start 20`.)
 #
 # Primary sources:

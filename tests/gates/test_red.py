@@ -48,20 +48,19 @@ def lab_lacks():
 
 def test_copy_is_green(copied):
     assert {name: gate() for name, gate in gates.GATES.items()} == {name: [] for name in gates.GATES}
-    assert gates.saved() == []
 
 
 # ------------------------------------------------------------------ built notebooks
 
 
-@pytest.mark.parametrize("folder", ["notebooks", "labs", "solutions"])
-def test_edited_notebook_is_refused(copied, folder):
-    edit(copied / folder / f"{NAME}.ipynb", "Adult", "Adults")
-    assert [folder in sentence and BUILD in sentence for sentence in gates.drift(THIS)] == [True]
+@pytest.mark.parametrize("kind", notebooks.FOLDER)
+def test_edited_notebook_is_refused(copied, kind):
+    edit(Target(NAME, kind).path, "Adult", "Adults")
+    assert [notebooks.FOLDER[kind] in sentence and BUILD in sentence for sentence in gates.drift(THIS)] == [True]
 
 
 def test_missing_notebook_is_refused(copied):
-    (copied / "labs" / f"{NAME}.ipynb").unlink()
+    (copied / "labs" / f"{NAME}_lab.ipynb").unlink()
     assert "is not built" in gates.drift(THIS)[0]
     assert BUILD in gates.drift(THIS)[0]
 
@@ -133,18 +132,18 @@ def test_bad_outputs_are_refused(copied, change, says):
 
 def test_leaked_solution_is_refused(copied):
     secret = "return max(rates.values()) - min(rates.values())"
-    edit(copied / "labs" / f"{NAME}.ipynb", "raise NotImplementedError", secret)
+    edit(copied / "labs" / f"{NAME}_lab.ipynb", "raise NotImplementedError", secret)
     assert secret in gates.leaks(THIS)[0]
 
 
 def test_leaked_mark_is_refused(copied):
-    edit(copied / "labs" / f"{NAME}.ipynb", "raise NotImplementedError", notebooks.BEGIN)
+    edit(copied / "labs" / f"{NAME}_lab.ipynb", "raise NotImplementedError", notebooks.BEGIN)
     assert notebooks.BEGIN in gates.leaks(THIS)[0]
 
 
 def test_leaked_output_is_refused(copied):
     stream = {"output_type": "stream", "name": "stdout", "text": "0.19"}
-    edit_cells(copied / "labs" / f"{NAME}.ipynb", lambda cells: code_cells(cells)[0]["outputs"].append(stream))
+    edit_cells(copied / "labs" / f"{NAME}_lab.ipynb", lambda cells: code_cells(cells)[0]["outputs"].append(stream))
     assert "(an output)" in gates.leaks(THIS)[0]
 
 
@@ -223,10 +222,10 @@ def test_wrong_answer_in_a_solution_stops_the_build(copied):
     )
     source = (copied / "source" / "labs" / f"{NAME}.py").read_text().splitlines()
     line = source.index("check.parity_gap(parity_gap)") + 1
-    before = (copied / "solutions" / f"{NAME}.ipynb").read_bytes()
+    before = (copied / "solutions" / f"{NAME}_solution.ipynb").read_bytes()
     with pytest.raises(build.BuildError, match=rf"source/labs/{NAME}.py, line {line}: NotCorrect.*signed difference"):
         build.build(Target(NAME, "solution"))
-    assert (copied / "solutions" / f"{NAME}.ipynb").read_bytes() == before  # the old file stands
+    assert (copied / "solutions" / f"{NAME}_solution.ipynb").read_bytes() == before  # the old file stands
 
 
 @pytest.mark.parametrize(
@@ -248,7 +247,7 @@ def test_error_points_to_the_line_of_the_source(copied, code, says):
 def test_two_builds_give_the_same_bytes(copied):
     target = Target(NAME, "solution")
     build.build(target)
-    assert target.path.read_bytes() == (copied / "solutions" / f"{NAME}.ipynb").read_bytes()
+    assert target.path.read_bytes() == (copied / "solutions" / f"{NAME}_solution.ipynb").read_bytes()
     first = target.path.read_bytes()
     assert not build.why_stale(target)
     build.build(target)

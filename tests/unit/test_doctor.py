@@ -25,7 +25,6 @@ from helix.assets import manifest, store
 from helix.course import doctor
 from helix.course.doctor import child, installed, running
 from helix.course.doctor.item import Item, Status
-from helix.course.doctor.machine import work_folder
 from helix.record import decisions, progress
 
 REPOSITORY = Path(__file__).parents[2]
@@ -564,9 +563,9 @@ def test_work(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_work_folder_is_that_of_the_course(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert work_folder().resolve() == paths.work().resolve()
+    assert paths.work_unmade().resolve() == paths.work().resolve()
     monkeypatch.setenv("HELIX_WORK", "~/mine")
-    assert work_folder() == paths.work()
+    assert paths.work_unmade() == paths.work()
     (tmp_path / "home" / "anna" / "mine").rmdir()
     (tmp_path / "home" / "anna" / "mine").write_text("")
     assert one(doctor.work()).startswith("[FAIL] What you did cannot be read (Not a directory): mine/")

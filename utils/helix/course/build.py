@@ -41,8 +41,6 @@ def why_stale(target: Target) -> str:
     where, command = paths.display(target.path), f"Run: {target.command}"
     if not target.path.exists():
         return f"{where} is not built. {command}"
-    if notebooks.saved_over(target.path):
-        return f"{where} was saved in an editor of notebooks since it was built. {command}"
     stored, made = notebooks.read(target.path), notebooks.make(target)
     if [notebooks.identity(cell) for cell in stored.cells] != [notebooks.identity(cell) for cell in made.cells]:
         return f"{where} is not what {paths.display(target.source)} gives. {command}"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import io
+import os
 import sys
 
 USAGE = """usage: python3 kit.py WORD …        (or, with the environment active: helix WORD …)
@@ -10,7 +12,8 @@ USAGE = """usage: python3 kit.py WORD …        (or, with the environment activ
 for learners
   lab                    open JupyterLab on the start page
   map                    list the chapters: done, open, planned
-  start NN [--fresh]     copy a lab to work/; --fresh keeps the old copy under a new name
+  start [NN] [--fresh]   put your copies of all pages in work/; of one lab, --fresh begins anew and keeps the old copy
+  update [--from FOLDER] bring a new version of the course; all that you wrote stays
   progress               what you have solved and decided
   export [FILE]          write your progress and decisions to one file [--owner NAME]
   import FILE            take such a file in
@@ -34,6 +37,7 @@ COMMANDS = {
     "lab": "workspace:lab",
     "map": "workspace:map_main",
     "start": "workspace:start_main",
+    "update": "update:main",
     "progress": "workspace:progress_main",
     "export": "portable:export_main",
     "import": "portable:import_main",
@@ -52,6 +56,11 @@ COMMANDS = {
 def main(words: list[str] | None = None) -> int:
     """Run one word of the command; errors that a person can mend are one sentence, without a traceback."""
     words = sys.argv[1:] if words is None else words
+    if os.environ.get("HELIX_WORK"):  # it means the same folder in every process from here on
+        os.environ["HELIX_WORK"] = os.path.abspath(os.path.expanduser(os.environ["HELIX_WORK"]))
+    for stream in (sys.stdout, sys.stderr):  # a terminal without ✓ or … gets a question mark, not an error
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     if not words or words[0] in ("help", "-h", "--help"):
         print(USAGE)
         return 0

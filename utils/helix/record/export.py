@@ -44,7 +44,7 @@ def export(target: Path | None = None, owner: str = "") -> Path:
         raise SystemExit(f"The owner's label has at most {_LABEL} letters and stands in one line. Nothing was written.")
     content = {"progress": journal.read(progress.path()), "decisions": journal.read(decisions.path())}
     document = {"format": _FORMAT, "owner": owner, "note": _NOTE, "sha256": _hash(content), **content}
-    target = target or free(paths.work() / f"record-{date.today().isoformat()}.json")
+    target = target or paths.free(paths.work() / f"record-{date.today().isoformat()}.json")
     ours = False
     try:
         with open(target, "x", encoding="utf-8", opener=_private) as file:
@@ -146,12 +146,3 @@ def _is_entry(entry: object, names: tuple[str, ...]) -> bool:
 def _hash(content: dict[str, Any]) -> str:
     text = json.dumps(content, ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(text.encode(errors="replace")).hexdigest()
-
-
-def free(path: Path) -> Path:
-    """Return `path`, or the first of its numbered names (``name-2.json``, …) that is not taken."""
-    number, candidate = 1, path
-    while candidate.exists():
-        number += 1
-        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return candidate

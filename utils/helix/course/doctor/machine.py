@@ -21,11 +21,6 @@ CHAPTER_NEEDS = 2 * GB  # of memory: the budget of every chapter
 ROOM = 1 * GB  # less free disk than this is worth a warning; the set-up itself counts what it needs
 
 
-def work_folder() -> Path:
-    """Return the learner's folder without making it, unlike ``paths.work``: whoever examines changes nothing."""
-    return Path(os.environ.get("HELIX_WORK") or paths.root() / "work").expanduser()
-
-
 def _control_groups(controller: str, proc: Path, tree: Path) -> list[Path]:
     """Return the folders of the control groups (1 and 2) that hold this process, the innermost first.
 
@@ -96,7 +91,7 @@ def disk(folders: Sequence[Path] | None = None) -> Iterator[Item]:
     folders : sequence of Path
         By default the repository and the work folder. For one that does not exist yet, what is above it counts.
     """
-    for folder in (paths.root(), work_folder()) if folders is None else folders:
+    for folder in (paths.root(), paths.work_unmade()) if folders is None else folders:
         there = next(one for one in (folder, *folder.parents) if one.exists())
         name = "the course's folder" if folder == paths.root() else paths.display(folder)
         free = shutil.disk_usage(there).free

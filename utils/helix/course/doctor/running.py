@@ -14,7 +14,6 @@ from pathlib import Path
 from helix import paths
 from helix.course.doctor import child
 from helix.course.doctor.item import SETUP, Item, Status
-from helix.course.doctor.machine import work_folder
 
 PORT = 8888  # JupyterLab's default
 
@@ -91,7 +90,7 @@ def git(root: Path | None = None) -> Iterator[Item]:
 
 def work(folder: Path | None = None) -> Iterator[Item]:
     """Say whether what the learner did can be read: progress and decisions. Nothing is written."""
-    folder = work_folder() if folder is None else folder
+    folder = paths.work_unmade() if folder is None else folder
     name = paths.display(folder)
     if not folder.exists():
         yield Item("work", "OK", f"The folder {name} will be made by the first lab that you start.")

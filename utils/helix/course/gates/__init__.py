@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from helix.course import prose, readme
-from helix.course.gates.built import drift, leaks, outputs, saved, split_solutions
+from helix.course.gates.built import drift, leaks, outputs, split_solutions
 from helix.course.gates.lesson import chapters, claims, labs, wrong_answers
 from helix.course.gates.repository import cards, links, sizes, tracked
 from helix.record import results
@@ -23,7 +23,6 @@ __all__ = [
     "leaks",
     "links",
     "outputs",
-    "saved",
     "sizes",
     "split_solutions",
     "tracked",

@@ -1,12 +1,8 @@
-"""What must be true of the built notebooks.
-
-One that a learner saved is told apart from one that an author forgot to build: `saved` names it, the others leave it out.
-"""
+"""What must be true of the built notebooks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from helix import paths
 from helix.course import build, notebooks
@@ -15,35 +11,27 @@ from helix.course.notebooks import Target
 
 def drift(targets: Iterable[Target] | None = None) -> list[str]:
     """Regenerate the cells of every notebook, or of `targets`, and compare them with what is stored."""
-    chosen = notebooks.targets() if targets is None else list(targets)
-    found = [why for target in chosen if not notebooks.learners(target) and (why := build.why_stale(target))]
+    found = [f"{why}{notebooks.if_yours(target)}" for target in _or_all(targets) if (why := build.why_stale(target))]
     if targets is None:
+        known = {target.path for target in notebooks.targets()}
         found += [
-            f"{paths.display(path)} has no source. Run: git rm {paths.display(path)}"
-            for path in _without_source()
-            if not notebooks.saved_over(path)
+            f"{paths.display(path)} has no source. Remove it (git rm), or move it to work/notebooks/, the place for your own."
+            for folder in notebooks.FOLDER.values()
+            for path in sorted((paths.root() / folder).glob("*.ipynb"))
+            if path not in known
         ]
     return found
 
 
-def saved() -> list[str]:
-    """Return the notebooks that a learner saved over, or made, where built ones stand."""
-    return [
-        f"{paths.display(target.path)} was saved since it was built. To have the built one again: {target.command} --force"
-        for target in notebooks.targets()
-        if notebooks.learners(target)
-    ] + [
-        f"{paths.display(path)} is no notebook of the course; work/ is the place for your own."
-        for path in _without_source()
-        if notebooks.saved_over(path)
-    ]
+def _or_all(targets: Iterable[Target] | None) -> list[Target]:
+    return notebooks.targets() if targets is None else list(targets)
 
 
 def outputs(targets: Iterable[Target] | None = None) -> list[str]:
     """Every cell of an executed notebook has run, without an error and without an output that differs elsewhere."""
     found = []
-    for target in _as_built(targets):
-        if not target.executed:
+    for target in _or_all(targets):
+        if not (target.executed and target.path.exists()):
             continue
         code = [cell for cell in notebooks.read(target.path).cells if cell.cell_type == "code" and cell.source.strip()]
         where = paths.display(target.path)
@@ -58,8 +46,8 @@ def outputs(targets: Iterable[Target] | None = None) -> list[str]:
 def leaks(targets: Iterable[Target] | None = None) -> list[str]:
     """No line of a solution, and no mark, stands in a learner's lab."""
     found = []
-    for target in _as_built(targets):
-        if target.kind != "lab":
+    for target in _or_all(targets):
+        if target.kind != "lab" or not target.path.exists():
             continue
         stored = notebooks.read(target.path)
         text = [line.strip() for cell in stored.cells for line in cell.source.splitlines()]
@@ -85,19 +73,3 @@ def split_solutions(source: str) -> tuple[list[str], list[str]]:
         else:
             (hidden if inside else given).append(line)
     return given, hidden
-
-
-def _as_built(targets: Iterable[Target] | None) -> list[Target]:
-    """Return the targets that are there as a build wrote them; `drift` and `saved` tell of the others."""
-    chosen = notebooks.targets() if targets is None else targets
-    return [target for target in chosen if target.path.exists() and not notebooks.saved_over(target.path)]
-
-
-def _without_source() -> list[Path]:
-    known = {target.path for target in notebooks.targets()}
-    return [
-        path
-        for folder in sorted(set(notebooks.FOLDER.values()))
-        for path in sorted((paths.root() / folder).glob("*.ipynb"))
-        if path not in known
-    ]

@@ -18,7 +18,7 @@ DATA_AT_MOST = 90 * MEGABYTE
 
 
 def links() -> list[str]:
-    """Every relative link in a page or notebook leads to a file; links into ``work/`` are made when labs start."""
+    """Every relative link in a page or notebook leads to a file."""
     found = []
     for path, text in _pages():
         plain = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
@@ -26,8 +26,6 @@ def links() -> list[str]:
             goal = (link[0] or link[1]).partition("#")[0]
             if not goal or re.match(r"[a-z]+:", goal):
                 continue
-            if goal.removeprefix("../").startswith("work/") and goal.endswith(".ipynb"):
-                goal = goal.replace("work/", "labs/", 1)
             if not (path.parent / goal).exists():
                 found.append(f"{paths.display(path)} links to {goal}, which does not exist.")
     return found
@@ -37,7 +35,7 @@ def _pages() -> Iterable[tuple[Path, str]]:
     for path in tracked():
         if path.suffix == ".md":
             yield path, path.read_text("utf-8")
-        elif path.suffix == ".ipynb" and not notebooks.saved_over(path):
+        elif path.suffix == ".ipynb":
             cells = notebooks.read(path).cells
             yield path, "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
 
