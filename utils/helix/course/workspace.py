@@ -13,7 +13,7 @@ from helix import measure, paths
 from helix.course import catalogue, copies, variables
 from helix.course.catalogue import Chapter
 from helix.course.map_picture import Rung, Status
-from helix.record import decisions, export, progress
+from helix.record import decisions, progress
 
 START = "00_start_here"
 _SETTINGS = Path(__file__).parent / "jupyter"

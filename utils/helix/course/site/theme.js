@@ -1,0 +1,20 @@
+// The theme is chosen before anything is drawn: what the reader chose here, or else what the system says.
+"use strict";
+(function () {
+  const root = document.documentElement;
+  let chosen = null;
+  try { chosen = localStorage.getItem("theme"); } catch (error) { /* a reader who allows no storage still reads */ }
+  const dark = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "dark" : "light";
+  document.addEventListener("DOMContentLoaded", function () {
+    const button = document.getElementById("theme");
+    const tell = function () { button.textContent = root.dataset.theme === "dark" ? "Light theme" : "Dark theme"; };
+    button.hidden = false;
+    tell();
+    button.addEventListener("click", function () {
+      root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
+      try { localStorage.setItem("theme", root.dataset.theme); } catch (error) { /* it holds for this page */ }
+      tell();
+    });
+  });
+})();
