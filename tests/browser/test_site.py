@@ -33,10 +33,11 @@ def test_pages_have_no_barrier_and_ask_nobody(browser, folder, theme):
         tab.goto((folder / name).as_uri())
         assert tab.evaluate("document.documentElement.dataset.theme") == theme
         assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert told == [], name
         found |= {name: faults} if (faults := axe.faults(tab)) else {}
+        told.clear()  # axe wants to read the style sheets once more, which the page's own policy refuses
     context.close()
     assert not [url for url in asked if not url.startswith(("file:", "data:"))]
-    assert told == []
     assert found == {}
 
 

@@ -21,7 +21,7 @@ from helix.course import catalogue, notebooks, readme
 from helix.course.site import render
 
 _HERE = Path(__file__).parent
-_OWN = ("site.css", "theme.js", "search.js")
+_OWN = ("site.css", "page.js", "search.js")
 _LINK = re.compile(r"""(<(?:a|img|link|script|source|iframe)\b[^>]*?\s(?:href|src)=")([^"]*)(")""")
 
 
@@ -157,9 +157,8 @@ def _with_links(body: str, page: Page, target: Path, found: list[Page]) -> str:
 
 
 def _accessible(body: str) -> str:
-    """Let a keyboard reach what scrolls sideways, and give the map its class."""
-    body = re.sub(r"<table\b", '<div class="wide" tabindex="0" role="region" aria-label="Table"><table', body)
-    body = body.replace("</table>", "</table></div>").replace("<pre>", '<pre tabindex="0">')
+    """Let wide tables scroll by themselves (page.js lets a keyboard reach what does), and give the map its class."""
+    body = re.sub(r"<table\b", '<div class="wide"><table', body).replace("</table>", "</table></div>")
     return re.sub(r'<img ([^>]*src="[^"]*double-helix\.svg")', r'<img class="map" \1', body)
 
 
@@ -186,7 +185,7 @@ def lacks(site: Path) -> list[str]:
                 found.append(f"{name} links to {link}, which is not there.")
             elif fragment and other.suffix == ".html" and not {fragment, unquote(fragment)} & anchors(other):
                 found.append(f"{name} links to {link}, and there is no such place on that page.")
-    for file in (site / "site.css", site / "search.js", site / "theme.js"):
+    for file in (site / "site.css", site / "search.js", site / "page.js"):
         if re.search(r"https?:|@import|//[a-z]", re.sub(r"(?m)^\s*//.*$|  // .*$", "", file.read_text("utf-8"))):
             found.append(f"{file.name} may ask another host.")
     return found

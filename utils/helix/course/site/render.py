@@ -18,7 +18,7 @@ class _Renderer(IPythonRenderer):
     """Markdown whose formulas need no script."""
 
     def block_math(self, body: str) -> str:
-        return latex2mathml.converter.convert(body.strip(), display="block")
+        return f'<div class="wide">{latex2mathml.converter.convert(body.strip(), display="block")}</div>'
 
     def inline_math(self, body: str) -> str:
         return latex2mathml.converter.convert(body.strip())
@@ -46,7 +46,7 @@ _FOLDED = """{%- extends "basic/index.html.j2" -%}
 def markdown(text: str) -> str:
     """Return Markdown as HTML, its headings with ids."""
     html = MarkdownWithMath(renderer=_Renderer(escape=False, anchor_link_text="")).render(text)
-    return re.sub(r'<a class="anchor-link"[^>]*></a>', "", str(html))
+    return re.sub(r'<a class="anchor-link"[^>]*/>', "", str(html))
 
 
 def notebook(file: Path) -> str:
@@ -62,7 +62,12 @@ def code_colours() -> str:
     def rules(style: str, scope: str) -> str:
         return str(HtmlFormatter(style=style).get_style_defs(f"{scope} .highlight"))
 
-    return rules("default", ":root") + "\n" + rules("github-dark", ":root[data-theme=dark]")
+    # Two colours of the light style are too pale on our grey: below 4.5 to 1.
+    light = (
+        rules("default", ":root")
+        + "\n:root .highlight :is(.c1, .cm) { color: #2f6363 }\n:root .highlight .ow { color: #7d17b8 }\n"
+    )
+    return light + rules("github-dark", ":root[data-theme=dark]")
 
 
 _INLINE = {"a", "b", "code", "dfn", "em", "i", "small", "span", "strong", "sub", "sup"}  # between them words go on
