@@ -97,14 +97,14 @@ def test_an_answer_is_typed_and_judged(lab):
 
 def test_cards_are_readable_in_both_themes(learner):
     answers = {"selection_rates": WRONG, "parity_gap": None, "release_gate": RAISES}
-    notebook = nbformat.read(learner.server.course / LAB, as_version=4)
+    notebook = nbformat.read(learner.server.work / LAB, as_version=4)
     solved = notebooks.make(Target(NAME, "solution")).cells
     for cell in notebook.cells:
         for exercise, answer in answers.items():
             if f"def {exercise}(" in cell.source:
                 [solution] = [one.source for one in solved if f"def {exercise}(" in one.source]
                 cell.source = cell.source.replace("raise NotImplementedError", answer) if answer else solution
-    nbformat.write(notebook, learner.server.course / LAB)
+    nbformat.write(notebook, learner.server.work / LAB)
     learner.opens(LAB)
     learner.runs_all()
     cards = {

@@ -668,6 +668,15 @@ def test_stale_readme_is_refused(copied):
     assert all("python3 kit.py readme" in sentence for sentence in readme.lacks())
 
 
+def test_stale_chinese_is_named(copied):
+    edit(copied / "source" / "course.toml", 'title = "Pruning"', 'title = "Cutting"')
+    found = readme.chinese_lacks()
+    assert any('has no Chinese for "Cutting"' in sentence for sentence in found)
+    assert any("has changed or is gone" in sentence for sentence in found)
+    edit(copied / "README.md", "## Begin", "## Start")
+    assert any('has no Chinese for "## Start"' in sentence for sentence in readme.chinese_lacks())
+
+
 def test_catalogue_of_the_copy_is_the_copy(copied):
     edit(copied / "source" / "course.toml", 'title = "Pruning"', 'title = "Cutting"')
     assert catalogue.load().chapter("03").title == "Cutting"
