@@ -13,9 +13,8 @@ import pytest
 
 from helix import paths
 from helix.course import catalogue, cli, copies, portable, variables, workspace
-from helix.record import decisions, progress
+from helix.record import progress
 
-CORE = ("selection_rates", "parity_gap", "release_gate", "decide")
 LAB = "00_start_here_lab.ipynb"
 
 
@@ -170,73 +169,12 @@ def lab(monkeypatch, home=None, words=()):
     return started
 
 
-# ------------------------------------------------------------------ status and progress
-
-
-def solve(*names, outcome="correct"):
-    for name in names:
-        progress.attempted("start_here", name, outcome, "", 1)
-
-
-def test_status_is_planned_open_and_done():
-    first, second = catalogue.load().chapters[:2]
-    assert workspace.status(second) == "planned"
-    assert workspace.status(first) == "open"
-    solve(*CORE[:-1])
-    solve(CORE[-1], outcome="incorrect")
-    assert workspace.status(first) == "open"
-    solve(CORE[-1])
-    assert workspace.status(first) == "done"
-    solve(*CORE, outcome="incorrect")
-    assert workspace.status(first) == "done"
-
-
-def test_a_chapter_without_a_lab_is_open():
-    (paths.root() / "source" / "notebooks" / "01_quantization.py").write_text("")
-    assert workspace.status(catalogue.load().chapter("1")) == "open"
-
-
-def test_the_progress_table():
-    solve("selection_rates")
-    solve("parity_gap", outcome="your code raised")
-    solve("release_gate", outcome="not attempted")
-    decisions.register("start_here", {"choice": "stop"})
-    assert workspace.progress_table().splitlines() == [
-        "00_start_here            1/4  ✓ selection_rates ✗ parity_gap ○ release_gate ○ decide",
-        "Decisions in your register: 1 (start_here)",
-    ]
-
-
-def test_the_progress_table_of_a_beginner():
-    assert workspace.progress_table().splitlines() == [
-        "00_start_here            0/4  ○ selection_rates ○ parity_gap ○ release_gate ○ decide",
-        "Decisions in your register: 0",
-    ]
-
-
-def test_foreign_lines_in_the_progress_do_no_harm():
-    solve("selection_rates")
-    with open(progress.path(), "ab") as file:
-        file.write(b'no json\n{}\n[1]\n{"lab": "start_here", "exercise": 3, "outcome": null}\n\xff\xfe\n{"lab')
-    assert "1/4" in workspace.progress_table()
-    solve("parity_gap")
-    assert "2/4" in workspace.progress_table()
-
-
-def test_the_map_shows_every_chapter():
-    solve(*CORE)
-    lines = workspace.map_table().splitlines()
-    assert len([line for line in lines if line.startswith("  ")]) == 37
-    assert any(line.startswith("  00 start_here") and " done " in line for line in lines)
-    assert any(line.startswith("  03 pruning") and " planned " in line for line in lines)
-    assert [rung.status for rung in workspace.rungs()] == ["done"] + ["planned"] * 36
-
-
 # ------------------------------------------------------------------ kit.py export and import
 
 
 def test_export_and_import_from_the_command_line(tmp_path, monkeypatch, capsys):
-    solve("selection_rates", "parity_gap")
+    for name in ("selection_rates", "parity_gap"):
+        progress.attempted("start_here", name, "correct", "", 1)
     file = tmp_path / "record.json"
     assert portable.export_main([str(file), "--owner", "Li Wei"]) == 0
     monkeypatch.setenv("HELIX_WORK", str(tmp_path / "elsewhere"))
@@ -244,7 +182,7 @@ def test_export_and_import_from_the_command_line(tmp_path, monkeypatch, capsys):
     for says in (f"Taken in from the record of Li Wei: {number} attempts and 0 decisions" for number in (2, 0)):
         assert portable.import_main([str(file)]) == 0
         assert says in capsys.readouterr().out
-    assert "2/4" in workspace.progress_table()
+    assert len(progress.standing("start_here").correct) == 2
 
 
 # ------------------------------------------------------------------ what learners are told to type

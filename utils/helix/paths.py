@@ -57,6 +57,13 @@ def told(path: Path) -> str:
     return display(path) if root() in path.resolve().parents else str(path)
 
 
+def bring_back(name: str) -> str:
+    """Return the sentence that says how to have a file or folder of the course again as it was."""
+    if (root() / ".git").exists():
+        return f"Bring it back with: git checkout -- {name}"
+    return "Bring it back from a fresh download of the course: python3 kit.py update --from FOLDER"
+
+
 def free(path: Path) -> Path:
     """Return `path`, or the first of its numbered names (``name-2.json``, …) that is not taken."""
     number, candidate = 1, path

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import io
 import os
 import sys
+
+from helix.course import terminal
 
 USAGE = """usage: python3 kit.py WORD …        (or, with the environment active: helix WORD …)
 
@@ -36,12 +37,12 @@ for authors
 # Each word, and the function of a module of this package that takes the words after it and returns the exit status.
 COMMANDS = {
     "lab": "workspace:lab",
-    "map": "workspace:map_main",
+    "map": "progress_page:map_main",
     "start": "workspace:start_main",
-    "update": "update:main",
-    "progress": "workspace:progress_main",
     "export": "portable:export_main",
     "import": "portable:import_main",
+    "update": "update:main",
+    "progress": "progress_page:progress_main",
     "assets": "assets:main",
     "doctor": "doctor:main",
     "about": "workspace:about_main",
@@ -57,12 +58,10 @@ COMMANDS = {
 
 def main(words: list[str] | None = None) -> int:
     """Run one word of the command; errors that a person can mend are one sentence, without a traceback."""
+    terminal.prepare()
     words = sys.argv[1:] if words is None else words
     if os.environ.get("HELIX_WORK"):  # it means the same folder in every process from here on
         os.environ["HELIX_WORK"] = os.path.abspath(os.path.expanduser(os.environ["HELIX_WORK"]))
-    for stream in (sys.stdout, sys.stderr):  # a terminal without ✓ or … gets a question mark, not an error
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
     if not words or words[0] in ("help", "-h", "--help"):
         print(USAGE)
         return 0

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jupytext
 import nbformat
@@ -21,22 +21,15 @@ from nbformat import NotebookNode
 
 from helix import paths
 from helix.assets import manifest
-from helix.course import catalogue, copies
+from helix.course import catalogue, copies, navigation, quiz
+from helix.course.navigation import FOLDER as FOLDER
+from helix.course.navigation import Kind
 
-Kind = Literal["chapter", "lab", "solution"]
-
-FOLDER: dict[Kind, str] = {"chapter": "notebooks", "lab": "labs", "solution": "solutions"}
-# Ends of the files' names, so that the tabs of a chapter, its lab and its worked lab read differently.
-SUFFIX: dict[Kind, str] = {"chapter": "", "lab": "_lab", "solution": "_solution"}
 STUB = "# Your code here, in place of the next line.\nraise NotImplementedError"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
-_NOTES: dict[Kind, str] = {
-    "chapter": "Built from `{source}`: edit that file, then run `python3 kit.py build {number}`.",
-    "lab": "Your own copy of this lab is made by `python3 kit.py start {number}`, in `work/`. "
-    "Built from `{source}`: edit that file, then run `python3 kit.py build {number}`.",
-    "solution": "The worked version of `labs/{name}_lab.ipynb`. "
-    "Built from `{source}`: edit that file, then run `python3 kit.py build {number}`.",
-}
+# The tag of a cell whose code only draws: JupyterLab and Jupyter Book fold it away.
+HIDDEN = "hide-input"
+_WORKED = "*This is the worked version of the lab: try the lab first, then compare the reasons, not only the code.*"
 
 
 class SourceError(Exception):
@@ -58,7 +51,7 @@ class Target:
     @property
     def path(self) -> Path:
         """The notebook."""
-        return paths.root() / FOLDER[self.kind] / f"{self.name}{SUFFIX[self.kind]}.ipynb"
+        return paths.root() / navigation.place(self.name, self.kind)
 
     @property
     def executed(self) -> bool:
@@ -91,20 +84,22 @@ def make(target: Target) -> NotebookNode:
     Raises
     ------
     SourceError
-        If the solution marks in the source do not pair.
+        If the solution marks in the source do not pair, or the catalogue has no such lesson.
     """
     _check_marks(target, _text(target.source))
     notebook = copy.deepcopy(_cells(target.source, target.source.stat().st_mtime_ns))
-    note = _NOTES[target.kind].format(
-        source=target.source.relative_to(paths.root()).as_posix(), number=target.name[:2], name=target.name
-    )
-    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"<small>{note}</small>"))
+    source = target.source.relative_to(paths.root()).as_posix()
+    notebook.cells = _framed(notebook.cells, target, source)
     seen: dict[str, int] = {}
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.source = _SOLUTIONS[target.kind](cell.source)
             cell.outputs, cell.execution_count = [], None
+        else:
+            cell.source = quiz.dressed(cell.source)
         cell.metadata = NotebookNode({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
+        if hidden(cell):
+            cell.metadata["jupyter"] = NotebookNode({"source_hidden": True})
         key = cell_id(target.name, cell)
         seen[key] = seen.get(key, 0) + 1
         cell["id"] = key if seen[key] == 1 else f"{key}-{seen[key]}"
@@ -112,12 +107,48 @@ def make(target: Target) -> NotebookNode:
         {
             "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
-            # Of the texts as they are built, so that a copy tells whether anything was written in it: no cell comes after this.
-            "helix": {"lesson": target.name, "kind": target.kind, "texts": copies.texts(notebook.cells)},
+            # `texts` are those of the cells as they are built, so that a copy tells whether anything was written in it.
+            "helix": {
+                "lesson": target.name,
+                "kind": target.kind,
+                "source": source,
+                "texts": copies.texts(notebook.cells),
+            },
         }
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
+
+
+def hidden(cell: NotebookNode) -> bool:
+    """Whether a cell's code is folded away."""
+    return HIDDEN in cell.metadata.get("tags", [])
+
+
+def is_framing(cell: NotebookNode) -> bool:
+    """Whether the builder added a cell to those of the source: links, a lab's finish, the note for authors."""
+    return bool({navigation.LINKS, navigation.FINISH, navigation.AUTHORS} & set(cell.metadata.get("tags", [])))
+
+
+def _framed(cells: list[NotebookNode], target: Target, source: str) -> list[NotebookNode]:
+    """Return the cells of a source between those that every page has: links, a lab's finish, the note for authors."""
+
+    def markdown(text: str, tag: str) -> NotebookNode:
+        return nbformat.v4.new_markdown_cell(text, metadata={"tags": [tag]})
+
+    try:
+        links = navigation.links(target.name, target.kind)
+    except catalogue.UnknownLesson as error:
+        raise SourceError(f"{source}: {error}") from None
+    worked = f"\n\n{_WORKED}" if target.kind == "solution" else ""
+    framed = [markdown(links + worked, navigation.LINKS), *cells]
+    if target.kind == "lab":
+        words, code = navigation.finish(target.name)
+        framed.append(markdown(words, navigation.FINISH))
+        framed.append(nbformat.v4.new_code_cell(code, metadata={"tags": [navigation.FINISH]}))
+    framed.append(markdown(f"---\n\n{links}", navigation.LINKS))
+    framed.append(markdown(navigation.for_authors(source, target.name), navigation.AUTHORS))
+    return framed
 
 
 @lru_cache(maxsize=64)
@@ -179,7 +210,7 @@ def inputs(target: Target) -> set[Path]:
     """Return the files that the outputs depend on: source, imported helix modules, data, weights, record, the lock.
 
     A lesson that reads anything else names it in its header, under ``jupyter: helix: inputs:``, as chapter 00 does; of a
-    folder (with ``/``) only the names of the files count, so it stands here as a folder.
+    folder (with ``/``) only the names of the files count, so it stands here as a folder; of a pattern (``*.py``) the files.
     """
     root = paths.root()
     files = {target.source, root / "requirements.lock", root / "results" / f"{target.name}.json"}
@@ -191,7 +222,8 @@ def inputs(target: Target) -> set[Path]:
         for folder in re.findall(r'"(weights/\w+)"', module.read_text("utf-8")):
             files |= _files_in(root / folder)
     header = _cells(target.source, target.source.stat().st_mtime_ns).metadata
-    return files | {root / wanted for wanted in header.get("helix", {}).get("inputs", [])}
+    wanted = header.get("helix", {}).get("inputs", [])
+    return files.union(*(root.glob(pattern) for pattern in wanted))
 
 
 def fingerprint(target: Target) -> str:
