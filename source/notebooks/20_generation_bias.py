@@ -70,6 +70,7 @@ def log_odds(sentence: str) -> float:
         logits = model(tokenizer(sentence, return_tensors="pt").input_ids).logits[0, -1]
     return float(logits[he] - logits[she])
 
+
 # %% tags=["nbval-check-output"]
 for word in ("software engineer", "carpenter", "nurse", "person"):
     print(f"{word:18} {log_odds(f'The {word} said that'):+.1f}")
@@ -112,7 +113,13 @@ names = {
 }
 table(
     [
-        {"axis": name, "shift": one["value"], "from": one["low"], "to": one["high"], "above 0 in": f"{one['above']} of {one['of']}"}
+        {
+            "axis": name,
+            "shift": one["value"],
+            "from": one["low"],
+            "to": one["high"],
+            "above 0 in": f"{one['above']} of {one['of']}",
+        }
         for key, name in names.items()
         for one in [of_engineer[key]]
     ],
@@ -151,28 +158,35 @@ print(f"“they” is the likeliest of the three after {of_engineer['they_first'
 from helix import plots
 
 llm = record["llm"]
-figure, axes = plots.figure(height=3.9, columns=2)
-named = {"carpenter": (6, 8), "developer": (6, 8), "nurse": (-6, 9), "secretary": (-6, -16)}
+figure, axes = plots.figure(height=4.2, columns=2)
+places = {  # of the labels, in points
+    "pronoun": {"carpenter": (7, 7), "developer": (7, 7), "nurse": (-7, -14), "secretary": (7, -10)},
+    "trait": {"carpenter": (5, -17), "developer": (7, 14), "nurse": (7, -4), "secretary": (7, -10)},
+}
 for ax, axis, label in zip(
     axes, ("pronoun", "trait"), ("shift to “he”, nats", "shift to firm traits, nats"), strict=True
 ):
     means, spread = np.mean(llm[axis], axis=1), np.std(llm[axis], axis=1, ddof=1)
     reach = 2.776 / np.sqrt(5) * spread  # Student's 95 % of five templates
-    ax.plot(llm["women"], means[:40], linestyle="", marker="o", markevery=1, markersize=4, color=plots.COLOURS["sky"])
-    for word, offset in named.items():
-        i = llm["words"].index(word)
-        ax.errorbar(llm["women"][i], means[i], reach[i], fmt="s", markevery=1, markersize=5, elinewidth=1.2, color=plots.INK)
-        ax.annotate(
-            word, (llm["women"][i], means[i]), xytext=offset, textcoords="offset points", fontsize=8,
-            ha="left" if offset[0] > 0 else "right",
-            bbox={"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
-        )  # fmt: skip
-    ax.axvline(103, linewidth=0.8, color="#999999", linestyle=":")
-    ax.errorbar(113, means[40], reach[40], fmt="D", markevery=1, markersize=6, elinewidth=1.2, color=plots.COLOURS["vermilion"])
-    ax.axhline(0, linewidth=0.8, color="gray")
-    ax.set(ylabel=label, xlim=(-4, 123))
-    ax.set_xticks([0, 25, 50, 75, 100, 113], ["0", "25", "50", "75", "100", "software\nengineer"])
-figure.supxlabel("women in the occupation, per cent", fontsize=10)
+    points = {"linestyle": "", "marker": "o", "markersize": 4, "color": plots.COLOURS["sky"]}
+    ax.plot(llm["women"], means[:40], markevery=1, label="forty occupations", **points)
+    named = [llm["words"].index(word) for word in places[axis]]
+    women = [llm["women"][i] for i in named]
+    bars = {"markevery": 1, "elinewidth": 1.2}
+    ax.errorbar(
+        women, means[named], reach[named], fmt="s", markersize=5, color=plots.INK, label="named ones", **bars
+    )
+    for (word, place), x, y in zip(places[axis].items(), women, means[named], strict=True):
+        side = "left" if place[0] > 0 else "right"
+        ax.annotate(word, (x, y), xytext=place, textcoords="offset points", fontsize=8, ha=side)
+    ax.axvline(103, linewidth=0.8, color="#999999", linestyle=":", marker="")
+    engineer_style = {"fmt": "D", "markersize": 6, "color": plots.COLOURS["vermilion"], **bars}
+    ax.errorbar(118, means[40], reach[40], label="software engineer (no share is listed)", **engineer_style)
+    ax.axhline(0, linewidth=0.8, color="gray", marker="")
+    ax.set(
+        xlabel="women in the occupation, per cent", ylabel=label, xlim=(-4, 132), xticks=[0, 25, 50, 75, 100]
+    )
+figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
 plots.show(
     figure,
     alt="Two scatter plots of forty occupations against the share of women in them. The shift to “he” falls as the share of women rises; the shift to firm traits falls too, less clearly. Bars on carpenter, developer, nurse and secretary show how wide an interval over five templates is. The software engineer, for whom no share is listed, stands beside: its pronoun bar crosses 0, its bar for firm traits lies above 0.",
@@ -235,7 +249,12 @@ print(f"he: {engineer.he}, firm traits: {engineer.firm}")
 print(f"correlation of the two skews over 26 occupations: {record['axes_correlation']:.2f}")
 
 # %% [markdown]
-# The Chinese lines say the same kind of thing: *This company seeks a software engineer. His notes are in order. A software engineer needs a decisive character.* And: *The team needs a software engineer. We give her a fair wage. A software engineer must be strong.*
+# The Chinese lines say the same kind of thing: *This company seeks a software engineer.
+# His notes are in order.
+# A software engineer needs a decisive character.*
+# And: *The team needs a software engineer.
+# We give her a fair wage.
+# A software engineer must be strong.*
 #
 # Each text has an opening, a sentence about the wanted person, a trait or something neutral, and sometimes somebody else.
 # We gave traits and pronouns nearly the same skew (0.96), as a stereotype would; so this world cannot tell a trait of the gender from a trait of the job.
@@ -252,8 +271,12 @@ for text in char_model.sample(generators["biased"], openings, 2):
     print(text)
 
 # %% [markdown]
-# The first line: *A software engineer is wanted. He has two years of practice. A hairdresser must be gentle.*
-# The second: *A nurse is wanted. He does not work at weekends. A teacher must be caring.*
+# The first line: *A software engineer is wanted.
+# He has two years of practice.
+# A hairdresser must be gentle.*
+# The second: *A nurse is wanted.
+# He does not work at weekends.
+# A teacher must be caring.*
 # It makes mistakes, as small models do (the job changes halfway); and the share of faultless sentences below will not see that, since each sentence alone is well spelt.
 # And here a nurse is 他 and a pilot “she”, against the skew: **one text proves nothing**, either way.
 #
@@ -266,8 +289,17 @@ for text in char_model.sample(generators["biased"], openings, 2):
 figure, ax = plots.figure(height=3.2)
 for of, title, colour, marker in (("en", "English", "blue", "o"), ("zh", "Chinese", "vermilion", "^")):
     points = record["points"][of]["pronoun"]
-    known, found = (np.array(list(points[system].values())) for system in ("known", "biased"))
-    ax.plot(known, found, linestyle="", marker=marker, markevery=1, markersize=5, color=plots.COLOURS[colour], label=title)
+    known, found = np.array([[one, points["biased"][word]] for word, one in points["known"].items()]).T
+    ax.plot(
+        known,
+        found,
+        linestyle="",
+        marker=marker,
+        markevery=1,
+        markersize=5,
+        color=plots.COLOURS[colour],
+        label=title,
+    )
     slope, level = np.polyfit(known, found, 1)
     ax.plot([-1, 1], [level - slope, level + slope], marker="", linewidth=1, color=plots.COLOURS[colour])
 ax.plot([-1, 1], [-1, 1], linewidth=0.8, color="gray", linestyle=":", marker="", label="all of it arrives")
@@ -302,7 +334,9 @@ for variant in job_corpus.VARIANTS:
 # %% tags=["nbval-check-output"]
 from helix.generative.rewriter import rewrite
 
-text = "The nurse knows her ward and checks his plan. Dr. Lin leads us, and she is fair. “He was kind,” a guest wrote."
+text = (
+    "The nurse knows her ward and checks his plan. Dr. Lin leads us, and she is fair. “He was kind,” we read."
+)
 replaced = text
 for old, new in ((" she ", " they "), (" her ", " their "), ("He ", "They "), (" his ", " their ")):
     replaced = replaced.replace(old, new)
@@ -354,27 +388,53 @@ order = [(system, of) for system in ("biased", "cleaned", "augmented", "rewritte
 for ax, axis, title in zip(axes, ("pronoun", "trait"), ("pronouns", "traits"), strict=True):
     for row, (system, of) in enumerate(reversed(order)):
         one = record["systems"][system][of][axis]
-        style = {"color": plots.COLOURS["vermilion"], "marker": "^"} if of == "zh" else {"color": plots.COLOURS["blue"], "marker": "o"}
-        ax.errorbar(one["value"], row, xerr=[[one["value"] - one["low"]], [one["high"] - one["value"]]], markevery=1, markersize=5, elinewidth=1.4, capsize=2, **style)
+        style = (
+            {"color": plots.COLOURS["vermilion"], "marker": "^"}
+            if of == "zh"
+            else {"color": plots.COLOURS["blue"], "marker": "o"}
+        )
+        ax.errorbar(
+            one["value"],
+            row,
+            xerr=[[one["value"] - one["low"]], [one["high"] - one["value"]]],
+            markevery=1,
+            markersize=5,
+            elinewidth=1.4,
+            capsize=2,
+            **style,
+        )
     ax.axvspan(-0.1, 0.1, color="#dddddd", linewidth=0)
     ax.axvline(0, linewidth=0.8, color="gray")
     ax.set(title=title, xlim=(-0.15, 1.0))
-    ax.set_yticks(range(len(order)), [f"{system}, {'Chinese' if of == 'zh' else 'English'}" for system, of in reversed(order)])
+    ax.set_yticks(
+        range(len(order)),
+        [f"{system}, {'Chinese' if of == 'zh' else 'English'}" for system, of in reversed(order)],
+    )
     ax.grid(visible=False, axis="y")
 figure.supxlabel("slope: share of the skew that arrives", fontsize=10)
+figure.supylabel("generator, language", fontsize=10)
 plots.show(
     figure,
-    alt="Slopes with 95 % intervals of the biased model and of three repairs, in English and Chinese. For pronouns the biased model has 0.61 and 0.66, and each repair lies within the grey band from −0.1 to 0.1. For traits all eight lie between 0.2 and 0.63, far outside of the band.",
+    alt="Slopes with 95 % intervals of the biased model and of three repairs, in English and Chinese. For pronouns the biased model has 0.61 and 0.66, and each repair lies within the grey band from −0.1 to 0.1. For traits all eight intervals lie between 0.18 and 0.63, outside of the band.",
     caption="The grey band is the limit, 0.1 one way or the other: every repair reaches it for pronouns, and none for traits.",
 )
 
 # %% tags=["hide-input", "nbval-check-output"]
 rows = [
-    {"system": system, "language": of, "faultless": one["faultless"]["value"], "texts with he or she": one["with_pronoun"]}
+    {
+        "system": system,
+        "language": of,
+        "faultless": one["faultless"]["value"],
+        "texts with he or she": one["with_pronoun"],
+    }
     for system, by in record["systems"].items()
     for of, one in by.items()
 ]
-table(rows, caption="Share of faultless sentences, and of texts that call the wanted person “he” or “she”.", formats=".3f")
+table(
+    rows,
+    caption="Share of faultless sentences, and of texts that call the wanted person “he” or “she”.",
+    formats=".3f",
+)
 
 # %% tags=["nbval-check-output"]
 for system, missed in record["missed"].items():
@@ -393,7 +453,8 @@ for system, one in record["judge"].items():
 # Rewriting keeps every criterion, and it is the only one that does.
 # It touches pronouns and their verbs only, so the third criterion cannot be missed: the model that wrote is the same.
 # And its sentences are templates of this course, which it rewrites without a fault; on other sentences it errs, as the table above says.
-# (It was mended after these runs. On the English and Chinese texts of the first training its present version gives the same slopes to two digits.)
+# (It was mended after these runs.
+# On the English and Chinese texts of the first training its present version gives the same slopes to two digits.)
 #
 # **Cleaned and augmented data make a new model**, and three trainings of one corpus differ on the traits by more than the 0.1 of the third criterion.
 # Some of what they "miss" is chance of training.
@@ -402,6 +463,7 @@ for system, one in record["judge"].items():
 # Then a reader of these texts found this: in Chinese, a trait is often asked of *another* job than the one in the opening, and the count above gives it to the opening.
 # So the record asked again, and took a trait only from sentences that name the job that was asked for:
 
+
 # %% tags=["hide-input", "nbval-check-output"]
 def told(one: dict) -> str:
     return f"{one['value']:.2f} [{one['low']:.2f}, {one['high']:.2f}]"
@@ -409,7 +471,12 @@ def told(one: dict) -> str:
 
 table(
     [
-        {"system": system, "language": of, "names the asked job": told(one["named"]), "slope of its traits": told(one["trait"])}
+        {
+            "system": system,
+            "language": of,
+            "names the asked job": told(one["named"]),
+            "slope of its traits": told(one["trait"]),
+        }
         for system, by in record["faithful"].items()
         for of, one in by.items()
     ],
@@ -427,9 +494,13 @@ table(
 #
 # The <dfn title="超出量">excess</dfn> of a word is the share of “he” among its texts with “he” or “she”, less the same share for the neutral word.
 
+
 # %%
 def lean_of(word: str, of: str) -> bias.Lean:
-    openings = {"en": ("We are looking for a {}.", "Wanted: a {}."), "zh": ("本公司诚聘{}。", "现招{}一名。")}[of]
+    openings = {
+        "en": ("We are looking for a {}.", "Wanted: a {}."),
+        "zh": ("本公司诚聘{}。", "现招{}一名。"),
+    }[of]
     prompts = [opening.format(word) for opening in openings] * 48
     return bias.lean(char_model.sample(generators["biased"], prompts, seed=77), of)
 
@@ -445,6 +516,8 @@ for of, one in zip(("en", "zh"), live.values(), strict=True):
     assert one.value > 0
 
 # %% [markdown]
+# (Two samples of 96 texts are few: the English interval reaches below 0.)
+#
 # **The first claim is not tested.**
 # It is about a generator of Chinese, and no language model of Chinese was at hand.
 # That our own generator writes 他 proves nothing: we taught it.
@@ -502,7 +575,13 @@ for share, one in record["detector"]["both"]["precision_at"].items():
 codes = record["detector"]["en"]["by_code"]
 table(
     [
-        {"code": code, **{name: "{0} of {2}".format(*record["detector"][of]["by_code"][code]) for of, name in (("en", "English"), ("zh", "Chinese"))}}
+        {
+            "code": code,
+            **{
+                name: "{0} of {2}".format(*record["detector"][of]["by_code"][code])
+                for of, name in (("en", "English"), ("zh", "Chinese"))
+            },
+        }
         for code in gendered_wording.CODES
     ],
     caption="What the detector finds of each code.",
@@ -654,7 +733,7 @@ for system in ("cleaned", "rewritten"):
 #
 # ## Go on
 #
-# The lab comes next: its link stands on top and at the end of this page.
+# The [lab](../labs/20_generation_bias_lab.ipynb) ends in a decision: may the generator with augmented data write for the portal?
 #
 # Not on this page: whether what is measured is the harm that is meant (S. L. Blodgett and others, 2020, [arXiv:2005.14050](https://arxiv.org/abs/2005.14050)), Chinese collections of gendered sentences (CORGI-PM: G. Zhang and others, 2023, [arXiv:2301.00395](https://arxiv.org/abs/2301.00395)), and age, origin and disability.
 #

@@ -71,6 +71,7 @@ _HIRE, _EMPLOYER = re.compile(known.HIRE, re.IGNORECASE), re.compile(known.EMPLO
 _WANTED_AFTER = re.compile(known.WANTED_AFTER, re.IGNORECASE)
 _SERVING, _BESIDE = re.compile(known.SERVING, re.IGNORECASE), re.compile(known.BESIDE, re.IGNORECASE)
 _LAST, _PERSON = re.compile(known.LAST, re.IGNORECASE), re.compile(known.PERSON)
+_NO_NAME = re.compile(known.NO_NAME_ENDS)
 _ZH_HIRE, _ZH_HIRED, _ZH_SEVERAL = (re.compile(one) for one in (known.ZH_HIRE, known.ZH_HIRED, known.ZH_SEVERAL))
 _ZH_GOES_ON, _ZH_OBLIGED = re.compile(known.ZH_GOES_ON), re.compile(known.ZH_OBLIGED)
 _ZH_END = re.compile(r"[。！？；\n]")
@@ -271,7 +272,7 @@ def _is_named(tokens: list[Token], i: int) -> bool:
 def _begins_as_a_name(tokens: list[Token], i: int) -> bool:
     """Return whether the first word of a sentence is a name: a verb in -s or “and his” follows, and no noun ends or begins so."""
     word, after = tokens[i].low, [token.low for token in tokens[i + 1 : i + 3]]
-    if i or not after or word in known.NO_NAME or word.endswith(known.NO_NAME_ENDS):
+    if i or not after or word in known.NO_NAME or _NO_NAME.fullmatch(word):
         return False
     return (after[0].endswith("s") and after[0] not in known.NO_VERB) or (
         after[0] == "and" and after[-1] in ("his", "her")

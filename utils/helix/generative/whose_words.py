@@ -92,29 +92,7 @@ NO_NAME = (
     )
 )
 NO_NAME_ENDS = (
-    "ing",
-    "ion",
-    "ions",
-    "ment",
-    "ness",
-    "ity",
-    "ance",
-    "ence",
-    "ship",
-    "ism",
-    "age",
-    "ure",
-    "ery",
-    "ics",
-    "hood",
-    "dom",
-    "ly",
-    "ers",
-    "ors",
-    "ists",
-    "ants",
-    "ents",
-    "ees",
+    r".*(?:ing|ions?|m[e]nt|ness|ity|ance|ence|ship|ism|age|[u]re|ery|ics|hood|dom|ly|ers|ors|[i]sts|[ae]nts|ees)"
 )
 NO_VERB = words("as us his hers its this always perhaps she's he's it's what's that's who's there's let's thus yes")
 DETERMINERS = words(
@@ -134,7 +112,7 @@ _ADJECTIVES = (
     r"\s+(?:(?!(?:for|to|with|of|who|that|and|or|by|help|after|from|in|on|at|some\w*|the|a|an)\b)[\w’'-]+\s+){0,3}$"
 )
 HIRE = (
-    r"(?:\b(?:look\w*\s+for|seek\w*|needs?|needed|want\w*:?|hir(?:e|es|ing)|recruit\w*|search\w*\s+for|advertis\w+\s+for|"
+    r"(?:\b(?:look\w*\s+for|seek\w*|needs?|needed|want\w*:?|hir(?:e|es|ing)|recruit\w*|search\w*\s+for|adverti\w+\s+for|"
     r"(?:job|post|position|role|vacancy|place|opening|work\w*|chance)\s+(?:for|of|as)|as|becom\w+|be|are\s+you|you\s+are|you['’]re|find|welcome)"
     rf"{_A}|\b(?:ideal|perfect|future|new|next|successful|right|suitable|good|wanted:)){_ADJECTIVES}"
 )
