@@ -1,5 +1,7 @@
 """Sentences of job descriptions: those that the rewriter changes, with the result, and those that it leaves. Written for the tests."""
 
+from helix.generative.rewriter_words import words
+
 CHANGED = [
     # be, have, do
     ("He is kind.", "They are kind."),
@@ -223,3 +225,14 @@ KEPT = [
     "“他总是很公平，”一位客人这样评价李娜。",
     "护士的母亲来了，她很高兴。",
 ]
+# Of these any text can be put together.
+WORDS = (
+    *sorted(
+        words(
+            "he she him her his hers himself herself He She His Her he's she’ll he/she or (s)he them the a nurse "
+            "cook guest Anna Dr. patient boss works is and , . “ ” ( ) who when that you not 他 她 他们 她们 的 应聘者 护士 "
+            "客户 王磊 您 工作 ， 。 、 其他 他律 招聘 "
+        )
+    ),
+    "\n",
+)

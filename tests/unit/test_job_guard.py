@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from helix.generative import gendered_wording, job_guard
 from helix.generative.rewriter import rewrite
-from rewriter_cases import CHANGED, KEPT
+from rewriter_cases import CHANGED, KEPT, WORDS
 
 GOOD = {"pronoun_skew": 0.05, "trait_skew": 0.02, "faultless": 0.95}
 SKEWED = {"pronoun_skew": 0.9, "trait_skew": 0.8, "faultless": 0.95}
@@ -50,12 +52,21 @@ def test_a_pair_is_no_finding_and_is_still_put_for_everybody():
 
 @pytest.mark.parametrize("text", [text for texts in (CHANGED, [(one, "") for one in KEPT]) for text, _ in texts])
 def test_guard_and_rewriter_agree(text):
+    agree(text)
+
+
+def agree(text):
     """What is published as it was, the rewriter would not change; what was rewritten has nothing gendered left."""
     made = job_guard.guard(text)
     assert made.action != "publish" or rewrite(text) == text
     if made.action == "rewrite":
         assert made.text == rewrite(text) != text
         assert not gendered_wording.find(made.text)
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=25), st.sampled_from((" ", "")))
+def test_guard_and_rewriter_agree_on_any_text(words, between):
+    agree(between.join(words))
 
 
 def test_a_book_is_held_and_not_read(monkeypatch):

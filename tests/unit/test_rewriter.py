@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from helix.generative import job_corpus, quotations, rewriter
+from helix.generative import job_corpus, quotations, rewriter, whose
 from helix.generative.rewriter import changes, rewrite
-from rewriter_cases import CHANGED, KEPT
+from rewriter_cases import CHANGED, KEPT, WORDS
 
 
 @pytest.mark.parametrize(("text", "wanted"), CHANGED, ids=[text for text, _ in CHANGED])
@@ -33,6 +35,26 @@ def test_changes_are_places_in_the_text():
     found = changes(text)
     assert [text[one.start : one.end] for one in found] == ["he", "works", "him"]
     assert [one.new for one in found] == ["they", "work", "them"]
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=25), st.sampled_from((" ", "")))
+def test_any_text_is_changed_at_its_pronouns_and_verbs_alone(words, between):
+    text = between.join(words)
+    found, at = changes(text), 0
+    for one in found:
+        assert at <= one.start < one.end <= len(text)  # in order, none over another
+        at = one.end
+        assert text[one.start : one.end] != one.new
+    once = rewrite(text)
+    assert rewrite(once) == once
+    left = [
+        token for tokens, owners in whose.read(once) for token, of in zip(tokens, owners, strict=True) if of == "wanted"
+    ]
+    before = [
+        token for tokens, owners in whose.read(text) for token, of in zip(tokens, owners, strict=True) if of == "wanted"
+    ]
+    assert len(left) <= len(before)
+    assert bool(found) <= bool(before)
 
 
 def test_there_are_enough_cases_of_both_languages():
