@@ -6,7 +6,8 @@ Four codes, as in ``data/job_ads/GUIDE.md``: `requirement` (“men only”, 女�
 **What it cannot do.** These are rules over lists of words in two languages; nothing here understands a sentence. First, what
 speaks of something else is blanked: quotations, pairs (“men and women”), products and places (“women's shoes”, 女校), statements
 of equality. What is left is looked for in the lists, and a find is dropped if the words around it tell of customers, of the team
-as it is, of former times, of benefits. A wording that is not in the lists is missed; a customer whom no list knows is taken for the
+as it is, of former times, of benefits. Whose a pronoun is decides
+`helix.generative.whose`. A wording that is not in the lists is missed; a customer whom no list knows is taken for the
 person to be hired; irony, hints and what only the whole advertisement shows stay unseen. A text in which nothing is found is not
 therefore fair, and one in which something is found is not therefore unlawful: a person must read it.
 """
