@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
+import nbformat
 import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
 from helix import paths
-from helix.course import catalogue, notebooks, prose, variables
+from helix.course import catalogue, glossary, notebooks, prose, variables
 from helix.course.catalogue import CatalogueError
 from helix.course.notebooks import SourceError, Target
 
@@ -41,8 +42,6 @@ def why_stale(target: Target) -> str:
     where, command = paths.display(target.path), f"Run: {target.command}"
     if not target.path.exists():
         return f"{where} is not built. {command}"
-    if notebooks.saved_over(target.path):
-        return f"{where} was saved in an editor of notebooks since it was built. {command}"
     stored, made = notebooks.read(target.path), notebooks.make(target)
     if [notebooks.identity(cell) for cell in stored.cells] != [notebooks.identity(cell) for cell in made.cells]:
         return f"{where} is not what {paths.display(target.source)} gives. {command}"
@@ -53,8 +52,15 @@ def why_stale(target: Target) -> str:
     return ""
 
 
-def build(target: Target) -> float:
+def build(target: Target, *, afresh: bool = True) -> float:
     """Build one notebook and return the CPU seconds of its kernel; the old file stands until the new one is complete.
+
+    Parameters
+    ----------
+    target : Target
+        What to build.
+    afresh : bool
+        False keeps the outputs that are there if all that they depend on is as it was: then only links have changed.
 
     Raises
     ------
@@ -67,12 +73,29 @@ def build(target: Target) -> float:
     seconds = 0.0
     if target.executed:
         notebook.metadata["helix"]["inputs"] = notebooks.fingerprint(target)
-        seconds = _execute(target, notebook)
+        if afresh or not _keeps_outputs(target, notebook):
+            seconds = _execute(target, notebook)
     draft = target.path.with_suffix(".ipynb.part")
     draft.parent.mkdir(exist_ok=True)
     draft.write_text(notebooks.serialise(notebook), "utf-8")
     draft.replace(target.path)
     return seconds
+
+
+def _keeps_outputs(target: Target, notebook: NotebookNode) -> bool:
+    """Give a notebook the outputs of the one that is there, if they are a build's, of the same code and the same inputs."""
+    stored = notebooks.read(target.path) if target.path.exists() else nbformat.v4.new_notebook()
+    old, new = ([cell for cell in one.cells if cell.cell_type == "code"] for one in (stored, notebook))
+    if (
+        notebooks.built_from(stored) != notebook.metadata["helix"]["inputs"]
+        or [notebooks.identity(cell) for cell in old] != [notebooks.identity(cell) for cell in new]
+        or [cell.execution_count for cell in old if cell.source.strip()] != list(range(1, len(old) + 1))
+        or any(unstable(cell) or any(one.output_type == "error" for one in cell.outputs) for cell in old)
+    ):
+        return False
+    for kept, cell in zip(old, new, strict=True):
+        cell.outputs, cell.execution_count = kept.outputs, kept.execution_count
+    return True
 
 
 def _execute(target: Target, notebook: NotebookNode) -> float:
@@ -140,6 +163,7 @@ def unstable(cell: NotebookNode) -> str:
             return f"the cell wrote to stderr: {output.text.strip()[:200]!r}. Mend the cause of the warning."
         data = output.get("data", {})
         text = output.get("text", "") + "".join(data.get(kind, "") for kind in ("text/plain", "text/html"))
+        text = re.sub(r"data:image/png;base64,[\w+/=]+", "", text)  # any letters may follow each other in a picture
         for pattern, what in _UNSTABLE.items():
             if found := re.search(pattern, text):
                 return f"the output holds {what} ({found[0][:60]!r})."
@@ -196,7 +220,7 @@ def run(chosen: list[Target], *, force: bool, say: Callable[[str], None] = print
     if not todo and not failed:
         say(f"All {len(chosen)} notebooks are current.")
     with ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = {pool.submit(build, target): target for target in todo}
+        jobs = {pool.submit(build, target, afresh=force): target for target in todo}
         for number, job in enumerate(as_completed(jobs), 1):
             target = jobs[job]
             label = f"[{number}/{len(todo)}] {paths.display(target.path)}"
@@ -208,6 +232,9 @@ def run(chosen: list[Target], *, force: bool, say: Callable[[str], None] = print
                 continue
             over = "" if seconds <= BUDGET_SECONDS[target.kind] else f"  over its {BUDGET_SECONDS[target.kind]} s"
             say(f"{label}  {seconds:.1f} CPU-s{over}")
+    with contextlib.suppress(SourceError):  # it has been told, or another lesson is only half written
+        if glossary.write():
+            say(paths.display(glossary.path()))
     orphans = sorted(
         path
         for folder in set(notebooks.FOLDER.values())
@@ -228,7 +255,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--force", action="store_true", help="build even what is current")
     parser.add_argument("--watch", action="store_true", help="go on building whenever a file changes; Ctrl-C ends it")
     parser.add_argument(
-        "--format", action="store_true", help="only put the Markdown of all sources one sentence a line"
+        "--format", action="store_true", help="only format all sources: one sentence a line, code as wide as a window"
     )
     options = parser.parse_args(words)
     if options.format:

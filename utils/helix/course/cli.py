@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+
+from helix.course import terminal
 
 USAGE = """usage: python3 kit.py WORD …        (or, with the environment active: helix WORD …)
 
 for learners
   lab                    open JupyterLab on the start page
   map                    list the chapters: done, open, planned
-  start NN [--fresh]     copy a lab to work/; --fresh keeps the old copy under a new name
+  start [NN] [--fresh]   put your copies of all pages in work/; of one lab, --fresh begins anew and keeps the old copy
+  update [--from FOLDER] bring a new version of the course; all that you wrote stays
   progress               what you have solved and decided
-  export [FILE]          write your progress and decisions to one file
+  export [FILE]          write your progress and decisions to one file [--owner NAME]
   import FILE            take such a file in
   test                   run every test and gate; with a path, that part
   assets [NAME …]        fetch the models and data that the chapters use [--list] [--all]; `assets --help` tells more
@@ -32,11 +36,12 @@ for authors
 # Each word, and the function of a module of this package that takes the words after it and returns the exit status.
 COMMANDS = {
     "lab": "workspace:lab",
-    "map": "workspace:map_main",
+    "map": "progress_page:map_main",
     "start": "workspace:start_main",
-    "progress": "workspace:progress_main",
-    "export": "workspace:export_main",
-    "import": "workspace:import_main",
+    "export": "portable:export_main",
+    "import": "portable:import_main",
+    "update": "update:main",
+    "progress": "progress_page:progress_main",
     "assets": "assets:main",
     "doctor": "doctor:main",
     "about": "workspace:about_main",
@@ -51,7 +56,10 @@ COMMANDS = {
 
 def main(words: list[str] | None = None) -> int:
     """Run one word of the command; errors that a person can mend are one sentence, without a traceback."""
+    terminal.prepare()
     words = sys.argv[1:] if words is None else words
+    if os.environ.get("HELIX_WORK"):  # it means the same folder in every process from here on
+        os.environ["HELIX_WORK"] = os.path.abspath(os.path.expanduser(os.environ["HELIX_WORK"]))
     if not words or words[0] in ("help", "-h", "--help"):
         print(USAGE)
         return 0
@@ -79,9 +87,21 @@ def _told() -> tuple[type[Exception], ...]:
     """
     from helix.assets.manifest import AssetError
     from helix.course.catalogue import CatalogueError, UnknownLesson
-    from helix.record.results import MissingRecord
+    from helix.course.chinese import StaleTranslation
+    from helix.record.export import NoRecord
+    from helix.record.journal import UnreadableRecord
+    from helix.record.results import DamagedRecord, MissingRecord
 
-    return AssetError, UnknownLesson, CatalogueError, MissingRecord
+    return (
+        AssetError,
+        UnknownLesson,
+        CatalogueError,
+        MissingRecord,
+        DamagedRecord,
+        NoRecord,
+        UnreadableRecord,
+        StaleTranslation,
+    )
 
 
 if __name__ == "__main__":
