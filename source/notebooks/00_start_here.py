@@ -5,49 +5,41 @@
 #     language: python
 #     name: python3
 #   helix:
-#     inputs: [source/course.toml, source/notebooks/]
+#     inputs: [source/course.toml, source/notebooks/, source/labs/, utils/helix/labs/*.py]
 # ---
 
 # %% [markdown]
 # # Start here
 #
-# After this page you know how the course works, you can say how far a number from a sample may be trusted, and you are ready for a first lab that ends in a decision of your own.
+# **Double Helix is a course for people who build AI systems and have to answer for them.**
+# One strand is **engineering**: making models smaller, faster, distributed, private, deployed.
+# The other is **ethics**: deciding what may be built, who bears its errors, and what must stop it.
+# Each chapter is one rung between the two, and its lab ends in a decision of your own.
 #
 # **45 minutes · needs nothing but this notebook · both strands.**
+# After this page you can say how far a number from a sample may be trusted, and you are ready for a first lab.
 #
-# Double Helix has two strands.
-# One is **engineering**: making models smaller, faster, distributed, private, deployed.
-# The other is **ethics**: deciding what may be built, who bears its errors, and what must stop it.
-# Each chapter is one rung of the ladder between them.
-# Run a cell with <kbd>Shift</kbd> + <kbd>Enter</kbd>.
-# Nothing on any page needs a network.
-
-# %%
-from importlib.metadata import version
-
-for package in ("numpy", "pandas", "matplotlib"):
-    print(package, version(package))
-
-# %% [markdown]
 # ## The map
 #
-# The chapters, and where you stand.
+# Begin now: click into the next cell and press <kbd>Shift</kbd> + <kbd>Enter</kbd>.
+# It counts what you have done; run it again after a lab.
+# Everything runs on this machine, and no page needs a network.
+
+# %%
+from helix.course import progress_page
+
+progress_page.overview()
+
+# %% [markdown]
+# The same as a picture.
 # A chapter is *done* when every core exercise of its lab has once been correct, *open* when it is written and waits for you, and *planned* when it is not written yet.
-# The map draws your own progress: run the cell again after a lab.
 
 # %%
 from helix import plots
-from helix.course import map_picture, workspace
+from helix.course import map_picture
 
-rungs = workspace.rungs()
-written = [rung for rung in rungs if rung.status != "planned"]
-plots.show(map_picture.double_helix(rungs), alt=f"The course as a double helix, one rung a chapter. Written: {len(written)}.")
-
-# %% [markdown]
-# Your exercises, one line a lab: ✓ correct, ✗ tried, ○ not yet.
-
-# %%
-print(workspace.progress_table())
+rungs = progress_page.rungs()
+plots.show(map_picture.double_helix(rungs), alt=map_picture.in_words(rungs))
 
 # %% [markdown]
 # | you want to | type in a terminal |
@@ -192,7 +184,8 @@ ax.legend(loc="center right")
 plots.show(
     figure,
     alt="The share of audits that see the gap rises from under a third at 50 people to nearly all at 300; "
-    "the share that measure a gap of 0.1 or less falls from a fifth to almost none. The dotted line marks 100 people.",
+    "the share that measure a gap of 0.1 or less falls from a fifth to almost none. The dotted line marks "
+    "100 people.",
 )
 
 # %% [markdown]
@@ -204,7 +197,10 @@ rng = np.random.default_rng([100, 20])  # recorded are the seeds 0 to 19
 seen = [sample_gap(people, size=100, rng=rng).sees for _ in range(200)]
 recorded = np.array(by_size["100"]["sees_by_seed"])
 assert abs(np.mean(seen) - recorded.mean()) <= 3 * recorded.std(ddof=1)
-print(f"{np.mean(seen):.3f} of 200 audits see the gap; recorded: {recorded.mean():.3f} ± {recorded.std(ddof=1):.3f}")
+print(
+    f"{np.mean(seen):.3f} of 200 audits see the gap; recorded: {recorded.mean():.3f} ± "
+    f"{recorded.std(ddof=1):.3f}"
+)
 
 # %%
 from helix.record import claim
@@ -247,7 +243,9 @@ claim(
 
 # %%
 sample = people.sample(1000, random_state=0)
-counts = sample.groupby(sample["race"].astype(str))["income_over_50k"].agg(["sum", "count"]).sort_values("count")
+counts = (
+    sample.groupby(sample["race"].astype(str))["income_over_50k"].agg(["sum", "count"]).sort_values("count")
+)
 intervals = [measure.wilson(row["sum"], row["count"]) for _, row in counts.iterrows()]
 
 figure, ax = plots.figure(height=2.6)
@@ -255,7 +253,8 @@ labels = [f"{name} ({n})" for name, n in counts["count"].items()]
 plots.bars(ax, labels, intervals, xlabel="selection rate with its 95 % interval", ylabel="group (people)")
 plots.show(
     figure,
-    alt="Dots are the rates that an audit of 1,000 people measured for five groups, bars their 95 % intervals: narrow for the largest group, "
+    alt="Dots are the rates that an audit of 1,000 people measured for five groups, bars their 95 % "
+    "intervals: narrow for the largest group, "
     "several times as wide for the smallest ones.",
 )
 
@@ -379,8 +378,7 @@ for (name, n), rate in zip(counts["count"].items(), intervals, strict=True):
 #
 # ## Go on
 #
-# Open your copy of the warm-up lab: [work/00_start_here.ipynb](../work/00_start_here.ipynb).
-# (`python3 kit.py lab` has put it there; if it is missing, run `python3 kit.py start 00`.)
+# The lab comes next: its link stands on top and at the end of this page.
 #
 # Primary sources:
 #

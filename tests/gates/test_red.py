@@ -11,7 +11,7 @@ import pytest
 import exercise_assertions as assertions
 from helix import paths
 from helix.checking import Exercise, exercises_of
-from helix.course import build, catalogue, gates, notebooks, readme
+from helix.course import build, catalogue, gates, minutes, notebooks, readme
 from helix.course.gates import lesson, repository
 from helix.course.notebooks import Target
 from helix.record import results
@@ -48,20 +48,19 @@ def lab_lacks():
 
 def test_copy_is_green(copied):
     assert {name: gate() for name, gate in gates.GATES.items()} == {name: [] for name in gates.GATES}
-    assert gates.saved() == []
 
 
 # ------------------------------------------------------------------ built notebooks
 
 
-@pytest.mark.parametrize("folder", ["notebooks", "labs", "solutions"])
-def test_edited_notebook_is_refused(copied, folder):
-    edit(copied / folder / f"{NAME}.ipynb", "Adult", "Adults")
-    assert [folder in sentence and BUILD in sentence for sentence in gates.drift(THIS)] == [True]
+@pytest.mark.parametrize("kind", notebooks.FOLDER)
+def test_edited_notebook_is_refused(copied, kind):
+    edit(Target(NAME, kind).path, "Adult", "Adults")
+    assert [notebooks.FOLDER[kind] in sentence and BUILD in sentence for sentence in gates.drift(THIS)] == [True]
 
 
 def test_missing_notebook_is_refused(copied):
-    (copied / "labs" / f"{NAME}.ipynb").unlink()
+    (copied / "labs" / f"{NAME}_lab.ipynb").unlink()
     assert "is not built" in gates.drift(THIS)[0]
     assert BUILD in gates.drift(THIS)[0]
 
@@ -133,18 +132,18 @@ def test_bad_outputs_are_refused(copied, change, says):
 
 def test_leaked_solution_is_refused(copied):
     secret = "return max(rates.values()) - min(rates.values())"
-    edit(copied / "labs" / f"{NAME}.ipynb", "raise NotImplementedError", secret)
+    edit(copied / "labs" / f"{NAME}_lab.ipynb", "raise NotImplementedError", secret)
     assert secret in gates.leaks(THIS)[0]
 
 
 def test_leaked_mark_is_refused(copied):
-    edit(copied / "labs" / f"{NAME}.ipynb", "raise NotImplementedError", notebooks.BEGIN)
+    edit(copied / "labs" / f"{NAME}_lab.ipynb", "raise NotImplementedError", notebooks.BEGIN)
     assert notebooks.BEGIN in gates.leaks(THIS)[0]
 
 
 def test_leaked_output_is_refused(copied):
     stream = {"output_type": "stream", "name": "stdout", "text": "0.19"}
-    edit_cells(copied / "labs" / f"{NAME}.ipynb", lambda cells: code_cells(cells)[0]["outputs"].append(stream))
+    edit_cells(copied / "labs" / f"{NAME}_lab.ipynb", lambda cells: code_cells(cells)[0]["outputs"].append(stream))
     assert "(an output)" in gates.leaks(THIS)[0]
 
 
@@ -223,10 +222,10 @@ def test_wrong_answer_in_a_solution_stops_the_build(copied):
     )
     source = (copied / "source" / "labs" / f"{NAME}.py").read_text().splitlines()
     line = source.index("check.parity_gap(parity_gap)") + 1
-    before = (copied / "solutions" / f"{NAME}.ipynb").read_bytes()
+    before = (copied / "solutions" / f"{NAME}_solution.ipynb").read_bytes()
     with pytest.raises(build.BuildError, match=rf"source/labs/{NAME}.py, line {line}: NotCorrect.*signed difference"):
         build.build(Target(NAME, "solution"))
-    assert (copied / "solutions" / f"{NAME}.ipynb").read_bytes() == before  # the old file stands
+    assert (copied / "solutions" / f"{NAME}_solution.ipynb").read_bytes() == before  # the old file stands
 
 
 @pytest.mark.parametrize(
@@ -248,7 +247,7 @@ def test_error_points_to_the_line_of_the_source(copied, code, says):
 def test_two_builds_give_the_same_bytes(copied):
     target = Target(NAME, "solution")
     build.build(target)
-    assert target.path.read_bytes() == (copied / "solutions" / f"{NAME}.ipynb").read_bytes()
+    assert target.path.read_bytes() == (copied / "solutions" / f"{NAME}_solution.ipynb").read_bytes()
     first = target.path.read_bytes()
     assert not build.why_stale(target)
     build.build(target)
@@ -319,6 +318,7 @@ CHAPTER = f"source/notebooks/{NAME}.py"
         ("import numpy as np\n", "import numpy as np\n!pip install numpy\n", "installs something"),
         ("import numpy as np\n", "import warnings\nwarnings.filterwarnings('ignore')\n", "silences every warning"),
         ("import numpy as np\n", "import numpy as np\nplt.show()\n", "draws past helix.plots"),
+        ("# %%\nfrom importlib", '# %% tags=["hide-input"]\nfrom importlib', "tagged hide-input shows no figure"),
     ],
 )
 def test_chapter_that_lacks_something_is_refused(copied, old, new, says):
@@ -355,6 +355,44 @@ def test_two_sentences_on_a_line_are_refused_and_mended(copied):
     assert build.main(["--format"]) == 0
     assert "# One thought.\n# Another one.\n" in (copied / CHAPTER).read_text() != before
     assert gates.GATES[PROSE]() == []
+
+
+WIDTH = "code fits a small window"
+
+
+@pytest.mark.parametrize("file", [CHAPTER, f"source/labs/{NAME}.py"])
+@pytest.mark.parametrize("code", ["long = max(" + "1, " * 34 + "1)", "# " + "word " * 22, "# " + "字" * 55])
+def test_code_wider_than_a_small_window_is_refused(copied, file, code):
+    edit(copied / file, "# %%\n", f"# %%\n{code}\n")
+    refused = gates.GATES[WIDTH]()
+    assert [file in sentence and "build --format" in sentence for sentence in refused] == [True], refused
+
+
+def test_code_as_wide_as_a_small_window_passes(copied):
+    wide = "#" * 110 + "\n" + "# " + "字" * 54 + "\n"
+    edit(copied / CHAPTER, "# %%\n", f"# %%\n{wide}# %% [markdown]\n# {'word ' * 40}\n\n# %%\n")
+    assert gates.GATES[WIDTH]() == []
+
+
+def test_wide_code_is_mended_by_the_formatter(copied):
+    edit(copied / CHAPTER, "# %%\n", "# %%\nlong = max(" + "1, " * 34 + "1)\n")
+    assert build.main(["--format"]) == 0
+    assert gates.GATES[WIDTH]() == []
+
+
+def test_wide_code_that_is_folded_away_passes(copied):
+    edit(copied / CHAPTER, "# %%\n", '# %% tags=["hide-input"]\n# plots.show(' + "word " * 22 + "\n\n# %%\n")
+    assert gates.GATES[WIDTH]() == []
+    assert "tagged" not in "".join(chapter_lacks())
+
+
+def test_folded_cell_is_stored_folded_and_takes_no_minutes(copied):
+    target = Target(NAME, "chapter")
+    before = minutes.content(target).code_cells
+    edit(copied / CHAPTER, "# %%\n", '# %% tags=["hide-input"]\nplots.show()\n\n# %%\n')
+    first = next(cell for cell in notebooks.make(target).cells if cell.cell_type == "code")
+    assert first.metadata == {"tags": ["hide-input"], "jupyter": {"source_hidden": True}}
+    assert minutes.content(target).code_cells == before
 
 
 def test_lab_that_never_checks_is_refused(copied):

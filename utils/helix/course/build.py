@@ -41,8 +41,6 @@ def why_stale(target: Target) -> str:
     where, command = paths.display(target.path), f"Run: {target.command}"
     if not target.path.exists():
         return f"{where} is not built. {command}"
-    if notebooks.saved_over(target.path):
-        return f"{where} was saved in an editor of notebooks since it was built. {command}"
     stored, made = notebooks.read(target.path), notebooks.make(target)
     if [notebooks.identity(cell) for cell in stored.cells] != [notebooks.identity(cell) for cell in made.cells]:
         return f"{where} is not what {paths.display(target.source)} gives. {command}"
@@ -140,6 +138,7 @@ def unstable(cell: NotebookNode) -> str:
             return f"the cell wrote to stderr: {output.text.strip()[:200]!r}. Mend the cause of the warning."
         data = output.get("data", {})
         text = output.get("text", "") + "".join(data.get(kind, "") for kind in ("text/plain", "text/html"))
+        text = re.sub(r"data:image/png;base64,[\w+/=]+", "", text)  # any letters may follow each other in a picture
         for pattern, what in _UNSTABLE.items():
             if found := re.search(pattern, text):
                 return f"the output holds {what} ({found[0][:60]!r})."
@@ -228,7 +227,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--force", action="store_true", help="build even what is current")
     parser.add_argument("--watch", action="store_true", help="go on building whenever a file changes; Ctrl-C ends it")
     parser.add_argument(
-        "--format", action="store_true", help="only put the Markdown of all sources one sentence a line"
+        "--format", action="store_true", help="only format all sources: one sentence a line, code as wide as a window"
     )
     options = parser.parse_args(words)
     if options.format:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 
+from helix.course import terminal
+
 USAGE = """usage: python3 kit.py WORD …        (or, with the environment active: helix WORD …)
 
 for learners
@@ -32,9 +34,9 @@ for authors
 # Each word, and the function of a module of this package that takes the words after it and returns the exit status.
 COMMANDS = {
     "lab": "workspace:lab",
-    "map": "workspace:map_main",
+    "map": "progress_page:map_main",
     "start": "workspace:start_main",
-    "progress": "workspace:progress_main",
+    "progress": "progress_page:progress_main",
     "export": "workspace:export_main",
     "import": "workspace:import_main",
     "assets": "assets:main",
@@ -51,6 +53,7 @@ COMMANDS = {
 
 def main(words: list[str] | None = None) -> int:
     """Run one word of the command; errors that a person can mend are one sentence, without a traceback."""
+    terminal.prepare()
     words = sys.argv[1:] if words is None else words
     if not words or words[0] in ("help", "-h", "--help"):
         print(USAGE)

@@ -1,4 +1,4 @@
-"""The learner's side: copies of labs in ``work/``, progress, the portable record, and JupyterLab."""
+"""The learner's side: copies of labs in ``work/``, the portable record, and JupyterLab."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ from pathlib import Path
 
 from helix import measure, paths
 from helix.course import catalogue, variables
-from helix.course.catalogue import Chapter
-from helix.course.map_picture import Rung, Status
-from helix.record import decisions, export, progress
+from helix.record import export
 
 START = "00_start_here"
 _SETTINGS = Path(__file__).parent / "jupyter"
@@ -36,7 +34,7 @@ def start(key: str, *, fresh: bool = False) -> Path:
         If the lab is not written yet, or the copy cannot be made.
     """
     chapter = catalogue.load().chapter(key)
-    blank = paths.root() / "labs" / f"{chapter.name}.ipynb"
+    blank = paths.root() / "labs" / f"{chapter.name}_lab.ipynb"
     if not blank.exists():
         raise SystemExit(
             f"The lab {chapter.name} is planned, but not written yet. `python3 kit.py map` shows which are open."
@@ -53,66 +51,6 @@ def start(key: str, *, fresh: bool = False) -> Path:
     except OSError as error:
         raise SystemExit(f"{paths.display(copy)} could not be made: {error.strerror}. Nothing was lost.") from None
     return copy
-
-
-def status(chapter: Chapter, standings: dict[str, progress.Standing] | None = None) -> Status:
-    """Return ``planned``, ``open``, or ``done``: all core exercises of its lab were correct once."""
-    if not chapter.written:
-        return "planned"
-    core = [one.name for one in _exercises(chapter) if one.core]
-    standing = (progress.standings() if standings is None else standings).get(chapter.topic, progress.Standing())
-    return "done" if core and standing.finished(core) else "open"
-
-
-def progress_table() -> str:
-    """Return the learner's progress as text: a line for each lab that is written."""
-    standings = progress.standings()
-    rows = []
-    for chapter in catalogue.load().written():
-        exercises = _exercises(chapter)
-        standing = standings.get(chapter.topic, progress.Standing())
-        marks = " ".join(
-            ("✓" if one.name in standing.correct else "✗" if one.name in standing.tried else "○") + f" {one.name}"
-            for one in exercises
-        )
-        done = sum(one.name in standing.correct for one in exercises)
-        rows.append(f"{chapter.name:24} {done}/{len(exercises)}  {marks}")
-    register = decisions.registered()
-    rows.append(
-        f"Decisions in your register: {len(register)}" + (f" ({', '.join(sorted(register))})" if register else "")
-    )
-    return "\n".join(rows)
-
-
-def map_table() -> str:
-    """Return the map of the course as text."""
-    found = catalogue.load()
-    standings = progress.standings()
-    rows = []
-    for part in found.parts:
-        rows.append(f"\n{part.numeral} {part.title}")
-        rows += [
-            f"  {chapter.number:02d} {chapter.topic:24} {status(chapter, standings):8} {chapter.minutes:3d} + "
-            f"{chapter.lab_minutes:3d} min  {chapter.promise}"
-            for chapter in found.chapters
-            if chapter.part == part.id
-        ]
-    return "\n".join(rows).lstrip()
-
-
-def rungs(standings: dict[str, progress.Standing] | None = None) -> list[Rung]:
-    """Return the chapters as the rungs of the map, with the learner's status of each, or the one that `standings` give."""
-    found = catalogue.load()
-    standings = progress.standings() if standings is None else standings
-    return [
-        Rung(
-            one.number,
-            one.title,
-            f"{found.part(one.part).numeral} {found.part(one.part).title}",
-            status(one, standings),
-        )
-        for one in found.chapters
-    ]
 
 
 def lab(words: list[str]) -> int:
@@ -142,30 +80,6 @@ def about() -> str:
     return json.dumps({"hardware": measure.hardware(), "versions": versions, "environment": state}, indent=1)
 
 
-def _exercises(chapter: Chapter) -> list:  # type: ignore[type-arg]
-    from helix.checking import exercises_of
-
-    return list(exercises_of(chapter.topic).values()) if chapter.lab_source.exists() else []
-
-
-def map_main(words: list[str]) -> int:
-    """``python3 kit.py map``."""
-    argparse.ArgumentParser(
-        prog="python3 kit.py map", description="List the chapters: done, open, planned."
-    ).parse_args(words)
-    print(map_table())
-    return 0
-
-
-def progress_main(words: list[str]) -> int:
-    """``python3 kit.py progress``."""
-    argparse.ArgumentParser(prog="python3 kit.py progress", description="What you have solved and decided.").parse_args(
-        words
-    )
-    print(progress_table())
-    return 0
-
-
 def about_main(words: list[str]) -> int:
     """``python3 kit.py about``."""
     argparse.ArgumentParser(prog="python3 kit.py about", description="Machine, versions and set-up.").parse_args(words)
@@ -182,7 +96,7 @@ def start_main(words: list[str]) -> int:
     parser.add_argument("--fresh", action="store_true", help="begin anew; the old copy is kept under a new name")
     options = parser.parse_args(words)
     chapter = catalogue.load().chapter(options.lesson)
-    there = (paths.work() / f"{chapter.name}.ipynb").exists()
+    there = (paths.work() / f"{chapter.name}_lab.ipynb").exists()
     copy = start(options.lesson, fresh=options.fresh)
     print(
         f"{paths.display(copy)} "

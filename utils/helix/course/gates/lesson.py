@@ -5,15 +5,16 @@ from __future__ import annotations
 import importlib.util
 import re
 import statistics
+import tomllib
 from pathlib import Path
 
 from helix import paths
 from helix.checking import Exercise, exercises_of, sentences
-from helix.course import catalogue, minutes, notebooks
+from helix.course import catalogue, minutes, notebooks, quiz
 from helix.course.notebooks import Target
+from helix.display import columns
 
 CHECKED_CELLS = 5
-QUESTIONS = (3, 5)
 EXERCISES = (3, 6)
 _LEFT_TO_DO = re.compile(r"\b(?:TODO|FIXME|XXX)\b")
 _SOURCE_LINK = re.compile(r"https?://(?:doi\.org/|arxiv\.org/)|doi:|arXiv:", re.IGNORECASE)
@@ -45,12 +46,17 @@ def chapter_lacks(chapter: catalogue.Chapter) -> list[str]:
     checked = sum("nbval-check-output" in cell.metadata.get("tags", []) for cell in code)
     if checked < CHECKED_CELLS:
         found.append(f"{where} has {checked} cells tagged nbval-check-output; {CHECKED_CELLS} are the least.")
-    lines = [len(cell.source.strip().splitlines()) for cell in code]
+    lines = [minutes.lines(cell.source) for cell in code if not notebooks.hidden(cell)]
+    found += [
+        f"{where}: a cell tagged {notebooks.HIDDEN} shows no figure and no table: {cell.source[:60]!r}. Let readers see its code."
+        for cell in code
+        if notebooks.hidden(cell) and not re.search(r"\b(?:plots\.show|table)\(", cell.source)
+    ]
     if lines and (statistics.median(lines) > 8 or max(lines) > 25):
         found.append(f"{where}: code cells are long (median {statistics.median(lines):g}, longest {max(lines)} lines).")
     if len(code) > minutes.CODE_CELLS_AT_MOST:
         found.append(f"{where} has {len(code)} code cells; {minutes.CODE_CELLS_AT_MOST} are the most.")
-    found += [f"{where}: {complaint}" for complaint in quiz_lacks(_section(text, "Check yourself"))]
+    found += [f"{where}: {complaint}" for complaint in quiz.lacks(_section(text, "Check yourself"))]
     if not _SOURCE_LINK.search(_section(text, "Go on")):
         found.append(f"{where}: “Go on” names no primary source with a DOI or arXiv id.")
     if re.search(r"plt\.show\(|plt\.subplots\(", program):
@@ -83,27 +89,32 @@ def chapter_lacks(chapter: catalogue.Chapter) -> list[str]:
     return found
 
 
+def too_wide() -> list[str]:
+    """No visible line of code is wider than the cell that shows it in a window of 1366 pixels; the first of each lesson is enough.
+
+    How many columns fit is the ``line-length`` of source/ruff.toml. Beside the file browser JupyterLab 4.6 has room for
+    118 of its letters there; some of them are left for a scroll bar and for a wider file browser.
+    """
+    most = tomllib.loads((paths.root() / "source" / "ruff.toml").read_text("utf-8"))["line-length"]
+    found = []
+    for target in notebooks.targets():
+        lines = [
+            line
+            for cell in notebooks.make(target).cells
+            if cell.cell_type == "code" and not notebooks.hidden(cell)
+            for line in cell.source.splitlines()
+        ]
+        if (wide := next((line for line in lines if columns(line) > most), None)) is not None:
+            found.append(
+                f"{paths.display(target.source)}: this line of code has {columns(wide)} columns, {most} are the most: "
+                f"{wide.strip()[:60]!r}. Run: python3 kit.py build --format. What it leaves (texts, comments) is broken by hand."
+            )
+    return list(dict.fromkeys(found))  # a lab's solution has most lines of the lab
+
+
 def _section(text: str, heading: str) -> str:
     match = re.search(rf"^## {heading}.*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     return match[0] if match else ""
-
-
-def quiz_lacks(section: str) -> list[str]:
-    """Return what the quiz lacks: three to five questions, options with a reason each, one of them right."""
-    questions = re.split(r"^\*\*\d+\.\s", section, flags=re.MULTILINE)[1:]
-    found = []
-    if not QUESTIONS[0] <= len(questions) <= QUESTIONS[1]:
-        found.append(f"the quiz has {len(questions)} questions; {QUESTIONS[0]} to {QUESTIONS[1]} are wanted.")
-    for number, question in enumerate(questions, 1):
-        options = re.findall(r"<details><summary>(.*?)</summary>(.*?)</details>", question, re.DOTALL)
-        reasons = [body.strip() for _, body in options]
-        if len(options) < 2:
-            found.append(f"question {number} has {len(options)} options, each in <details><summary>…</summary>.")
-        if sum(reason.startswith("Right.") for reason in reasons) != 1:
-            found.append(f"question {number} needs just one option whose reason begins with “Right.”.")
-        if any(not re.match(r"(?:Right\.|Not quite\.)\s+\S+", reason) for reason in reasons):
-            found.append(f"question {number}: every option gives its reason, after “Right.” or “Not quite.”.")
-    return found
 
 
 def labs() -> list[str]:
