@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from helix import paths
-from helix.course import build, gates, notebooks
+from helix.course import build, copies, gates, notebooks
 from helix.course.notebooks import Target
 
 NAME = "00_start_here"
@@ -79,10 +79,8 @@ def test_what_was_saved_in_an_editor_is_told_with_both_remedies(built, kind, cha
     told = [sentence for sentence in gates.drift([Target(NAME, kind)]) if sentence.startswith(path)]
     assert len(told) == 1
     assert "python3 kit.py build 00" in told[0]
-    assert ("python3 kit.py update" in told[0]) == notebooks.written_in(Target(NAME, kind))
-    assert notebooks.written_in(Target(NAME, kind)) == (
-        change in (add_note, type_over) or (change, kind) == (solve, "lab")
-    )
+    assert ("python3 kit.py update" in told[0]) == copies.written_in(Target(NAME, kind).path)
+    assert copies.written_in(Target(NAME, kind).path) == (change is not solve or kind == "lab")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -117,7 +117,7 @@ def test_watch_builds_what_changes_until_it_is_interrupted(copied):
     try:
         assert "current" in watching.stdout.readline()
         time.sleep(1)
-        source.write_text(source.read_text().replace("# ## You are done", "# ## Done"))
+        source.write_text(source.read_text().replace("# ### How a check answers", "# ### What a check answers"))
         built = {watching.stdout.readline().split()[1] for _ in range(2)}
         assert built == {"labs/00_start_here_lab.ipynb", "solutions/00_start_here_solution.ipynb"}
         watching.send_signal(signal.SIGINT)

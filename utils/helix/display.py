@@ -124,7 +124,10 @@ def _columns(rows: Any) -> tuple[list[str], list[list[Any]]]:
             rows = rows.reset_index()
         elif rows.index.dtype.kind not in "iu" or rows.index.name:
             rows = rows.rename_axis(rows.index.name or "").reset_index()
-        names = [" · ".join(map(str, name)) if isinstance(name, tuple) else str(name) for name in rows.columns]
+        names = [
+            " · ".join(str(part) for part in name if part != "") if isinstance(name, tuple) else str(name)
+            for name in rows.columns
+        ]
         cells = [list(row) for row in rows.itertuples(index=False, name=None)]
     else:
         found = list(rows)

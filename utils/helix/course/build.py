@@ -17,7 +17,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 from helix import paths
-from helix.course import catalogue, notebooks, prose, variables
+from helix.course import catalogue, glossary, notebooks, prose, variables
 from helix.course.catalogue import CatalogueError
 from helix.course.notebooks import SourceError, Target
 
@@ -207,6 +207,9 @@ def run(chosen: list[Target], *, force: bool, say: Callable[[str], None] = print
                 continue
             over = "" if seconds <= BUDGET_SECONDS[target.kind] else f"  over its {BUDGET_SECONDS[target.kind]} s"
             say(f"{label}  {seconds:.1f} CPU-s{over}")
+    with contextlib.suppress(SourceError):  # it has been told, or another lesson is only half written
+        if glossary.write():
+            say(paths.display(glossary.path()))
     orphans = sorted(
         path
         for folder in set(notebooks.FOLDER.values())

@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 
 from helix import paths
 from helix.assets import manifest
-from helix.course import catalogue, navigation, quiz
+from helix.course import catalogue, copies, navigation, quiz
 from helix.course.navigation import FOLDER as FOLDER
 from helix.course.navigation import Kind
 
@@ -107,7 +107,13 @@ def make(target: Target) -> NotebookNode:
         {
             "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
-            "helix": {"lesson": target.name, "kind": target.kind, "source": source},
+            # `texts` are those of the cells as they are built, so that a copy tells whether anything was written in it.
+            "helix": {
+                "lesson": target.name,
+                "kind": target.kind,
+                "source": source,
+                "texts": copies.texts(notebook.cells),
+            },
         }
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -186,17 +192,9 @@ def cell_id(lesson: str, cell: NotebookNode) -> str:
     return f"{lesson.replace('_', '-')[:40]}-{key}"
 
 
-def written_in(target: Target) -> bool:
-    """Whether a built notebook holds a text that no build put there: the id of its cell says another, or says none."""
-    cells = read(target.path).cells
-    return not cells or any(
-        not re.fullmatch(rf"{cell_id(target.name, cell)}(-\d+)?", cell.get("id", "")) for cell in cells
-    )
-
-
 def if_yours(target: Target) -> str:
     """Return what a learner does who wrote into a built notebook, in an editor that opens the course's own files."""
-    if not target.path.exists() or not written_in(target):
+    if not target.path.exists() or not copies.written_in(target.path):
         return ""
     return (
         " Or, if you wrote in it: python3 kit.py update, which moves your version to work/ and puts the built one back."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from helix.course import prose, readme
+from helix.course import glossary, prose, readme
 from helix.course.gates.built import drift, leaks, outputs, pages, split_solutions
 from helix.course.gates.lesson import chapters, claims, labs, too_wide, wrong_answers
 from helix.course.gates.repository import cards, links, sizes, tracked
@@ -40,6 +40,7 @@ GATES: dict[str, Callable[[], list[str]]] = {
     "labs have what a lab needs": labs,
     "Markdown has one sentence a line": prose.unformatted,
     "code fits a small window": too_wide,
+    "terms are defined once, in two languages": glossary.lacks,
     "claims are measured": claims,
     "records belong to their scripts": results.stale,
     "links lead somewhere": links,

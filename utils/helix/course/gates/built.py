@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from nbformat import NotebookNode
+
 from helix import paths
-from helix.course import build, catalogue, navigation, notebooks
+from helix.course import build, catalogue, glossary, navigation, notebooks
 from helix.course.notebooks import Target
 
 
@@ -14,7 +16,7 @@ def drift(targets: Iterable[Target] | None = None) -> list[str]:
     """Regenerate the cells of every notebook, or of `targets`, and compare them with what is stored."""
     found = [f"{why}{notebooks.if_yours(target)}" for target in _or_all(targets) if (why := build.why_stale(target))]
     if targets is None:
-        known = {target.path for target in notebooks.targets()}
+        known = {glossary.path(), *(target.path for target in notebooks.targets())}
         found += [
             f"{paths.display(path)} has no source. Remove it (git rm), or move it to work/notebooks/, the place for your own."
             for folder in notebooks.FOLDER.values()
@@ -41,7 +43,23 @@ def outputs(targets: Iterable[Target] | None = None) -> list[str]:
         if any(output.output_type == "error" for cell in code for output in cell.outputs):
             found.append(f"{where} holds an error. Run: {target.command}")
         found += [f"{where}: {complaint} Run: {target.command}" for cell in code if (complaint := build.unstable(cell))]
+        found += [
+            f"{where}: an output has a heading as large as the page's own: {heading!r}. Shown inside a page, headings begin with ###."
+            for cell in code
+            if (heading := _large_heading(cell))
+        ]
     return found
+
+
+def _large_heading(cell: NotebookNode) -> str:
+    """Return the first heading of the first or second level in a cell's outputs, or nothing: it would rule the table of contents."""
+    for output in cell.outputs:
+        data = output.get("data", {})
+        if large := re.search(r"(?m)^##? .*", data.get("text/markdown", "")) or re.search(
+            r"<h[12]\b.*?</h[12]>", data.get("text/html", ""), re.DOTALL | re.IGNORECASE
+        ):
+            return large[0]
+    return ""
 
 
 def leaks(targets: Iterable[Target] | None = None) -> list[str]:
