@@ -16,7 +16,7 @@ for learners
   start [NN] [--fresh]   put your copies of all pages in work/; of one lab, --fresh begins anew and keeps the old copy
   update [--from FOLDER] bring a new version of the course; all that you wrote stays
   progress               what you have solved and decided
-  export [FILE]          write your progress and decisions to one file
+  export [FILE]          write your progress and decisions to one file [--owner NAME]
   import FILE            take such a file in
   test                   run every test and gate; with a path, that part
   assets [NAME …]        fetch the models and data that the chapters use [--list] [--all]; `assets --help` tells more
@@ -28,6 +28,7 @@ for authors
   new NN topic           make the files of a planned lesson
   test --changed         run what your changes can touch [--require-all: a skip fails] [--processor default: chapters on another processor]
   experiment NN          rerun a slice of an experiment [--measure: run it all and write its record]
+  site [FOLDER]          write the pages as a static web site, to be read without installing anything
   readme                 remake the tables and the picture of the README
   lock                   remake requirements.lock and environment.yml [--upgrade]
 """
@@ -38,10 +39,10 @@ COMMANDS = {
     "lab": "workspace:lab",
     "map": "progress_page:map_main",
     "start": "workspace:start_main",
+    "export": "portable:export_main",
+    "import": "portable:import_main",
     "update": "update:main",
     "progress": "progress_page:progress_main",
-    "export": "workspace:export_main",
-    "import": "workspace:import_main",
     "assets": "assets:main",
     "doctor": "doctor:main",
     "about": "workspace:about_main",
@@ -49,6 +50,7 @@ COMMANDS = {
     "test": "testing:main",
     "new": "scaffold:main",
     "experiment": "experiments:main",
+    "site": "site:main",
     "readme": "readme:main",
     "lock": "lock:main",
 }
@@ -87,9 +89,21 @@ def _told() -> tuple[type[Exception], ...]:
     """
     from helix.assets.manifest import AssetError
     from helix.course.catalogue import CatalogueError, UnknownLesson
-    from helix.record.results import MissingRecord
+    from helix.course.chinese import StaleTranslation
+    from helix.record.export import NoRecord
+    from helix.record.journal import UnreadableRecord
+    from helix.record.results import DamagedRecord, MissingRecord
 
-    return AssetError, UnknownLesson, CatalogueError, MissingRecord
+    return (
+        AssetError,
+        UnknownLesson,
+        CatalogueError,
+        MissingRecord,
+        DamagedRecord,
+        NoRecord,
+        UnreadableRecord,
+        StaleTranslation,
+    )
 
 
 if __name__ == "__main__":
