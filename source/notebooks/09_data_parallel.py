@@ -763,7 +763,7 @@ table(rows, caption, formats={"lost": ".1%", "hours between failures": ",.1f", "
 
 # %%
 def resumed(X, y, saved: tuple[str, ...]) -> bool:
-    """Return whether ten steps, a checkpoint of `saved`, and ten steps more give the bits of twenty in one go."""
+    """Return whether ten steps, a checkpoint of `saved`, and ten more give the bits of twenty in one go."""
     r, N = dist.get_rank(), dist.get_world_size()
     whole, kept = train(data_parallel.DataParallel(network(0)), X, y, r, N), {}
     for begin in (0, 10):
