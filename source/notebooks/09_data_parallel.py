@@ -495,9 +495,9 @@ print(
 # ### Thousands of GPUs, on paper
 #
 # Now the same two terms for a cluster that we do not have: nodes of eight A100s as in Narayanan et al. (2021).
-# Inside a node a ring carries 235 GB/s.
+# Inside a node a ring carries 235 GB/s, NCCL's limit for this GPU.
 # Each GPU has a network card of 25 GB/s, and a gradient is cut into eight rings, one through each card: 200 GB/s leave a node.
-# A step of a ring starts in 3.4 µs inside a node and 9.6 µs between nodes (NCCL's own table, by which it chooses).
+# A step of a ring starts in 3.4 µs inside a node and 9.6 µs between nodes (for large messages, in [NCCL's own table](https://github.com/NVIDIA/nccl/blob/master/src/graph/tuning.cc)).
 # Starts grow with N in a ring; NCCL's *trees* need only about $2\log_2 N$ of them, and it takes whichever is faster.
 #
 # A model of P = 10⁹ parameters, gradients in 16 bits, 6P operations for each token:
@@ -684,7 +684,7 @@ _ = launch(script.main)
 
 # %% [markdown]
 # On more than one machine the command is the same, given on every node, with the address where they meet; Slurm can give it for you.
-# (Kubernetes has Kubeflow's Trainer, whose `TrainJob` replaces the older `PyTorchJob`.)
+# (Kubernetes has Kubeflow's Trainer, whose `TrainJob` [replaces](https://www.kubeflow.org/docs/components/trainer/operator-guides/migration/) the older `PyTorchJob`.)
 # The tests run it with two agents on one machine, which play two nodes; **it was not run on a cluster**, and the file says so:
 
 # %% tags=["nbval-check-output"]
