@@ -42,7 +42,7 @@ distributed.warm()  # in the background: the process from which ranks are forked
 # ### Ranks
 #
 # Distributed training is the *same program*, started N times.
-# Each copy is a <dfn title="进程编号">rank</dfn>; all it knows is its number r, and N, the <dfn title="进程总数">world size</dfn>.
+# A <dfn title="进程编号">rank</dfn> is one of the N copies; all it knows is its number r, and N, the <dfn title="进程总数">world size</dfn>.
 # `launch` starts a function on N local processes and returns what each of them returned:
 
 # %%
@@ -363,7 +363,7 @@ for mend in (False, True):
 # ### A layer that looks around
 #
 # The equation also needs each ℓᵢ to depend on sample i alone.
-# <dfn title="批归一化">BatchNorm</dfn> breaks that: it subtracts the mean *of the batch*.
+# <dfn title="批归一化">BatchNorm</dfn> subtracts from each sample the mean *of its batch*, and so breaks that.
 # On N ranks it sees N small batches, and computes another function.
 # GroupNorm and LayerNorm look at one sample, and do not care.
 # PyTorch's `SyncBatchNorm` computes the statistics over all ranks, but refuses the CPU; `batches.synchronised` puts in the same idea for gloo:
@@ -401,9 +401,9 @@ plots.show(
 # *(This section and “From this notebook to a cluster” may wait for a second reading.)*
 #
 # With DDP every rank holds everything.
-# <dfn title="分片">Sharding</dfn> lets each rank keep 1/N of it.
+# With <dfn title="分片">sharding</dfn> each of N ranks keeps 1/N of the weights, gradients or optimiser states, instead of all of them.
 # ZeRO (2020) numbers what is cut.
-# In <dfn title="混合精度">mixed precision</dfn>, where weights and gradients have 2 bytes and Adam keeps 4 bytes each of a master copy and two moments:
+# In <dfn title="混合精度">mixed precision</dfn> weights and gradients have 2 bytes each, and Adam keeps a copy of the weights and two moments in 4 bytes each:
 
 # %% tags=["hide-input", "nbval-check-output"]
 from helix.display import table
@@ -566,7 +566,8 @@ print(f"{speed / 1e12:.0f} TFLOP/s over {link / 1e9:.0f} GB/s: at least {speed /
 #
 # $$S(B) = S_\text{min}\left(1 + \frac{B_\text{crit}}{B}\right).$$
 #
-# No batch gets below $S_\text{min}$ steps, and at the <dfn title="临界批量">critical batch</dfn> $B_\text{crit}$ twice as many are needed.
+# No batch gets below $S_\text{min}$ steps.
+# At the <dfn title="临界批量">critical batch</dfn> $B_\text{crit}$ a training needs twice the fewest steps that any batch needs.
 # Ten batch sizes, each with the best of seven learning rates (chosen on three seeds, counted on five others), SGD to a validation loss of 0.50:
 
 # %% tags=["hide-input"]
@@ -736,7 +737,7 @@ for failing in (one_raises, one_is_killed, shapes_differ):
 # ### How often it fails, and how to go on
 #
 # A training on 16,384 H100s met 419 unexpected interruptions in 54 days (Llama 3, 2024, section 3.3.4): one every 50,700 GPU-hours, one every three hours for all.
-# After each it goes on from the last <dfn title="检查点">checkpoint</dfn>, the state that was saved; what came after is lost.
+# A <dfn title="检查点">checkpoint</dfn> is the saved state of a training, from which it goes on after an interruption; what came after it is lost.
 # Saving often costs time too.
 # With c seconds to save and M seconds between failures, saving every $\tau = \sqrt{2cM}$ seconds loses about the least (Young, 1974):
 
