@@ -23,6 +23,17 @@ def beyond_rounded(solution):
     return lambda counts, word, neutral="person": round(solution(counts, word, neutral), 2)
 
 
+def beyond_with_one_more_of_each(solution):
+    """Smooth the shares, as one does with few words: then it is another share."""
+
+    def answer(counts, word, neutral="person"):
+        solution(counts, word, neutral)
+        (he, she, _), (he0, she0, _) = counts[word], counts[neutral]
+        return (he + 1) / (he + she + 2) - (he0 + 1) / (he0 + she0 + 2)
+
+    return answer
+
+
 def beyond_zero_if_none(solution):
     def answer(counts, word, neutral="person"):
         try:
@@ -265,7 +276,8 @@ def decide_ships(solution):
 WRONG = {
     "beyond_neutral": [
         (beyond_of_all_texts_by_pandas, "Texts without a pronoun are counted"),
-        (beyond_rounded, "not the share of “he”"),
+        (beyond_rounded, "the right value, rounded"),
+        (beyond_with_one_more_of_each, "not the share of “he”"),
         (beyond_of_person, "The neutral word is the one that is given"),
         (beyond_refuses_one_sided, "a share may be 1"),
         (beyond_refuses_for_others, "other words do not matter"),
