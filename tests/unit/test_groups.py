@@ -606,8 +606,8 @@ def test_nobody_is_never_enough(at_least):
 
 
 def test_a_gap_that_does_not_exist():
-    with pytest.raises(ValueError, match="There is no gap 'impact_ratio'; there are demographic_parity, equal_opp"):
-        widest(cells_of(BY_HAND), "impact_ratio")
+    with pytest.raises(ValueError, match="There is no gap 'fairness'; there are demographic_parity, .* impact_ratio"):
+        widest(cells_of(BY_HAND), "fairness")
 
 
 def test_rate_of_one_group():
