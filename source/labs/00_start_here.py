@@ -216,12 +216,18 @@ def decide() -> Decision:
     ### BEGIN SOLUTION
     return Decision(
         question="May the lender use this table's label to choose who gets an offer?",
-        affected=["women, whom the label selects about a third as often as men", "men who earn little", "the lender's staff"],
+        affected=[
+            "women, whom the label selects about a third as often as men",
+            "men who earn little",
+            "the lender's staff",
+        ],
         options=["ship", "fix", "stop"],
         evidence={"parity_gap": "> 0.15"},
         choice="fix",
-        dissent="The label records wages of the 1990s. To mend a rule that learns it is to polish the wrong question; stop.",
-        residual_risk="The gate looks at one attribute at a time: a gap for older Black women can hide behind two small ones.",
+        dissent="The label records wages of the 1990s. To mend a rule that learns it is to polish the wrong "
+        "question; stop.",
+        residual_risk="The gate looks at one attribute at a time: a gap for older Black women can hide "
+        "behind two small ones.",
         owner="The lender's head of credit risk",
         review_date=date.today() + timedelta(days=90),
         control=release_gate,

@@ -57,7 +57,8 @@ def scale_and_zero_point(low: float, high: float, bits: int = 8) -> tuple[float,
     Returns
     -------
     scale, zero_point : float, int
-        ``scale_and_zero_point(-1.0, 2.0, bits=2)`` is ``(1.0, 1)``: the whole numbers 0, 1, 2, 3 mean −1, 0, 1, 2.
+        ``scale_and_zero_point(-1.0, 2.0, bits=2)`` is ``(1.0, 1)``: the whole numbers 0, 1, 2, 3 mean −1, 0,
+        1, 2.
     """
     ### BEGIN SOLUTION
     low, high = min(low, 0.0), max(high, 0.0)
@@ -99,7 +100,8 @@ def round_trip(x: np.ndarray, scale: float, zero_point: int, bits: int = 8) -> n
     Returns
     -------
     ndarray of float, the shape of x
-        ``round_trip(np.array([0.6, 9.0]), scale=1.0, zero_point=1, bits=2)`` is ``[1.0, 2.0]``: the second was clipped.
+        ``round_trip(np.array([0.6, 9.0]), scale=1.0, zero_point=1, bits=2)`` is ``[1.0, 2.0]``: the second
+        was clipped.
     """
     ### BEGIN SOLUTION
     q = np.clip(np.round(x / scale) + zero_point, 0, 2**bits - 1)
@@ -205,7 +207,9 @@ from itertools import product
 
 import pandas as pd
 
-added_loss = {part: {int(bits): loss for bits, loss in by.items()} for part, by in record["part_alone"].items()}
+added_loss = {
+    part: {int(bits): loss for bits, loss in by.items()} for part, by in record["part_alone"].items()
+}
 numbers = record["mixed"]["numbers"]
 pd.DataFrame(added_loss).T.round(4).assign(weights=pd.Series(numbers))
 
@@ -232,7 +236,8 @@ def choose_bits(
     numbers : dict of str to int
         How many weights each part has.
     budget : int
-        The bytes that all weights together may take. A weight of b bits takes b / 8 bytes; nothing else counts.
+        The bytes that all weights together may take. A weight of b bits takes b / 8 bytes; nothing else
+        counts.
 
     Returns
     -------
@@ -247,7 +252,9 @@ def choose_bits(
     ### BEGIN SOLUTION
     parts = list(added_loss)
     choices = [dict(zip(parts, bits, strict=True)) for bits in product(*(added_loss[part] for part in parts))]
-    fitting = [one for one in choices if sum(bits * numbers[part] for part, bits in one.items()) <= 8 * budget]
+    fitting = [
+        one for one in choices if sum(bits * numbers[part] for part, bits in one.items()) <= 8 * budget
+    ]
     if not fitting:
         raise ValueError(f"Nothing fits in {budget} bytes.")
     return min(fitting, key=lambda one: sum(added_loss[part][bits] for part, bits in one.items()))
@@ -273,7 +280,11 @@ def answers(name: str) -> np.ndarray:
 
 
 print(bits)
-for name, given in (("float32", answers("fp32")), ("3 bits everywhere", answers("3 bits")), ("your bits", answered)):
+for name, given in (
+    ("float32", answers("fp32")),
+    ("3 bits everywhere", answers("3 bits")),
+    ("your bits", answered),
+):
     print(f"{name:18} accuracy {np.mean(given == labels):.4f}")
 
 # %% [markdown]
@@ -286,7 +297,10 @@ loss = {
     for name, model in (("float32", network), ("mixed", mixed))
 }
 promised = sum(added_loss[part][bits[part]] for part in bits)
-print(f"promised {promised:+.4f}, measured {loss['mixed'] - loss['float32']:+.4f}, float32 itself {loss['float32']:.4f}")
+print(
+    f"promised {promised:+.4f}, measured {loss['mixed'] - loss['float32']:+.4f}, float32 itself "
+    f"{loss['float32']:.4f}"
+)
 
 # %% [markdown]
 # ## 6. A decision: may the small network take the large one's place?
@@ -311,7 +325,8 @@ for name in ("3 bits", "mixed"):
     worst = min(changes, key=lambda label: changes[label].value)
     print(f"{name:8} worst class {fashion_mnist.CLASSES[worst]}: {changes[worst]}")
 
-evidence("worst_fall", max(-change.value for change in changes.values()))  # of the mixed network, the last one
+# of the mixed network, the last one
+evidence("worst_fall", max(-change.value for change in changes.values()))
 evidence("worst_fall_possible", max(-change.low for change in changes.values()))
 
 # %% [markdown]
@@ -367,7 +382,7 @@ def no_class_pays(labels: np.ndarray, before: np.ndarray, after: np.ndarray, lim
 
 # %%
 def decide() -> Decision:
-    """Return your decision on the question above, with `no_class_pays` or a control of your own that does as much.
+    """Return your decision on the question above, with `no_class_pays` or a control that does as much.
 
     Returns
     -------
@@ -376,13 +391,20 @@ def decide() -> Decision:
     """
     ### BEGIN SOLUTION
     return Decision(
-        question="May the network of 4.4 MB take float32's place when customers' returns are sorted by a photo?",
-        affected=["customers whose T-shirt money comes later", "staff who sort by hand", "customers whose phones are full"],
+        question="May the network of 4.4 MB take float32's place when customers' returns are sorted by a "
+        "photo?",
+        affected=[
+            "customers whose T-shirt money comes later",
+            "staff who sort by hand",
+            "customers whose phones are full",
+        ],
         options=["ship", "fix: more bits, then measure on more pictures", "stop"],
         evidence={"worst_fall": "<= 0.02", "worst_fall_possible": "> 0.02"},
         choice="fix",
-        dissent="The measured fall is within the limit, and every week of waiting leaves people with old phones without the app.",
-        residual_risk="The test pictures show one shop's articles without white ones; a fall inside a class, such as dark T-shirts, stays unseen.",
+        dissent="The measured fall is within the limit, and every week of waiting leaves people with old "
+        "phones without the app.",
+        residual_risk="The test pictures show one shop's articles without white ones; a fall inside a "
+        "class, such as dark T-shirts, stays unseen.",
         owner="The head of the returns desk",
         review_date=date.today() + timedelta(days=60),
         control=no_class_pays,

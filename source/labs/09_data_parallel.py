@@ -30,7 +30,8 @@ from helix.labs import data_parallel as check
 from helix.distributed.measured import run_record
 from helix.record import Decision, evidence, results
 
-distributed.warm("helix.labs.data_parallel")  # so that the checks find the process from which ranks are forked
+# so that the checks find the process from which ranks are forked
+distributed.warm("helix.labs.data_parallel")
 
 # %% [markdown]
 # ## 1. All-reduce by doubling
@@ -293,8 +294,12 @@ def decide() -> Decision:
     """
     ### BEGIN SOLUTION
     return Decision(
-        question="May the team promise that anyone can reproduce the training exactly, on any number of ranks?",
-        affected=["people whose goods are sorted and paid by the model", "whoever has to answer their complaints"],
+        question="May the team promise that anyone can reproduce the training exactly, on any number of "
+        "ranks?",
+        affected=[
+            "people whose goods are sorted and paid by the model",
+            "whoever has to answer their complaints",
+        ],
         options=["ship", "fix: promise it for the recorded world only", "stop"],
         evidence={"changed_by_world": "> 0.001", "hashes_of_a_world": "== 1"},
         choice="fix: promise it for the recorded world only",

@@ -29,7 +29,8 @@ from helix.distributed.paper.pipeline_plan import GPT, PLAN, PipelinePlan, plan_
 from helix.distributed.paper.schedules import Event
 from helix.record import Decision, evidence
 
-distributed.warm("helix.labs.pipeline_parallel")  # so that the check of exercise 2 finds the process from which ranks are forked
+# so that the check of exercise 2 finds the process from which ranks are forked
+distributed.warm("helix.labs.pipeline_parallel")
 
 # %% [markdown]
 # ## 1. The order of 1F1B
@@ -54,8 +55,8 @@ def order_1f1b(stages: int, rank: int, microbatches: int) -> list[tuple[str, int
     Returns
     -------
     list of (kind, microbatch)
-        2m pairs: kind is ``"F"`` or ``"B"``, micro-batches are numbered from 0. The last stage's with m = 2 is
-        ``[("F", 0), ("B", 0), ("F", 1), ("B", 1)]``.
+        2m pairs: kind is ``"F"`` or ``"B"``, micro-batches are numbered from 0. The last stage's with m = 2
+        is ``[("F", 0), ("B", 0), ("F", 1), ("B", 1)]``.
     """
     ### BEGIN SOLUTION
     ahead = min(stages - 1 - rank, microbatches)
@@ -217,10 +218,13 @@ idle_share = evidence("idle_share", schedules.idle_share(step))
 fullest_device = evidence("fullest_device", max(need) / PLAN.device)
 print("idle, by stage", [round(share, 2) for share in schedules.idle(step)])
 print("GB, by stage  ", [round(each / 1e9, 1) for each in need])
-other = plan_for(GPT, (6, 12, 18), microbatches=16, device=24e9, rematerialised=True)  # try other cuts and schedules
+# try other cuts and schedules
+other = plan_for(GPT, (6, 12, 18), microbatches=16, device=24e9, rematerialised=True)
 for name, plan in (("this plan", PLAN), ("layers computed again", other)):
     predicted = plan.events()
-    print(f"{name}: idle share {schedules.idle_share(predicted):.2f}, {schedules.span(predicted):.2f} s a step")
+    print(
+        f"{name}: idle share {schedules.idle_share(predicted):.2f}, {schedules.span(predicted):.2f} s a step"
+    )
 
 # %% [markdown]
 # **Ship the plan, fix it, or stop it?**
@@ -273,8 +277,10 @@ def decide() -> Decision:
         options=["ship", "fix: cut by operations and compute layers again", "stop"],
         evidence={"idle_share": "> 0.4", "fullest_device": "> 1"},
         choice="fix: cut by operations and compute layers again",
-        dissent="Every week of planning is a week later for people whose languages no model serves; idle cards harm nobody at night.",
-        residual_risk="The simulation knows no network, no slow card and no failed run; measured idle time will be higher.",
+        dissent="Every week of planning is a week later for people whose languages no model serves; idle "
+        "cards harm nobody at night.",
+        residual_risk="The simulation knows no network, no slow card and no failed run; measured idle time "
+        "will be higher.",
         owner="The person who keeps the queue of the cards",
         review_date=date.today() + timedelta(days=21),
         control=control,

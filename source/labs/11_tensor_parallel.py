@@ -32,7 +32,8 @@ from helix.distributed.paper.costs import Model
 from helix.distributed.paper.footprint import GRIDS, Footprint, Given, footprint
 from helix.record import Decision, evidence
 
-distributed.warm("helix.labs.tensor_parallel")  # so that the checks find the process from which ranks are forked
+# so that the checks find the process from which ranks are forked
+distributed.warm("helix.labs.tensor_parallel")
 
 # %% [markdown]
 # ## 1. An embedding, cut by words
@@ -59,7 +60,8 @@ def embed(tokens: torch.Tensor, part: torch.Tensor) -> torch.Tensor:
     Returns
     -------
     Tensor, shape (n, h)
-        On two ranks that hold ``[[1.]]`` and ``[[2.]]`` every rank gets ``[[2.], [1.]]`` for the tokens ``[1, 0]``.
+        On two ranks that hold ``[[1.]]`` and ``[[2.]]`` every rank gets ``[[2.], [1.]]`` for the tokens
+        ``[1, 0]``.
     """
     ### BEGIN SOLUTION
     local = tokens - dist.get_rank() * len(part)
@@ -143,7 +145,8 @@ def sum_of_own_positions(summand: torch.Tensor) -> torch.Tensor:
     Returns
     -------
     Tensor, shape (s / t, h)
-        On two ranks that hold ``[[1.], [2.]]`` and ``[[10.], [20.]]`` rank 0 gets ``[[11.]]`` and rank 1 ``[[22.]]``.
+        On two ranks that hold ``[[1.], [2.]]`` and ``[[10.], [20.]]`` rank 0 gets ``[[11.]]`` and rank 1
+        ``[[22.]]``.
     """
     ### BEGIN SOLUTION
     parts = list(summand.contiguous().chunk(dist.get_world_size()))
@@ -170,7 +173,9 @@ check.sum_of_own_positions(sum_of_own_positions)
 
 
 # %%
-def choose_layout(gpus: int, per_node: int, layers: int, heads: int, memory, usable: float, time) -> tuple[int, int, int]:
+def choose_layout(
+    gpus: int, per_node: int, layers: int, heads: int, memory, usable: float, time
+) -> tuple[int, int, int]:
     """Return the fastest layout that divides and fits.
 
     Parameters
@@ -243,7 +248,8 @@ choose_layout(
 # %%
 best = planner.plan(gpt, cluster, 512, chunks=(1, 2, 3)).fitting[0]
 watts = Given(200, 330, 400)
-pue = Given(1.1, 1.2, 1.6)  # 1.10: arXiv:2104.10350, Table 4; 1.2: arXiv:2211.02001; nobody looked up the high end
+# 1.10: arXiv:2104.10350, Table 4; 1.2: arXiv:2211.02001; nobody looked up the high end
+pue = Given(1.1, 1.2, 1.6)
 
 
 def estimate(tokens: float) -> Footprint:
@@ -304,12 +310,16 @@ def decide() -> Decision:
     ### BEGIN SOLUTION
     return Decision(
         question="Shall the library train a model of its own, fine-tune an open one, or do neither?",
-        affected=["readers who ask in the region's language", "those who pay for the electricity, and live with its emissions"],
+        affected=[
+            "readers who ask in the region's language",
+            "those who pay for the electricity, and live with its emissions",
+        ],
         options=["ship: train", "fix: fine-tune", "stop: don't"],
         evidence={"train_high_kwh": "> 6000", "tune_high_kwh": "<= 6000", "train_kwh": "< 6000"},
         choice="fix: fine-tune",
         dissent="What an open model never learned of the region, 50 million tokens will hardly teach it.",
-        residual_risk="Watts, hours and PUE are assumed until the provider measures them; runs that fail are not counted.",
+        residual_risk="Watts, hours and PUE are assumed until the provider measures them; runs that fail "
+        "are not counted.",
         owner="The library's head of digital services",
         review_date=date.today() + timedelta(days=120),
         control=may_start,

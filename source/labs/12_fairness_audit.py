@@ -39,7 +39,9 @@ from helix.trust import fairness_audit
 train, validation, test = (adult.load(split) for split in ("train", "validation", "test"))
 NUMERIC = ["age", "education_num", "capital_gain", "capital_loss", "hours_per_week"]
 CATEGORICAL = ["workclass", "occupation", "marital_status"]
-coder = make_column_transformer((StandardScaler(), NUMERIC), (OneHotEncoder(handle_unknown="ignore"), CATEGORICAL))
+coder = make_column_transformer(
+    (StandardScaler(), NUMERIC), (OneHotEncoder(handle_unknown="ignore"), CATEGORICAL)
+)
 model = make_pipeline(coder, LogisticRegression(max_iter=1000)).fit(train, train[adult.LABEL])
 
 
@@ -80,8 +82,8 @@ def false_omission_rates(
     Returns
     -------
     dict of str to float or None
-        With ``y_true = [1, 0, 1, 0]``, ``y_pred = [0, 0, 1, 0]``, ``groups = ["a", "a", "a", "b"]`` and ``at_least=2`` it is
-        ``{"a": 0.5, "b": None}``.
+        With ``y_true = [1, 0, 1, 0]``, ``y_pred = [0, 0, 1, 0]``, ``groups = ["a", "a", "a", "b"]`` and
+        ``at_least=2`` it is ``{"a": 0.5, "b": None}``.
     """
     ### BEGIN SOLUTION
     rates: dict[str, float | None] = {}
@@ -105,7 +107,9 @@ scores, sex = scored(test)
 print("Adult: ", false_omission_rates(test[adult.LABEL].to_numpy(), (scores > 0.5).astype(int), sex))
 people = tables.compas("test")
 high = (people["decile_score"] >= 5).astype(int).to_numpy()
-print("COMPAS:", false_omission_rates(people[tables.COMPAS_LABEL].to_numpy(), high, people["race"].to_numpy()))
+print(
+    "COMPAS:", false_omission_rates(people[tables.COMPAS_LABEL].to_numpy(), high, people["race"].to_numpy())
+)
 
 # %% [markdown]
 # ## 2. What follows from the base rate
@@ -188,8 +192,8 @@ def proxies(features: pd.DataFrame, attribute: pd.Series) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        For each column the gain in the share of right guesses, largest first. A column that changes no guess has 0; one with which every guess is right has
-        1 less the share of the largest group.
+        For each column the gain in the share of right guesses, largest first. A column that changes no guess
+        has 0; one with which every guess is right has 1 less the share of the largest group.
     """
     ### BEGIN SOLUTION
     without = attribute.value_counts(normalize=True).max()
@@ -243,7 +247,8 @@ def choose_then_judge(
     Parameters
     ----------
     validation, test : (scores, groups)
-        Arrays of shape (n,): floats from 0 to 1, and names of groups. Both splits have the same groups, two or more.
+        Arrays of shape (n,): floats from 0 to 1, and names of groups. Both splits have the same groups, two
+        or more.
     candidates : list of float
         In any order.
     limit : float
@@ -301,7 +306,10 @@ cut = np.quantile(scored(validation)[0], 0.9)
 rates = fairness_audit.group_metrics(test[adult.LABEL], (scores > cut).astype(int), sex)["selection_rate"]
 evidence("dp_gap", float(rates.max() - rates.min()))
 evidence("impact_ratio", float(rates.min() / rates.max()))
-print(rates.round(3).to_dict(), f"gap {rates.max() - rates.min():.3f}, impact ratio {rates.min() / rates.max():.2f}")
+print(
+    rates.round(3).to_dict(),
+    f"gap {rates.max() - rates.min():.3f}, impact ratio {rates.min() / rates.max():.2f}",
+)
 
 # %% [markdown]
 # Your **control** runs before every sending.
@@ -354,8 +362,10 @@ def decide() -> Decision:
         options=["ship", "fix: choose the selection anew, with both limits", "stop"],
         evidence={"dp_gap": "<= 0.1", "impact_ratio": "< 0.8"},
         choice="fix: choose the selection anew, with both limits",
-        dissent="The incomes of 1994 do differ, and whoever cannot use the offer is not harmed by not getting it.",
-        residual_risk="Equal shares may move the errors to the other group, and groups inside the groups are not looked at.",
+        dissent="The incomes of 1994 do differ, and whoever cannot use the offer is not harmed by not "
+        "getting it.",
+        residual_risk="Equal shares may move the errors to the other group, and groups inside the groups "
+        "are not looked at.",
         owner="head of customer offers",
         review_date=date.today() + timedelta(days=90),
         control=may_go_out,

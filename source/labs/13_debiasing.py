@@ -98,8 +98,8 @@ def weights_within(y: np.ndarray, group: np.ndarray, level: np.ndarray) -> np.nd
     Returns
     -------
     ndarray of float, shape (n,)
-        With ``y = [1, 1, 0, 1, 0, 0]``, ``group = ["a", "a", "a", "b", "b", "b"]`` and one level for all it is
-        ``[0.75, 0.75, 1.5, 1.5, 0.75, 0.75]``.
+        With ``y = [1, 1, 0, 1, 0, 0]``, ``group = ["a", "a", "a", "b", "b", "b"]`` and one level for all it
+        is ``[0.75, 0.75, 1.5, 1.5, 0.75, 0.75]``.
     """
     ### BEGIN SOLUTION
     made = np.zeros(len(y))
@@ -124,7 +124,9 @@ check.weights_within(weights_within)
 # %%
 people = load("adult")
 train, validation, test = (people[split] for split in ("train", "validation", "test"))
-education = pd.cut(survey.load("train")["education_num"], [0, 9, 12, 16], labels=["school", "college", "degree"])
+education = pd.cut(
+    survey.load("train")["education_num"], [0, 9, 12, 16], labels=["school", "college", "degree"]
+)
 level = education.astype(str).to_numpy()
 table = pd.DataFrame({"label": train.y, "level": level, "group": train.groups})
 for name, weight in {
@@ -132,7 +134,11 @@ for name, weight in {
     "the chapter's": debiasing.reweighing(train.y, train.groups),
     "yours": weights_within(train.y, train.groups, level),
 }.items():
-    weighted = table.assign(weight=weight, right=weight * train.y).groupby(["level", "group"])[["right", "weight"]].sum()
+    weighted = (
+        table.assign(weight=weight, right=weight * train.y)
+        .groupby(["level", "group"])[["right", "weight"]]
+        .sum()
+    )
     print(name, (weighted["right"] / weighted["weight"]).unstack().round(3).to_dict("index"))
 
 # %% [markdown]
@@ -203,7 +209,9 @@ for name, answers in {
     "yours": debiasing.select(on_test, test.groups, cuts),
 }.items():
     found = gaps(test.y, answers, test.groups)
-    print(f"{name:13} equal opportunity {found['equal_opportunity']:.3f}, ΔDP {found['demographic_parity']:.3f}")
+    print(
+        f"{name:13} equal opportunity {found['equal_opportunity']:.3f}, ΔDP {found['demographic_parity']:.3f}"
+    )
 
 # %% [markdown]
 # The gap among the qualified is nearly closed, and ΔDP stays far above 0.1: another notion, other thresholds, other people.
@@ -241,7 +249,11 @@ def choose_strength(
         If no strength keeps the limit on validation.
     """
     ### BEGIN SOLUTION
-    kept = {strength: one["validation"][0] for strength, one in tried.items() if abs(one["validation"][1]) <= limit}
+    kept = {
+        strength: one["validation"][0]
+        for strength, one in tried.items()
+        if abs(one["validation"][1]) <= limit
+    }
     if not kept:
         raise ValueError(f"No strength has a gap of at most {limit} on validation.")
     best = max(kept, key=lambda strength: kept[strength])
@@ -272,7 +284,10 @@ for _, run in runs[runs["table"] == "compas"].iterrows():
     }
     try:
         strength, gap = choose_strength(tried)
-        print(f"run {run['seed']:2}: λ = {strength:g}, gap on test {gap:.3f}", "" if gap <= 0.1 else "above the limit")
+        print(
+            f"run {run['seed']:2}: λ = {strength:g}, gap on test {gap:.3f}",
+            "" if gap <= 0.1 else "above the limit",
+        )
     except ValueError as error:
         print(f"run {run['seed']:2}: {error}")
 

@@ -87,7 +87,13 @@ FORMS = {
     "lone": ("his", "hers"),
     "reflexive": ("himself", "herself"),
 }
-example = [("She", "subject", "wanted"), ("shows", "", ""), ("Paul", "", ""), ("his", "possessive", "other"), ("desk", "", "")]
+example = [
+    ("She", "subject", "wanted"),
+    ("shows", "", ""),
+    ("Paul", "", ""),
+    ("his", "possessive", "other"),
+    ("desk", "", ""),
+]
 
 
 # %%
@@ -102,8 +108,8 @@ def counterfactual(tokens: list[tuple[str, str, str]]) -> list[str]:
     Returns
     -------
     list of str
-        As many words. Pronouns of the wanted person have the other gender, and keep a capital; all others stay.
-        ``counterfactual(example)`` is ``["He", "shows", "Paul", "his", "desk"]``.
+        As many words. Pronouns of the wanted person have the other gender, and keep a capital; all others
+        stay. ``counterfactual(example)`` is ``["He", "shows", "Paul", "his", "desk"]``.
     """
     ### BEGIN SOLUTION
     made = []
@@ -178,7 +184,8 @@ def publish(text: str, find, rewrite) -> tuple[str, str]:
     Returns
     -------
     tuple of str
-        ``("publish", text)``, with the text as it was or rewritten; or ``("hold", text)`` with the text as it was.
+        ``("publish", text)``, with the text as it was or rewritten; or ``("hold", text)`` with the text as it
+        was.
     """
     ### BEGIN SOLUTION
     found = find(text)
@@ -240,6 +247,7 @@ def decide() -> Decision:
     -------
     Decision
     """
+
     ### BEGIN SOLUTION
     def control(before: dict[str, float], after: dict[str, float]) -> bool:
         kept = max(abs(after["pronoun_skew"]), abs(after["trait_skew"])) <= 0.1
@@ -247,12 +255,16 @@ def decide() -> Decision:
 
     return Decision(
         question="May the augmented generator write for the portal?",
-        affected=["people who do not apply because a text describes somebody else", "employers whose texts turn applicants away"],
+        affected=[
+            "people who do not apply because a text describes somebody else",
+            "employers whose texts turn applicants away",
+        ],
         options=["ship", "fix: augment the traits too", "stop"],
         evidence={"pronoun_skew": "<= 0.1", "trait_skew": "> 0.1"},
         choice="fix",
         dissent="Until the traits are mended, employers go on writing by hand, and their texts lean as well.",
-        residual_risk="Only two axes are measured, in texts whose words we know; age, origin and disability are not.",
+        residual_risk="Only two axes are measured, in texts whose words we know; age, origin and disability "
+        "are not.",
         owner="The head of the portal's content team",
         review_date=date.today() + timedelta(days=60),
         control=control,

@@ -41,7 +41,10 @@ from helix.course import map_picture, workspace
 
 rungs = workspace.rungs()
 written = [rung for rung in rungs if rung.status != "planned"]
-plots.show(map_picture.double_helix(rungs), alt=f"The course as a double helix, one rung a chapter. Written: {len(written)}.")
+plots.show(
+    map_picture.double_helix(rungs),
+    alt=f"The course as a double helix, one rung a chapter. Written: {len(written)}.",
+)
 
 # %% [markdown]
 # Your exercises, one line a lab: ✓ correct, ✗ tried, ○ not yet.
@@ -192,7 +195,8 @@ ax.legend(loc="center right")
 plots.show(
     figure,
     alt="The share of audits that see the gap rises from under a third at 50 people to nearly all at 300; "
-    "the share that measure a gap of 0.1 or less falls from a fifth to almost none. The dotted line marks 100 people.",
+    "the share that measure a gap of 0.1 or less falls from a fifth to almost none. The dotted line marks "
+    "100 people.",
 )
 
 # %% [markdown]
@@ -204,7 +208,10 @@ rng = np.random.default_rng([100, 20])  # recorded are the seeds 0 to 19
 seen = [sample_gap(people, size=100, rng=rng).sees for _ in range(200)]
 recorded = np.array(by_size["100"]["sees_by_seed"])
 assert abs(np.mean(seen) - recorded.mean()) <= 3 * recorded.std(ddof=1)
-print(f"{np.mean(seen):.3f} of 200 audits see the gap; recorded: {recorded.mean():.3f} ± {recorded.std(ddof=1):.3f}")
+print(
+    f"{np.mean(seen):.3f} of 200 audits see the gap; recorded: {recorded.mean():.3f} ± "
+    f"{recorded.std(ddof=1):.3f}"
+)
 
 # %%
 from helix.record import claim
@@ -247,7 +254,9 @@ claim(
 
 # %%
 sample = people.sample(1000, random_state=0)
-counts = sample.groupby(sample["race"].astype(str))["income_over_50k"].agg(["sum", "count"]).sort_values("count")
+counts = (
+    sample.groupby(sample["race"].astype(str))["income_over_50k"].agg(["sum", "count"]).sort_values("count")
+)
 intervals = [measure.wilson(row["sum"], row["count"]) for _, row in counts.iterrows()]
 
 figure, ax = plots.figure(height=2.6)
@@ -255,7 +264,8 @@ labels = [f"{name} ({n})" for name, n in counts["count"].items()]
 plots.bars(ax, labels, intervals, xlabel="selection rate with its 95 % interval", ylabel="group (people)")
 plots.show(
     figure,
-    alt="Dots are the rates that an audit of 1,000 people measured for five groups, bars their 95 % intervals: narrow for the largest group, "
+    alt="Dots are the rates that an audit of 1,000 people measured for five groups, bars their 95 % "
+    "intervals: narrow for the largest group, "
     "several times as wide for the smallest ones.",
 )
 

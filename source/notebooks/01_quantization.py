@@ -97,7 +97,8 @@ ax.set(xlabel="x", ylabel="read back", xlim=(-2, 2))
 ax.legend(loc="upper left")
 plots.show(
     figure,
-    alt="A staircase of seven steps along the diagonal: 3 bits, scale 0.4. In the grey ends, beyond the last step, "
+    alt="A staircase of seven steps along the diagonal: 3 bits, scale 0.4. In the grey ends, beyond the "
+    "last step, "
     "everything is clipped to ±1.2.",
 )
 
@@ -130,18 +131,24 @@ for share in shares:
     parts["rounding"].append(error[~beyond].sum() / W.size)
 total = np.sum(list(parts.values()), axis=0)
 best = shares[np.argmin(total)]
-print(f"least error with the last place at {best:.2f} of the largest weight: {total.min() / total[-1]:.2f} of the error at 1.00")
+print(
+    f"least error with the last place at {best:.2f} of the largest weight: {total.min() / total[-1]:.2f} "
+    "of the error at 1.00"
+)
 
 # %%
 figure, ax = plots.figure(height=2.9)
 for name, values in parts.items():
     ax.plot(shares, 1e6 * np.array(values), label=name)
 ax.plot(shares, 1e6 * total, label="both", color="black", marker="", linestyle="-")
-ax.set(xlabel="last place of the grid, as a share of the largest |weight|", ylabel="mean squared error (10⁻⁶)")
+ax.set(
+    xlabel="last place of the grid, as a share of the largest |weight|", ylabel="mean squared error (10⁻⁶)"
+)
 ax.legend()
 plots.show(
     figure,
-    alt="Error of 4-bit weights against the length of the grid. The clipping error falls to zero as the grid gets longer, the rounding "
+    alt="Error of 4-bit weights against the length of the grid. The clipping error falls to zero as the "
+    "grid gets longer, the rounding "
     "error grows with the square of its length; their sum is least in between.",
 )
 
@@ -174,9 +181,15 @@ a = caught["x"]
 
 # %% tags=["nbval-check-output"]
 for bits in (8, 4):
-    grids = {"symmetric": quantization.symmetric(a, bits), "asymmetric": quantization.asymmetric(a.min(), a.max(), bits)}
+    grids = {
+        "symmetric": quantization.symmetric(a, bits),
+        "asymmetric": quantization.asymmetric(a.min(), a.max(), bits),
+    }
     errors = {name: (grid.round_trip(a) - a).square().mean().sqrt().item() for name, grid in grids.items()}
-    print(f"{bits} bits: error of the symmetric grid {errors['symmetric'] / errors['asymmetric']:.2f} times that of the asymmetric one")
+    print(
+        f"{bits} bits: error of the symmetric grid {errors['symmetric'] / errors['asymmetric']:.2f} times "
+        "that of the asymmetric one"
+    )
 
 # %% [markdown]
 # Twice as many places in the same range halve the error.
@@ -199,7 +212,8 @@ def channel_scales(weight: np.ndarray, bits: int) -> np.ndarray:
 
 
 # %% tags=["nbval-check-output"]
-V = quantization.fold(network).conv1.weight.detach().numpy().reshape(64, -1)  # the first layer: 64 filters of 7 · 7 numbers
+# the first layer: 64 filters of 7 · 7 numbers
+V = quantization.fold(network).conv1.weight.detach().numpy().reshape(64, -1)
 for bits in (8, 4):
     scales = {"per tensor": np.abs(V).max() / (2 ** (bits - 1) - 1), "per channel": channel_scales(V, bits)}
     for name, s in scales.items():
@@ -266,13 +280,18 @@ half = test[:5000]  # of 10,000, to spare time
 before = training.predict(network, half)
 
 # %% tags=["nbval-check-output"]
-static = quantization.calibrate(quantization.quantize(network, weight_bits=8, activation_bits=8), pictures[:512])
+static = quantization.calibrate(
+    quantization.quantize(network, weight_bits=8, activation_bits=8), pictures[:512]
+)
 after = training.predict(static, half, batch=1000)
 lost = measure.bootstrap((after == labels[:5000]).astype(int) - (before == labels[:5000]))
 recorded = np.array([int(digit) for digit in record["answers"]["static"][:5000]])
 assert np.mean(after == recorded) > 0.98
 assert -0.005 < lost.low < lost.high < 0.005
-print(f"accuracy {np.mean(before == labels[:5000]):.2f} in float32, {np.mean(after == labels[:5000]):.2f} in int8")
+print(
+    f"accuracy {np.mean(before == labels[:5000]):.2f} in float32, {np.mean(after == labels[:5000]):.2f} in "
+    "int8"
+)
 print(f"bytes: {quantization.size(static) / measure.state_size(network):.2f} of float32")
 
 # %% [markdown]
@@ -303,7 +322,9 @@ print(next(str(one.message) for one in said if "deprecated" in str(one.message))
 print(f"int8: {W.size:,} of {measure.parameter_count(network):,} parameters")
 print(f"bytes: {measure.state_size(network):,} → {measure.state_size(dynamic):,}")
 after_line = dynamic.state_dict()
-untouched = [torch.equal(after_line[name], w) for name, w in network.state_dict().items() if not name.startswith("fc")]
+untouched = [
+    torch.equal(after_line[name], w) for name, w in network.state_dict().items() if not name.startswith("fc")
+]
 print("every other number is as it was:", all(untouched))
 
 # %% [markdown]
@@ -360,7 +381,9 @@ def small(seed: int) -> torch.nn.Module:
     torch.manual_seed(seed)
     relu, flat = torch.nn.ReLU(), torch.nn.Flatten()
     first, second = torch.nn.Conv2d(1, 16, 5, 2), torch.nn.Conv2d(16, 32, 3, 2)
-    return torch.nn.Sequential(first, relu, second, relu, flat, torch.nn.Linear(800, 64), relu, torch.nn.Linear(64, 10))
+    return torch.nn.Sequential(
+        first, relu, second, relu, flat, torch.nn.Linear(800, 64), relu, torch.nn.Linear(64, 10)
+    )
 
 
 # %% [markdown]
@@ -386,7 +409,9 @@ for seed in range(3):
         "2 bits, after the epoch in float32": quantization.quantize(longer, 2, None),
         "2 bits, after the epoch of QAT": aware,
     }
-    rows[f"seed {seed}"] = {name: np.mean(training.predict(model, half) == labels[:5000]) for name, model in models.items()}
+    rows[f"seed {seed}"] = {
+        name: np.mean(training.predict(model, half) == labels[:5000]) for name, model in models.items()
+    }
 
 # %%
 import pandas as pd
@@ -395,7 +420,9 @@ small_ones = pd.DataFrame(rows)
 small_ones.round(2)
 
 # %% tags=["nbval-check-output"]
-beyond = small_ones.loc["2 bits, after the epoch of QAT"] - small_ones.loc["2 bits, after the epoch in float32"]
+beyond = (
+    small_ones.loc["2 bits, after the epoch of QAT"] - small_ones.loc["2 bits, after the epoch in float32"]
+)
 assert (beyond > 0.05).all()
 print("QAT beats rounding after the same epoch in float32 in", int((beyond > 0).sum()), "of 3 seeds")
 
@@ -439,7 +466,8 @@ table = pd.DataFrame(
     {
         name: {
             "MB": f"{one['bytes'] / 1e6:.1f}",
-            "accuracy": f"{one['accuracy']['value']:.3f} [{one['accuracy']['low']:.3f}, {one['accuracy']['high']:.3f}]",
+            "accuracy": f"{one['accuracy']['value']:.3f} [{one['accuracy']['low']:.3f}, "
+            f"{one['accuracy']['high']:.3f}]",
             **{f"time of eager, {batch}": ratio(one, "over_fp32", batch) for batch in ("1", "16")},
             **{f"of compiled, {batch}": ratio(one, "over_fp32_compiled", batch) for batch in ("1", "16")},
         }
@@ -460,8 +488,11 @@ size = quantization.size(static) / measure.state_size(network)
 met = size <= 0.27 and lost.low > -0.005
 claim(
     "int8_is_free",
-    measured=f"{100 * size:.0f} % of the size; accuracy {100 * lost.value:+.2f} points [{100 * lost.low:+.2f}, {100 * lost.high:+.2f}].",
-    verdict="holds if int8 arithmetic is faster on your processor, which was not timed here" if met else "does not hold",
+    measured=f"{100 * size:.0f} % of the size; accuracy {100 * lost.value:+.2f} points "
+    f"[{100 * lost.low:+.2f}, {100 * lost.high:+.2f}].",
+    verdict="holds if int8 arithmetic is faster on your processor, which was not timed here"
+    if met
+    else "does not hold",
     conditions="our own grids, 512 calibration pictures, 5,000 test pictures",
 )
 
@@ -507,7 +538,8 @@ from helix.assets import models as assets
 from helix.engineering import language
 
 smollm2, tokenizer = assets.smollm2()
-ids = torch.tensor(tokenizer(language.real_text(), add_special_tokens=False).input_ids[:128])  # the record has 1,024
+# the record has 1,024
+ids = torch.tensor(tokenizer(language.real_text(), add_special_tokens=False).input_ids[:128])
 
 
 def perplexity(model) -> float:
@@ -522,14 +554,22 @@ def perplexity(model) -> float:
 from torchao.quantization import Int8DynamicActivationInt8WeightConfig, quantize_
 
 with warnings.catch_warnings(record=True):  # it says once more that it is deprecated
-    legacy = torch.ao.quantization.quantize_dynamic(language.twin(smollm2), {torch.nn.Linear}, dtype=torch.qint8, inplace=True)
+    legacy = torch.ao.quantization.quantize_dynamic(
+        language.twin(smollm2), {torch.nn.Linear}, dtype=torch.qint8, inplace=True
+    )
 torchao = language.twin(smollm2)
 quantize_(torchao, Int8DynamicActivationInt8WeightConfig())
 
 # %% tags=["nbval-check-output"]
-read = {name: perplexity(model) for name, model in (("float32", smollm2), ("legacy", legacy), ("torchao", torchao))}
+read = {
+    name: perplexity(model)
+    for name, model in (("float32", smollm2), ("legacy", legacy), ("torchao", torchao))
+}
 assert read["legacy"] > 1.5 * max(read["float32"], read["torchao"])
-print("perplexity at least half as large again:", {name: value > 1.5 * read["float32"] for name, value in read.items()})
+print(
+    "perplexity at least half as large again:",
+    {name: value > 1.5 * read["float32"] for name, value in read.items()},
+)
 
 # %% [markdown]
 # Both are "dynamic int8", and one of them has ruined the model.
@@ -541,7 +581,10 @@ print("perplexity at least half as large again:", {name: value > 1.5 * read["flo
 reading = record["language"]
 for name in ("fp32", "torchao", "legacy"):
     one = measure.Interval(**reading[name]["ratio"])
-    print(f"{name:8} perplexity, times that of float32: median {one.value:.3f}, lowest {one.low:.3f}, highest {one.high:.3f}")
+    print(
+        f"{name:8} perplexity, times that of float32: median {one.value:.3f}, lowest {one.low:.3f}, "
+        f"highest {one.high:.3f}"
+    )
 
 # %% [markdown]
 # float32 does not move.
@@ -567,7 +610,8 @@ ax.text(45, 1.15 * reach.max() / 127, "one step, where 128 places serve all toke
 ax.set(yscale="log", xlabel="token", ylabel="largest |input| of the layer")
 plots.show(
     figure,
-    alt="The largest input to one layer for each of 127 tokens, on a logarithmic axis: the first token reaches some 2,700, the others about 1.5. "
+    alt="The largest input to one layer for each of 127 tokens, on a logarithmic axis: the first token "
+    "reaches some 2,700, the others about 1.5. "
     "One step of a grid that serves all tokens, the dashed line, is larger than all the others.",
 )
 
@@ -586,13 +630,21 @@ apart = {name: one for name, one in reading.items() if "/" in name}
 labels_of = [f"{n.split('/')[0]}, {n.split('/')[2]} bits; weights per {n.split('/')[1]}" for n in apart]
 intervals = [measure.Interval(**one["ratio"]) for one in apart.values()]
 figure, ax = plots.figure(height=3.4)
-plots.bars(ax, labels_of, intervals, xlabel="perplexity, times that of float32 (logarithmic)", ylabel="activations per …", reference=1.0)
+plots.bars(
+    ax,
+    labels_of,
+    intervals,
+    xlabel="perplexity, times that of float32 (logarithmic)",
+    ylabel="activations per …",
+    reference=1.0,
+)
 ax.set_xscale("log")
 ax.set_xticks([1, 1.2, 1.5, 2, 3], ["1", "1.2", "1.5", "2", "3"])
 ax.minorticks_off()
 plots.show(
     figure,
-    alt="Perplexity of eight kinds of dynamic int8, as multiples of float32's, with the range of ten readings. With activations per tensor one and a half to three times; "
+    alt="Perplexity of eight kinds of dynamic int8, as multiples of float32's, with the range of ten "
+    "readings. With activations per tensor one and a half to three times; "
     "with activations per row at most 1.2, and less where weights have a grid per channel.",
 )
 
@@ -623,7 +675,10 @@ for name, model in (("legacy", legacy), ("torchao", torchao)):
 # %%
 pd.DataFrame(
     {
-        name: {batch: f"{one['value']:.2f} [{one['low']:.2f}, {one['high']:.2f}]" for batch, one in by_batch.items()}
+        name: {
+            batch: f"{one['value']:.2f} [{one['low']:.2f}, {one['high']:.2f}]"
+            for batch, one in by_batch.items()
+        }
         for name, by_batch in record["leaning"].items()
     }
 )
@@ -639,9 +694,13 @@ pd.DataFrame(
 # %%
 claim(
     "dynamic_int8_language_model",
-    measured=f"Perplexity {read['float32']:.0f} in float32, {read['legacy']:.0f} with the old library, {read['torchao']:.0f} with torchao: one draw.",
-    verdict="holds if each row of the activations has a grid of its own; times were not taken here" if read["torchao"] < 1.15 * read["float32"] else "does not hold",
-    conditions="SmolLM2-135M, 127 tokens predicted; at most 15 % more perplexity, which is more than the draws differ",
+    measured=f"Perplexity {read['float32']:.0f} in float32, {read['legacy']:.0f} with the old library, "
+    f"{read['torchao']:.0f} with torchao: one draw.",
+    verdict="holds if each row of the activations has a grid of its own; times were not taken here"
+    if read["torchao"] < 1.15 * read["float32"]
+    else "does not hold",
+    conditions="SmolLM2-135M, 127 tokens predicted; at most 15 % more perplexity, which is more than the "
+    "draws differ",
 )
 
 # %% [markdown]
@@ -660,7 +719,10 @@ def answers(name: str) -> np.ndarray:
 
 int4 = answers("int4 weights")
 change = measure.bootstrap((int4 == labels).astype(int) - (answers("fp32") == labels))
-print(f"accuracy {np.mean(int4 == labels):.4f}, change {100 * change.value:+.2f} points [{100 * change.low:+.2f}, {100 * change.high:+.2f}]")
+print(
+    f"accuracy {np.mean(int4 == labels):.4f}, change {100 * change.value:+.2f} points "
+    f"[{100 * change.low:+.2f}, {100 * change.high:+.2f}]"
+)
 
 # %% [markdown]
 # An average is kind to itself.
@@ -668,16 +730,28 @@ print(f"accuracy {np.mean(int4 == labels):.4f}, change {100 * change.value:+.2f}
 
 # %%
 figure, axes = plots.figure(height=3.4, columns=3, sharey=True, sharex=True)
-titles = {"fp32, one epoch more": "float32, longer", "static": "int8, static", "int4 weights": "4-bit weights"}
+titles = {
+    "fp32, one epoch more": "float32, longer",
+    "static": "int8, static",
+    "int4 weights": "4-bit weights",
+}
 for ax, name in zip(axes, titles, strict=True):
     changes = quantization.class_changes(labels, answers("fp32"), answers(name))
-    plots.bars(ax, fashion_mnist.CLASSES, list(changes.values()), xlabel="change in accuracy", ylabel="", reference=0.0)
+    plots.bars(
+        ax,
+        fashion_mnist.CLASSES,
+        list(changes.values()),
+        xlabel="change in accuracy",
+        ylabel="",
+        reference=0.0,
+    )
     ax.set_xticks([-0.06, 0, 0.06])
     ax.set_title(titles[name])
 axes[0].set_ylabel("class")
 plots.show(
     figure,
-    alt="Change in accuracy of each class with its 95 % interval. One epoch more of float32 moves classes by up to a point and a half, int8 none by more than half a point. "
+    alt="Change in accuracy of each class with its 95 % interval. One epoch more of float32 moves classes "
+    "by up to a point and a half, int8 none by more than half a point. "
     "With 4-bit weights Pullover loses some six points, T-shirt/top some three, and Shirt gains four.",
 )
 

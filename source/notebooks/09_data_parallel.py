@@ -118,10 +118,13 @@ for step, ax in enumerate(axes.flat[:7]):
     plots.matrix(ax, after(step), title, "d", limits=(0, 4))
     ax.set_title(title, fontsize=9)
 axes.flat[7].set_axis_off()
-axes.flat[7].text(0, 0.5, "rows: ranks 0 to 3\ncolumns: chunks 0 to 3\n4: the sum is complete", fontsize=9, va="center")
+axes.flat[7].text(
+    0, 0.5, "rows: ranks 0 to 3\ncolumns: chunks 0 to 3\n4: the sum is complete", fontsize=9, va="center"
+)
 plots.show(
     fig,
-    alt="What four ranks hold of four chunks after each of six steps. After three steps of reduce-scatter each rank has one complete chunk, on a diagonal; after three of all-gather every rank has all.",
+    alt="What four ranks hold of four chunks after each of six steps. After three steps of reduce-scatter "
+    "each rank has one complete chunk, on a diagonal; after three of all-gather every rank has all.",
 )
 
 # %% [markdown]
@@ -224,7 +227,9 @@ X, y = tensors(fashion_mnist.load("train"))
 
 def network(seed: int):
     torch.manual_seed(seed)
-    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(784, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10))
+    return torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(784, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10)
+    )
 
 
 # %%
@@ -248,7 +253,9 @@ def compare(X, y):
 for N in (2, 3):
     found = launch(compare, X[:960], y[:960], ranks=N, note=False)
     assert max(map(max, found)) < 1e-5
-    print(f"{N} ranks, 20 steps: by hand and DDP end at the weights of one process, within 1e-5 of the largest")
+    print(
+        f"{N} ranks, 20 steps: by hand and DDP end at the weights of one process, within 1e-5 of the largest"
+    )
 
 # %% [markdown]
 # Each rank made its network with *another* seed (`network(r)`): that is what the broadcast is for.
@@ -279,7 +286,9 @@ for number, bucket in enumerate(buckets_of(network(0), limit=2_000)):
 from torch.utils.data import DistributedSampler
 
 
-def dealt(epoch: int, *, samples: int = 10, ranks: int = 4, call_set_epoch=True, own_seed=False) -> list[list[int]]:
+def dealt(
+    epoch: int, *, samples: int = 10, ranks: int = 4, call_set_epoch=True, own_seed=False
+) -> list[list[int]]:
     """Return each rank's indices in an epoch."""
     hands = []
     for r in range(ranks):
@@ -342,7 +351,10 @@ def with_norm(norm):
 # %% tags=["nbval-check-output"]
 for mend in (False, True):
     error = launch(share_error, X[:96], y[:96], [88, 8], None, mend)[0]
-    print(f"shares of 88 and 8, {'weighted' if mend else 'as it is'}:", f"{error:.0%} off" if error > 1e-5 else "equal")
+    print(
+        f"shares of 88 and 8, {'weighted' if mend else 'as it is'}:",
+        f"{error:.0%} off" if error > 1e-5 else "equal",
+    )
     if not mend:
         unweighed = error
 
@@ -363,7 +375,9 @@ for mend in (False, True):
 for name, norm in (("BatchNorm", torch.nn.BatchNorm1d(64)), ("GroupNorm", torch.nn.GroupNorm(8, 64))):
     for mend in (False, True):
         error = launch(share_error, X[:16], y[:16], [8, 8], norm, mend)[0]
-        print(f"{name}, {'over all ranks' if mend else 'of a share':14}", "differs" if error > 1e-5 else "equal")
+        print(
+            f"{name}, {'over all ranks' if mend else 'of a share':14}", "differs" if error > 1e-5 else "equal"
+        )
 
 # %%
 from helix.record import results
@@ -380,7 +394,8 @@ ax.legend(frameon=False)
 rows = {row["share"]: row["plain"][0] for row in record["norms"] if row["norm"] == "batch"}
 plots.show(
     fig,
-    alt=f"With BatchNorm the gradient of four ranks is {100 * rows[2]:.0f} % off at 2 samples a rank and still {100 * rows[32]:.0f} % at 32; with GroupNorm it is not off at all.",
+    alt=f"With BatchNorm the gradient of four ranks is {100 * rows[2]:.0f} % off at 2 samples a rank and "
+    f"still {100 * rows[32]:.0f} % at 32; with GroupNorm it is not off at all.",
 )
 
 # %% [markdown]
@@ -445,7 +460,10 @@ print(f"α = {model.latency.value * 1e6:.0f} µs, 1/β = {1e-9 / model.seconds_p
 # %%
 table = pd.DataFrame(record["alpha_beta"]["table"])
 ratios = table["gloo"] / table["predicted"]
-print(f"gloo's all-reduce on two ranks takes {ratios.min():.1f} to {ratios.max():.1f} times what the model predicts")
+print(
+    f"gloo's all-reduce on two ranks takes {ratios.min():.1f} to {ratios.max():.1f} times what the model "
+    "predicts"
+)
 
 # %% [markdown]
 # Right about the shape, and off by a factor that depends on the size: probably because gloo starts threads and copies buffers, and two processes share the memory of one machine.
@@ -479,7 +497,10 @@ def step_time(N: int, tokens: float) -> tuple[float, float]:
 # %%
 counts = 2 ** np.arange(0, 11)
 fig, axes = plots.figure(columns=2, height=3.0, sharey=True)
-for ax, title, tokens in ((axes[0], "strong: 2²⁰ tokens", 2**20), (axes[1], "weak: 2¹⁴ tokens each", counts * 2**14)):
+for ax, title, tokens in (
+    (axes[0], "strong: 2²⁰ tokens", 2**20),
+    (axes[1], "weak: 2¹⁴ tokens each", counts * 2**14),
+):
     arithmetic, ring_time = np.array(
         [step_time(int(N), t) for N, t in zip(counts, tokens * np.ones(11), strict=True)]
     ).T
@@ -492,7 +513,9 @@ axes[0].legend(frameon=False, fontsize=8)
 last = step_time(1024, 2**20)
 plots.show(
     fig,
-    alt=f"On paper. Strong scaling to 1,024 GPUs leaves {last[0] / sum(last):.0%} of the time for arithmetic: {last[0]:.2f} s of it against {last[1]:.2f} s of all-reduce. With weak scaling more than nine tenths are left, and with overlap nearly all.",
+    alt=f"On paper. Strong scaling to 1,024 GPUs leaves {last[0] / sum(last):.0%} of the time for "
+    f"arithmetic: {last[0]:.2f} s of it against {last[1]:.2f} s of all-reduce. With weak scaling more than "
+    "nine tenths are left, and with overlap nearly all.",
 )
 
 # %% [markdown]
@@ -529,7 +552,9 @@ axes[1].set(xscale="log", yscale="log", xlabel="ranks of 8 samples each", ylabel
 axes[1].legend(frameon=False, fontsize=8)
 plots.show(
     fig,
-    alt=f"Steps to the target fall with the batch and level off near {law['least_steps']:.0f}. The fitted critical batch is {law['batch']:.0f} samples. {sizes[-1] / 8:.0f} ranks need {means[0] / means[-1]:.0f} times fewer steps, not {sizes[-1] / 8:.0f} times.",
+    alt=f"Steps to the target fall with the batch and level off near {law['least_steps']:.0f}. The fitted "
+    f"critical batch is {law['batch']:.0f} samples. {sizes[-1] / 8:.0f} ranks need "
+    f"{means[0] / means[-1]:.0f} times fewer steps, not {sizes[-1] / 8:.0f} times.",
 )
 
 # %% [markdown]
@@ -549,7 +574,7 @@ torch.set_num_threads(1)
 
 
 def race(batch: int, rate: float, seed: int) -> int:
-    """Count steps until the validation loss is at most 0.50, looking where they have grown by 2 %, as the record did."""
+    """Count steps until the validation loss is at most 0.50, looking when they have grown by 2 %."""
     model, generator = network(seed), torch.Generator().manual_seed(seed)
     optimiser = torch.optim.SGD(model.parameters(), lr=rate)
     due = 1
@@ -571,7 +596,8 @@ row = list(runs["batch"]).index(64)
 now, then = race(64, runs["rate"][row], 3), runs["steps"][row][0]
 assert abs(now / then - 1) < 0.1, (now, then)
 print(
-    f"{now} steps now, {then} in the record; the law says {fit({float(b): m for b, m in law['means'].items()}).steps(64):.0f}"
+    f"{now} steps now, {then} in the record; the law says "
+    f"{fit({float(b): m for b, m in law['means'].items()}).steps(64):.0f}"
 )
 
 # %% [markdown]
@@ -608,7 +634,14 @@ if __name__ == "__main__":
 import subprocess
 import sys
 
-torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", script.__file__]
+torchrun = [
+    sys.executable,
+    "-m",
+    "torch.distributed.run",
+    "--standalone",
+    "--nproc-per-node=2",
+    script.__file__,
+]
 print(subprocess.run(torchrun, capture_output=True, text=True, check=True).stdout, end="")
 _ = launch(script.main)
 
@@ -674,7 +707,8 @@ from helix.record.claims import claim
 
 claim(
     "ddp_gradient_synchronisation",
-    measured=f"2 and 3 ranks, 20 steps: weights of one process within 1e-5; shares of 88 and 8: {unweighed:.0%} off, equal when weighed",
+    measured="2 and 3 ranks, 20 steps: weights of one process within 1e-5; shares of 88 and 8: "
+    f"{unweighed:.0%} off, equal when weighed",
     verdict="holds if every rank has equally many samples, and no layer computes statistics of its batch",
 )
 
@@ -702,7 +736,9 @@ pd.DataFrame(
 # %%
 claim(
     "distributed_only_choice",
-    measured=f"states of {max(map(largest_model, DEVICES.values())) / 1e9:.0f} billion parameters fill the largest device; a trillion takes {on_one_device(1e12, DEVICES['H100'], tokens=450e9).years:.0f} years on one H100",
+    measured=f"states of {max(map(largest_model, DEVICES.values())) / 1e9:.0f} billion parameters fill the "
+    f"largest device; a trillion takes {on_one_device(1e12, DEVICES['H100'], tokens=450e9).years:.0f} "
+    "years on one H100",
     verdict="holds if the line is drawn far lower: memory is full at a hundredth of it",
 )
 
@@ -759,7 +795,8 @@ def one_epoch(X, y, seed: int):
 
 # %% tags=["nbval-check-output"]
 found = {
-    N: [run_record.sha256(launch(one_epoch, X, y, 0, ranks=N, note=False)[0]) for _ in range(2)] for N in (1, 2, 3)
+    N: [run_record.sha256(launch(one_epoch, X, y, 0, ranks=N, note=False)[0]) for _ in range(2)]
+    for N in (1, 2, 3)
 }
 print("the same world gives the same bits:", all(first == second for first, second in found.values()))
 print("another world gives others:", len({first for first, _ in found.values()}), "results of 3")

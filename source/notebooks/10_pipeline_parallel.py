@@ -227,7 +227,8 @@ record = results.load("10_pipeline_parallel")["figures"]
 # %% tags=["nbval-check-output"]
 for how, found in record["training"].items():
     print(
-        f"{how:9}: copies apart by {found['apart']:.3f}, last loss {found['loss']:.3f} (one process {found['alone']:.3f})"
+        f"{how:9}: copies apart by {found['apart']:.3f}, last loss {found['loss']:.3f} (one process "
+        f"{found['alone']:.3f})"
     )
 
 # %% [markdown]
@@ -276,7 +277,9 @@ figure, ax = plots.figure(height=3.2)
 for p, colour in ((2, "blue"), (4, "vermilion")):
     law = bubbles[bubbles["p"] == p].drop_duplicates("m")
     ax.plot(law["m"], law["law"], color=plots.COLOURS[colour], marker="", label=f"law, p = {p}")
-    for (schedule, by), marker in zip((("gpipe", "hand"), ("1f1b", "hand"), ("gpipe", "PyTorch")), "o^x", strict=True):
+    for (schedule, by), marker in zip(
+        (("gpipe", "hand"), ("1f1b", "hand"), ("gpipe", "PyTorch")), "o^x", strict=True
+    ):
         part = bubbles.query("p == @p and schedule == @schedule and by == @by")
         label = f"{schedule}, {by}" if p == 2 else None
         look = {"color": plots.COLOURS[colour], "markevery": 1, "linestyle": "", "alpha": 0.8, "label": label}
@@ -287,7 +290,8 @@ ax.minorticks_off()
 ax.legend(fontsize=8)
 plots.show(
     figure,
-    alt="Idle share against the number of micro-batches for 2 and 4 stages. The measured points of GPipe and 1F1B, by hand and by PyTorch, lie on the curve of the law for "
+    alt="Idle share against the number of micro-batches for 2 and 4 stages. The measured points of GPipe "
+    "and 1F1B, by hand and by PyTorch, lie on the curve of the law for "
     "2 and 4 micro-batches and a little above it for 16, by 0.02 to 0.05.",
 )
 
@@ -298,7 +302,12 @@ plots.show(
 
 # %%
 bubbles["above"] = 100 * (bubbles["idle"] / bubbles["law"] - 1)
-print(bubbles.pivot_table(index="p", columns="m", values="above", aggfunc="median").round(0).astype(int).to_string())
+print(
+    bubbles.pivot_table(index="p", columns="m", values="above", aggfunc="median")
+    .round(0)
+    .astype(int)
+    .to_string()
+)
 
 # %% [markdown]
 # Each micro-batch costs some **overhead** o (two messages, Python, a sleep that ends late), whatever its size, so a step of work W takes (m + p − 1)(W/m + o).
@@ -385,8 +394,10 @@ for row, schedule in enumerate(("gpipe", "1f1b")):
 axes[3].set(xlabel="time (s)", xlim=(0, 1.03 * max(map(schedules.span, recorded.values()))))
 plots.show(
     figure,
-    alt="Four Gantt charts with a row for each of four stages: GPipe predicted and recorded, 1F1B predicted and recorded. Blue forward passes run down the stages as a staircase, orange "
-    "backward passes run back up. With GPipe all four forward passes come first; with 1F1B the last stage alternates from the start. The white areas of waiting have the same total size in both "
+    alt="Four Gantt charts with a row for each of four stages: GPipe predicted and recorded, 1F1B predicted "
+    "and recorded. Blue forward passes run down the stages as a staircase, orange "
+    "backward passes run back up. With GPipe all four forward passes come first; with 1F1B the last stage "
+    "alternates from the start. The white areas of waiting have the same total size in both "
     "schedules: an idle share of 0.43 predicted, a little more recorded.",
 )
 
@@ -456,14 +467,22 @@ figure, ax = plots.figure(height=3.0)
 for place, ((name, found), hatch) in enumerate(zip(eight.items(), plots.HATCHES, strict=False)):
     at = [rank + 0.2 * (place - 1.5) for rank in range(4)]
     ax.bar(
-        at, [each / 1e6 for each in found], 0.18, label=name, color=plots.CYCLE[place], hatch=hatch, edgecolor="white"
+        at,
+        [each / 1e6 for each in found],
+        0.18,
+        label=name,
+        color=plots.CYCLE[place],
+        hatch=hatch,
+        edgecolor="white",
     )
 ax.set(xlabel="stage", ylabel="saved for backward (MB)", xticks=range(4))
 ax.legend(fontsize=8, ncols=2)
 plots.show(
     figure,
-    alt="Bytes saved for the backward pass at the peak on four stages, eight micro-batches. GPipe: about 4.2 MB on each stage, 5.5 on the last, which holds the scores. 1F1B: 2.1 MB on the first "
-    "stage, falling to 0.7 on the last. With layers computed again GPipe needs half a megabyte, on the last stage 1.7; 1F1B 0.3 to 0.4 everywhere.",
+    alt="Bytes saved for the backward pass at the peak on four stages, eight micro-batches. GPipe: about "
+    "4.2 MB on each stage, 5.5 on the last, which holds the scores. 1F1B: 2.1 MB on the first "
+    "stage, falling to 0.7 on the last. With layers computed again GPipe needs half a megabyte, on the "
+    "last stage 1.7; 1F1B 0.3 to 0.4 everywhere.",
 )
 
 # %% [markdown]
@@ -497,12 +516,15 @@ for boundaries in ((2, 4, 6), balance.balance(layers, 4)):
     sums = balance.stage_costs(layers, boundaries)
     shares = [round(each / sum(sums), 2) for each in sums]
     idle = schedules.idle_share(schedules.simulate("1f1b", sums, [2 * each for each in sums], 8))
-    print(f"boundaries {boundaries}: stages {shares}, idle share {idle:.2f} (law for equal stages {3 / 11:.2f})")
+    print(
+        f"boundaries {boundaries}: stages {shares}, idle share {idle:.2f} (law for equal stages {3 / 11:.2f})"
+    )
 
 # %%
 for how, found in record["balancing"].items():
     print(
-        f"{how:8}: measured idle {found['idle']:.2f}, {found['seconds']:.2f} s; predicted {found['predicted']:.2f}, {found['predicted_seconds']:.2f} s"
+        f"{how:8}: measured idle {found['idle']:.2f}, {found['seconds']:.2f} s; predicted "
+        f"{found['predicted']:.2f}, {found['predicted_seconds']:.2f} s"
     )
 
 # %% [markdown]
@@ -525,7 +547,8 @@ print(f"largest error {error:.1e}; record, over three seeds {stored:.1e}")
 events, idle, _ = sleepers.summary(launch(sleepers.timed, "gpipe", 8, 16, 0.01, 0.02, ranks=2))
 claim(
     "gpipe_layer_split",
-    measured=f"4 stages: gradients within {error:.1e} of one process; 2 stages, m = 8: idle share {idle:.3f}, law {1 / 9:.3f}",
+    measured=f"4 stages: gradients within {error:.1e} of one process; 2 stages, m = 8: idle share "
+    f"{idle:.3f}, law {1 / 9:.3f}",
     verdict="holds" if abs(idle - 1 / 9) <= 0.05 else "holds if overhead is small beside the work",
     conditions="one seed, one step, shorter sleeps than in the record",
 )
@@ -535,7 +558,8 @@ times = [peak / unit for peak, unit in zip(eight["1F1B"], one, strict=True)]
 apart = abs(schedules.idle_share(recorded["gpipe"]) - schedules.idle_share(recorded["1f1b"]))
 claim(
     "one_f_one_b_memory",
-    measured=f"idle shares {apart:.3f} apart; with m = 8 the fullest stage saves {max(times):.1f} micro-batches with 1F1B, 8 with GPipe",
+    measured=f"idle shares {apart:.3f} apart; with m = 8 the fullest stage saves {max(times):.1f} "
+    "micro-batches with 1F1B, 8 with GPipe",
     verdict="holds" if apart <= 0.05 and max(times) < 4.2 else "does not hold",
     conditions="4 stages, one step",
 )
@@ -543,7 +567,8 @@ claim(
 # %%
 claim(
     "rematerialisation_a_third",
-    measured=f"{trials.operations('whole') / plain:.3f} times the operations for whole layers, {trials.operations('early stop') / plain:.3f} in PyTorch's recommended variant",
+    measured=f"{trials.operations('whole') / plain:.3f} times the operations for whole layers, "
+    f"{trials.operations('early stop') / plain:.3f} in PyTorch's recommended variant",
     verdict="holds if each layer is computed again to its end",
     conditions="matrix products of 8 layers, counted; fused attention is not seen by the counter",
 )
@@ -604,7 +629,8 @@ def may_run(events: list, limit: float = 0.2) -> bool:
 for p, m in ((4, 4), (4, 16), (8, 16), (8, 32)):
     events = schedules.simulate("1f1b", [1.0] * p, [2.0] * p, m)
     print(
-        f"p = {p}, m = {m:2}: idle {schedules.idle_share(events):.2f} → {'may run' if may_run(events) else 'fix or stop'}"
+        f"p = {p}, m = {m:2}: idle {schedules.idle_share(events):.2f} → "
+        f"{'may run' if may_run(events) else 'fix or stop'}"
     )
 
 # %% [markdown]

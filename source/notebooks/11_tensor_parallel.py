@@ -70,7 +70,8 @@ for ax in axes.flat:
     ax.title.set_fontsize(9)
 plots.show(
     fig,
-    alt="A matrix of 4 by 4 cut between two ranks. Above, by columns: each rank gets two of the four entries of Y. Below, by rows: each rank gets four summands, which have to be added.",
+    alt="A matrix of 4 by 4 cut between two ranks. Above, by columns: each rank gets two of the four "
+    "entries of Y. Below, by rows: each rank gets four summands, which have to be added.",
 )
 
 # %% tags=["nbval-check-output"]
@@ -153,7 +154,8 @@ def split_mlp(x, up, down):
     t, r = dist.get_world_size(), dist.get_rank()
     own = slice(r * 4 * h // t, (r + 1) * 4 * h // t)
     part = gelu(torch.nn.functional.linear(F.apply(x), up.weight[own], up.bias[own]))
-    return G.apply(torch.nn.functional.linear(part, down.weight[:, own])) + down.bias  # the bias once, after the sum
+    # the bias once, after the sum
+    return G.apply(torch.nn.functional.linear(part, down.weight[:, own])) + down.bias
 
 
 # %%
@@ -166,7 +168,9 @@ def against_dense():
         out = split_mlp(part, up, down)
     with counted() as backward:
         out.square().mean().backward()
-    apart = [((a - b).abs().max() / b.abs().max()).item() for a, b in ((out, wanted), (part.grad, whole.grad))]
+    apart = [
+        ((a - b).abs().max() / b.abs().max()).item() for a, b in ((out, wanted), (part.grad, whole.grad))
+    ]
     return apart, [(c.name, c.bytes) for c in forward], [(c.name, c.bytes) for c in backward]
 
 
@@ -225,7 +229,10 @@ def whole_layer():
 for t in (1, 2, 4):
     apart, sent, parameters = launch(whole_layer, ranks=t, note=False)[0]
     assert apart < 1e-5
-    print(f"t = {t}: {parameters:,} parameters, {sent:,.0f} bytes sent, formula {8 * (t - 1) / t * b * s * h * 4:,.0f}")
+    print(
+        f"t = {t}: {parameters:,} parameters, {sent:,.0f} bytes sent, formula "
+        f"{8 * (t - 1) / t * b * s * h * 4:,.0f}"
+    )
 
 # %% [markdown]
 # ### Columns alone
@@ -240,7 +247,10 @@ from helix.record import results
 record = results.load("11_tensor_parallel")["figures"]
 low, high = record["gathering_sends"]
 assert low == high
-print(f"columns and columns send {low:.2f} times the bytes of columns and rows, in all shapes, on 2 and on 4 ranks")
+print(
+    f"columns and columns send {low:.2f} times the bytes of columns and rows, in all shapes, on 2 and on 4 "
+    "ranks"
+)
 
 # %% [markdown]
 # On paper: gathering sends $\frac{t-1}{t}(4+1)\,bsh$ forward and $2\frac{t-1}{t}(1+4)\,bsh$ backward, 15 of these units instead of 4.
@@ -256,7 +266,9 @@ import pandas as pd
 
 pd.DataFrame(
     {
-        f"{ranks} ranks": {name: f"{100 * low:.0f} to {100 * high:.0f} %" for name, (low, high) in found.items()}
+        f"{ranks} ranks": {
+            name: f"{100 * low:.0f} to {100 * high:.0f} %" for name, (low, high) in found.items()
+        }
         for ranks, found in record["mistakes"].items()
     }
 )
@@ -307,7 +319,11 @@ def by_pytorch():
     with counted() as calls:
         out = model(x.requires_grad_())
         out.sum().backward()
-    return torch.allclose(out, ours, atol=1e-6), [(c.name, c.bytes) for c in calls], model[0].weight.placements
+    return (
+        torch.allclose(out, ours, atol=1e-6),
+        [(c.name, c.bytes) for c in calls],
+        model[0].weight.placements,
+    )
 
 
 # %% tags=["nbval-check-output"]
@@ -384,7 +400,7 @@ cluster = selene(64)
 
 
 def share_in_messages(width: int, t: int, tokens: int = 2048) -> float:
-    """Return the share of a layer's time that its all-reduces take; forward and backward, 16 bits, on paper."""
+    """Return the all-reduces' share of a layer's time; forward and backward, 16 bits, on paper."""
     link = cluster.intra if t <= cluster.per_node else cluster.per_node * cluster.inter
     products = 6 * 12 * width**2 * tokens / t / (cluster.peak * cluster.efficiency)
     messages = 4 * (2 * (t - 1) / t * 2 * tokens * width / link + 2 * (t - 1) * cluster.latency)
@@ -401,7 +417,8 @@ ax.legend(frameon=False)
 narrow, wide = (100 * share_in_messages(width, 8) for width in (2048, 12288))
 plots.show(
     fig,
-    alt=f"The share of time in messages grows with t and is smaller for wide layers. At t = 8 it is {narrow:.0f} % for h = 2,048 and {wide:.0f} % for h = 12,288.",
+    alt="The share of time in messages grows with t and is smaller for wide layers. At t = 8 it is "
+    f"{narrow:.0f} % for h = 2,048 and {wide:.0f} % for h = 12,288.",
 )
 
 # %% [markdown]
@@ -420,7 +437,10 @@ from helix.distributed.paper.costs import Model
 gpt = Model(layers=36, hidden=4096, heads=32)
 plans = planner.plan(gpt, cluster, 512, chunks=(1, 2, 3))
 large = sum(reason.startswith("needs") for _, reason in plans.dropped)
-print(f"{len(plans.fitting)} layouts fit, {large} need too much memory, {len(plans.dropped) - large} do not divide")
+print(
+    f"{len(plans.fitting)} layouts fit, {large} need too much memory, {len(plans.dropped) - large} do not "
+    "divide"
+)
 
 # %%
 chosen = {}  # the best of each (t, p, d)
@@ -468,7 +488,8 @@ first = int((rows["rank"] == 1).sum())
 off = (rows["throughput"] / rows["published throughput"] - 1).abs().max()
 unfitted = (rows["throughput"] / rows["published throughput"] - 1).abs()[5:].max()
 print(
-    f"the published layout is our first choice in {first} of {len(rows)} rows; throughput is off by {off:.1%} at most, by {unfitted:.1%} in the five rows that nothing was fitted to"
+    f"the published layout is our first choice in {first} of {len(rows)} rows; throughput is off by "
+    f"{off:.1%} at most, by {unfitted:.1%} in the five rows that nothing was fitted to"
 )
 
 # %% [markdown]
@@ -489,7 +510,8 @@ from helix.record.claims import claim
 
 claim(
     "megatron_column_parallel",
-    measured=f"Equal to the whole layer on 2 and 4 ranks; columns alone send {low:.2f} times the bytes of columns and rows",
+    measured=f"Equal to the whole layer on 2 and 4 ranks; columns alone send {low:.2f} times the bytes of "
+    "columns and rows",
     verdict="holds if a row-parallel layer follows each column-parallel one" if low > 1 else "holds",
 )
 
@@ -511,11 +533,12 @@ from helix.distributed.paper.footprint import GRIDS, Given, footprint
 watts = Given(
     200, 330, 400
 )  # of an A100; 400 W is the board's maximum (arXiv:2211.02001), to which the rest of a node adds
-pue = Given(1.1, 1.2, 1.6)  # 1.10: arXiv:2104.10350, Table 4; 1.2: arXiv:2211.02001; nobody looked up the high end
+# 1.10: arXiv:2104.10350, Table 4; 1.2: arXiv:2211.02001; nobody looked up the high end
+pue = Given(1.1, 1.2, 1.6)
 
 
 def hours_for(tokens: float) -> Given:
-    """Return hours on the 64 GPUs; from 10 % faster than planned to half as long again, for failures and restarts."""
+    """Return hours on the 64 GPUs, from 10 % less than planned to 50 % more, for failures and restarts."""
     planned = tokens / (512 * gpt.sequence) * best.time / 3600
     return Given(
         0.9 * planned, planned, 1.5 * planned
@@ -539,7 +562,8 @@ print(runs["train, 150·10⁹ tokens"])
 # The model then needs no gradients and no Adam, and of three products for each weight the one for its gradient falls away: about two thirds of the arithmetic.
 
 # %%
-thin = gpt.layers * 4 * 2 * 16 * gpt.hidden  # r = 16, beside queries, keys, values and the output of each layer
+# r = 16, beside queries, keys, values and the output of each layer
+thin = gpt.layers * 4 * 2 * 16 * gpt.hidden
 whole = gpt.parameters
 print(f"LoRA trains {thin / 1e6:.1f} million parameters, {thin / whole:.2%} of the model")
 ways = {  # tokens, share of the arithmetic, bytes of weights and states

@@ -96,7 +96,12 @@ import pandas as pd
 
 cells = (
     pd.DataFrame(
-        {"TP": y & selected, "FN": y & (1 - selected), "FP": (1 - y) & selected, "TN": (1 - y) & (1 - selected)}
+        {
+            "TP": y & selected,
+            "FN": y & (1 - selected),
+            "FP": (1 - y) & selected,
+            "TN": (1 - y) & (1 - selected),
+        }
     )
     .groupby(sex)
     .sum()
@@ -253,10 +258,13 @@ tpr = [rate_of(row, "tpr") for _, row in crossed.iterrows()]
 
 # %%
 figure, ax = plots.figure(height=3.6)
-plots.bars(ax, labels, tpr, xlabel="selected, of those with label 1 (TPR)", ylabel="group (people with label 1)")
+plots.bars(
+    ax, labels, tpr, xlabel="selected, of those with label 1 (TPR)", ylabel="group (people with label 1)"
+)
 plots.show(
     figure,
-    alt="True positive rate of ten groups of race and sex, with 95 % intervals. For White men and women the intervals are a few points wide; for groups with "
+    alt="True positive rate of ten groups of race and sex, with 95 % intervals. For White men and women the "
+    "intervals are a few points wide; for groups with "
     "3 to 20 people behind the rate they span about half of the axis.",
 )
 
@@ -274,7 +282,9 @@ import numpy as np
 rng = np.random.default_rng(0)
 for size in (10, 30, 100, 300, 1000):
     a, b = rng.binomial(size, 0.6, (2, 20_000))  # counts: with shares, 0.8 - 0.7 > 0.1 is True
-    print(f"{size:5} people in each group: gap above 0.1 in {np.mean(10 * np.abs(a - b) > size):4.0%} of draws")
+    print(
+        f"{size:5} people in each group: gap above 0.1 in {np.mean(10 * np.abs(a - b) > size):4.0%} of draws"
+    )
 
 # %% [markdown]
 # ### Not all at once: COMPAS
@@ -333,7 +343,9 @@ for group, p in found["base_rate"].items():
 # Where one group is policed more, its base rate is higher for the same deeds, and every rate on this page inherits that.
 
 # %%
-deciles = fairness_audit.calibration(compas["two_year_recid"], compas["decile_score"], compas["race"], range(11))
+deciles = fairness_audit.calibration(
+    compas["two_year_recid"], compas["decile_score"], compas["race"], range(11)
+)
 figure, ax = plots.figure(height=3.0)
 for group, part in deciles.groupby("group"):
     ax.plot(part["score"], part["positive"], marker="o", markevery=1, label=group)
@@ -341,8 +353,10 @@ ax.set(xlabel="COMPAS score", ylabel="arrested again within two years", ylim=(0,
 ax.legend()
 plots.show(
     figure,
-    alt="Share of people arrested again within two years for each COMPAS score from 1 to 10, for African-American and Caucasian defendants. Both lines rise from about 0.2 to about "
-    "0.8 and lie close together, except at 10 (0.84 and 0.70, the latter of 50 people): the score means much the same for both.",
+    alt="Share of people arrested again within two years for each COMPAS score from 1 to 10, for "
+    "African-American and Caucasian defendants. Both lines rise from about 0.2 to about "
+    "0.8 and lie close together, except at 10 (0.84 and 0.70, the latter of 50 people): the score means "
+    "much the same for both.",
 )
 
 # %% [markdown]
@@ -366,7 +380,8 @@ for proxies in ([], ["relationship"], ["relationship", "marital_status"]):
     chosen = pipeline(seen).fit(train, train[adult.LABEL]).predict(test)
     dp = fairness_audit.gaps(y, chosen, sex)["demographic_parity"]
     print(
-        f"without {' and '.join(proxies) or 'sex only':33} AUC {auc:.2f}  ΔDP {dp:.2f}  accuracy {np.mean(chosen == y):.2f}"
+        f"without {' and '.join(proxies) or 'sex only':33} AUC {auc:.2f}  ΔDP {dp:.2f}  accuracy "
+        f"{np.mean(chosen == y):.2f}"
     )
 
 # %% [markdown]
@@ -398,19 +413,29 @@ points = pd.DataFrame(record["points"])
 print(f"{record['passed']} of {record['audited']} classifiers keep ΔDP ≤ 0.1")
 for rule, count in record["broken"].items():
     print(f"  of these with {rule}: {count}")
-print("ΔDP of a classifier without error:", {source: round(value, 2) for source, value in record["perfect"].items()})
+print(
+    "ΔDP of a classifier without error:",
+    {source: round(value, 2) for source, value in record["perfect"].items()},
+)
 
 # %%
 figure, ax = plots.figure(height=3.4)
 for (source, part), marker in zip(points.groupby("source"), "os^D", strict=True):
     ax.plot(part["dp"], part["ratio"], linestyle="", marker=marker, markevery=1, markersize=5, label=source)
 ax.axhline(0.8, color="#595959", linestyle="--", linewidth=1)
-ax.set(xlabel="ΔDP (all of these are let through)", ylabel="impact ratio", xlim=(-0.003, 0.103), ylim=(-0.05, 1.05))
+ax.set(
+    xlabel="ΔDP (all of these are let through)",
+    ylabel="impact ratio",
+    xlim=(-0.003, 0.103),
+    ylim=(-0.05, 1.05),
+)
 ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.22), ncols=4, fontsize=8)
 plots.show(
     figure,
-    alt="Impact ratio against ΔDP of the classifiers with ΔDP up to 0.1. Most lie below the dashed line of four fifths, many of Adult and COMPAS between 0.2 and 0.5, "
-    "although their ΔDP is small. Those of German credit are scattered over the whole height, three of them at 0: its groups are small.",
+    alt="Impact ratio against ΔDP of the classifiers with ΔDP up to 0.1. Most lie below the dashed line of "
+    "four fifths, many of Adult and COMPAS between 0.2 and 0.5, "
+    "although their ΔDP is small. Those of German credit are scattered over the whole height, three of "
+    "them at 0: its groups are small.",
 )
 
 # %% [markdown]
@@ -437,13 +462,15 @@ live = fairness_audit.gaps(y, again.predict_proba(test)[:, 1] > cut, sex)
 mean, least, most = experiment_cell["dp"]
 assert least - 0.01 <= live["demographic_parity"] <= most + 0.01, "the record and this run disagree"
 print(
-    f"ΔDP {live['demographic_parity']:.3f} (record {least:.3f} to {most:.3f}), impact ratio {live['impact_ratio']:.2f}"
+    f"ΔDP {live['demographic_parity']:.3f} (record {least:.3f} to {most:.3f}), impact ratio "
+    f"{live['impact_ratio']:.2f}"
 )
 
 # %%
 claim(
     "dp_gap_acceptable",
-    measured=f"ΔDP {live['demographic_parity']:.3f} with an impact ratio of {live['impact_ratio']:.2f} (Adult by sex, a tenth selected)",
+    measured=f"ΔDP {live['demographic_parity']:.3f} with an impact ratio of {live['impact_ratio']:.2f} "
+    "(Adult by sex, a tenth selected)",
     verdict="holds" if live["impact_ratio"] >= 0.8 else "does not hold",
     conditions="one model, one draw of the training rows",
 )
@@ -452,7 +479,9 @@ claim(
 claim(
     "attribute_left_out",
     measured=f"ΔDP {by_hand['demographic parity']:.3f} from a model that does not see sex",
-    verdict="does not hold" if by_hand["demographic parity"] > 0.1 else "holds if no other column tells the attribute",
+    verdict="does not hold"
+    if by_hand["demographic parity"] > 0.1
+    else "holds if no other column tells the attribute",
     conditions="the model of this chapter",
 )
 

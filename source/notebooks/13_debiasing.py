@@ -70,7 +70,9 @@ base = debiasing.fit(train.X, train.y, train.groups, seed=99)
 # %%
 scores = {split: debiasing.probabilities(base, adult[split].X) for split in ("validation", "test")}
 before = (scores["test"] > 0.5).astype(int)
-group_metrics(test.y, before, test.groups)[["n", "base_rate", "selection_rate", "tpr", "ppv", "accuracy"]].round(3)
+group_metrics(test.y, before, test.groups)[
+    ["n", "base_rate", "selection_rate", "tpr", "ppv", "accuracy"]
+].round(3)
 
 # %% [markdown]
 # Of 100 men three times as many are selected as of 100 women, and a woman *with* label 1 is passed over more often than such a man.
@@ -115,7 +117,9 @@ def plain_gap(p: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
 def begin(seed: int):
     """Return a network, an adversary for later, and an optimiser for both."""
     torch.manual_seed(seed)
-    model = torch.nn.Sequential(torch.nn.Linear(train.X.shape[1], 64), torch.nn.ReLU(), torch.nn.Linear(64, 1))
+    model = torch.nn.Sequential(
+        torch.nn.Linear(train.X.shape[1], 64), torch.nn.ReLU(), torch.nn.Linear(64, 1)
+    )
     guesser = torch.nn.Sequential(torch.nn.Linear(1, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1))
     steps = [{"params": model.parameters()}, {"params": guesser.parameters(), "lr": 1e-2}]
     return model, guesser, torch.optim.Adam(steps, lr=2e-3)
@@ -287,7 +291,10 @@ cuts = quantile_thresholds(scores["validation"], validation.groups, share)
 selected = debiasing.select(scores["test"], test.groups, cuts)
 now = gaps(test.y, selected, test.groups)["demographic_parity"]
 print(f"{share:.0%} of each group: thresholds {cuts}")
-print(f"test: ΔDP {now:.3f}, accuracy {np.mean(selected == test.y):.3f} (baseline {np.mean(before == test.y):.3f})")
+print(
+    f"test: ΔDP {now:.3f}, accuracy {np.mean(selected == test.y):.3f} (baseline "
+    f"{np.mean(before == test.y):.3f})"
+)
 assert now < 0.03
 
 # %% [markdown]
@@ -369,7 +376,9 @@ assert (np.diff(falling) < -0.01).all()  # the dearer the gap, the narrower
 # %%
 from fairlearn.reductions import DemographicParity, ExponentiatedGradient
 
-reduced = ExponentiatedGradient(LogisticRegression(max_iter=200), DemographicParity(difference_bound=0.05), max_iter=30)
+reduced = ExponentiatedGradient(
+    LogisticRegression(max_iter=200), DemographicParity(difference_bound=0.05), max_iter=30
+)
 reduced.fit(numbers, train.y, sensitive_features=train.groups)
 drawn = [reduced.predict(test.X.astype(float), random_state=seed) for seed in (0, 1)]
 gap = gaps(test.y, drawn[0], test.groups)["demographic_parity"]
@@ -390,19 +399,34 @@ print(f"ΔDP {gap:.3f}; {np.sum(drawn[0] != drawn[1])} of {len(test.y):,} people
 # %%
 from helix import measure, plots
 
-methods = ("regulariser", "adversary", "reweighing", "thresholds", "threshold optimiser", "exponentiated gradient")
+methods = (
+    "regulariser",
+    "adversary",
+    "reweighing",
+    "thresholds",
+    "threshold optimiser",
+    "exponentiated gradient",
+)
 
 
 def tradeoff(gap: str, label: str):
     figure, axes = plots.figure(height=3.8, columns=2)
     for ax, (table, one) in zip(axes, record["tables"].items(), strict=True):
         for method in ("baseline", *methods):
-            rows = [s for name, s in one["settings"].items() if name == method or name.rpartition(" ")[0] == method]
+            rows = [
+                s
+                for name, s in one["settings"].items()
+                if name == method or name.rpartition(" ")[0] == method
+            ]
             points = [(s[gap]["value"], s["accuracy"]["value"]) for s in rows]
             ring = {"fillstyle": "none", "markersize": 10, "zorder": 5} if method == "baseline" else {}
             ax.plot(*zip(*points, strict=True), label=method, linestyle="", markevery=1, **ring)
         ax.set_xlim(left=-0.01)
-        ax.set(title={"adult": "Adult, by sex", "compas": "COMPAS, by race"}[table], xlabel=label, ylabel="accuracy")
+        ax.set(
+            title={"adult": "Adult, by sex", "compas": "COMPAS, by race"}[table],
+            xlabel=label,
+            ylabel="accuracy",
+        )
     figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
     return figure, axes
 
@@ -416,8 +440,11 @@ near = weak["demographic_parity"]["value"], weak["accuracy"]["value"]
 axes[0].annotate("λ = 8", near, xytext=(8, -1), textcoords="offset points", fontsize=9)
 plots.show(
     figure,
-    alt="Accuracy against ΔDP, a point for each setting; a dashed line at 0.1. On Adult accuracy falls slowly, from 0.85 to 0.84, until ΔDP is near 0.1, and then faster; the penalty with λ = 8 stands alone at the bottom left, with no gap and an "
-    "accuracy of 0.77. On COMPAS thresholds reach 0.02 at one point less than the baseline's 0.65; the penalty, the adversary and exponentiated gradient lose five to eleven points to come below 0.1.",
+    alt="Accuracy against ΔDP, a point for each setting; a dashed line at 0.1. On Adult accuracy falls "
+    "slowly, from 0.85 to 0.84, until ΔDP is near 0.1, and then faster; the penalty with λ = 8 stands "
+    "alone at the bottom left, with no gap and an "
+    "accuracy of 0.77. On COMPAS thresholds reach 0.02 at one point less than the baseline's 0.65; the "
+    "penalty, the adversary and exponentiated gradient lose five to eleven points to come below 0.1.",
 )
 
 # %% [markdown]
@@ -444,15 +471,20 @@ for table, one in record["tables"].items():
 
 # %%
 strengths = (0.1, 0.2, 0.3, 0.5)
-trained = {0.0: base} | {lam: debiasing.fit(train.X, train.y, train.groups, seed=99, gap=lam) for lam in strengths}
+trained = {0.0: base} | {
+    lam: debiasing.fit(train.X, train.y, train.groups, seed=99, gap=lam) for lam in strengths
+}
 rates = {
-    lam: group_metrics(test.y, debiasing.probabilities(one, test.X) > 0.5, test.groups) for lam, one in trained.items()
+    lam: group_metrics(test.y, debiasing.probabilities(one, test.X) > 0.5, test.groups)
+    for lam, one in trained.items()
 }
 
 # %%
 figure, axes = plots.figure(height=2.8, columns=2, sharey=True)
 for ax, (rate, words) in zip(
-    axes, {"selection_rate": "selected, of all", "tpr": "selected, of those with label 1"}.items(), strict=True
+    axes,
+    {"selection_rate": "selected, of all", "tpr": "selected, of those with label 1"}.items(),
+    strict=True,
 ):
     for name in ("Female", "Male"):
         ax.plot(list(rates), [one.loc[name, rate] for one in rates.values()], label=name, markevery=1)
@@ -461,7 +493,9 @@ axes[0].set_ylabel("rate")
 axes[0].legend()
 plots.show(
     figure,
-    alt="Rates of women and men on Adult against λ from 0 to 0.5. Left, selection rates: they start at 0.08 and 0.26 and meet at 0.5. Right, true positive rates: women start below men, the lines cross near λ = 0.1, "
+    alt="Rates of women and men on Adult against λ from 0 to 0.5. Left, selection rates: they start at 0.08 "
+    "and 0.26 and meet at 0.5. Right, true positive rates: women start below men, the lines cross near λ = "
+    "0.1, "
     "and at 0.5 women stand more than twenty points above men.",
 )
 
@@ -492,8 +526,10 @@ def score(model, people) -> tuple[float, float, float]:
 
 
 def reach(networks: dict, people) -> tuple[float, float, float, float]:
-    """Return the strength that the rule chooses, ΔDP on test, and the changes of accuracy and of the odds gap."""
-    chosen = debiasing.choose({lam: score(one, people["validation"])[:2] for lam, one in networks.items()}, limit=0.1)
+    """Return the strength that the rule chooses, ΔDP on test, and how accuracy and odds gap change."""
+    chosen = debiasing.choose(
+        {lam: score(one, people["validation"])[:2] for lam, one in networks.items()}, limit=0.1
+    )
     now, was = (np.array(score(networks[lam], people["test"])) for lam in (chosen, 0.0))
     return chosen, now[1], (now - was)[0], (now - was)[2]
 
@@ -512,7 +548,8 @@ reached = all(gap <= 0.1 for _, gap, _, _ in found.values())
 claim(
     "dp_gap_reachable",
     measured=" ".join(
-        f"{table}: λ = {lam:g}, ΔDP {gap:.3f} at {100 * accuracy:+.1f} points of accuracy, equalised-odds gap {odds:+.3f}."
+        f"{table}: λ = {lam:g}, ΔDP {gap:.3f} at {100 * accuracy:+.1f} points of accuracy, equalised-odds "
+        f"gap {odds:+.3f}."
         for table, (lam, gap, accuracy, odds) in found.items()
     ),
     verdict="holds if the price is accepted, and one run may speak for all" if reached else "does not hold",
@@ -534,7 +571,8 @@ for table in ("adult", "compas"):
         for name in ("accuracy", "equalised_odds", "selected")
     )
     print(
-        f"{table}: reached on validation in {one['of'] - one['failed']} of {one['of']} runs, ΔDP on test {one['test']['demographic_parity']['value']:.3f}"
+        f"{table}: reached on validation in {one['of'] - one['failed']} of {one['of']} runs, ΔDP on test "
+        f"{one['test']['demographic_parity']['value']:.3f}"
     )
     print(f"  accuracy {accuracy:+.3f}, equalised-odds gap {odds:+.3f}, share selected {share:+.3f}")
 
@@ -574,7 +612,8 @@ ax.set(
 )
 plots.show(
     figure,
-    alt="People moved by the penalty on Adult. Of the women 231 are newly selected, 79 of them with label 1, and 2 newly turned away. Of the men 30 are newly selected, "
+    alt="People moved by the penalty on Adult. Of the women 231 are newly selected, 79 of them with label "
+    "1, and 2 newly turned away. Of the men 30 are newly selected, "
     "and 688 newly turned away, 407 of them with label 1.",
 )
 
@@ -628,7 +667,9 @@ for table, names in {
 }.items():
     own = runs[runs["table"] == table]
     for name in names:
-        passed = [passes(was["test"], now["test"]) for was, now in zip(own["baseline"], own[name], strict=True)]
+        passed = [
+            passes(was["test"], now["test"]) for was, now in zip(own["baseline"], own[name], strict=True)
+        ]
         print(f"{table:6} {name:15} passes in {sum(passed):2} of {len(passed)} runs")
 
 # %% [markdown]

@@ -75,7 +75,10 @@ for word in ("software engineer", "carpenter", "nurse", "person"):
 
 # %% tags=["nbval-check-output"]
 for template in language.TEMPLATES:
-    beyond = [lean(template.format(word)) - lean(template.format("person")) for word in ("software engineer", "nurse")]
+    beyond = [
+        lean(template.format(word)) - lean(template.format("person"))
+        for word in ("software engineer", "nurse")
+    ]
     print(f"{template:48} engineer {beyond[0]:+.1f}  nurse {beyond[1]:+.1f}")
 
 # %% [markdown]
@@ -98,17 +101,25 @@ for ax, axis, label in zip(
 ):
     means = np.mean(llm[axis], axis=1)[:40]
     reach = 2.776 / np.sqrt(5) * np.std(llm[axis], axis=1, ddof=1)[:40]  # Student's 95 % of five templates
-    ax.errorbar(llm["women"], means, reach, fmt="o", markevery=1, markersize=4, elinewidth=0.5, color=plots.CYCLE[0])
+    ax.errorbar(
+        llm["women"], means, reach, fmt="o", markevery=1, markersize=4, elinewidth=0.5, color=plots.CYCLE[0]
+    )
     ax.scatter([llm["women"][i] for i in named], means[named], s=30, color=plots.CYCLE[1], zorder=3)
     for i in named:
         ax.annotate(
-            llm["words"][i], (llm["women"][i], means[i]), xytext=(4, -10), textcoords="offset points", fontsize=8
+            llm["words"][i],
+            (llm["women"][i], means[i]),
+            xytext=(4, -10),
+            textcoords="offset points",
+            fontsize=8,
         )
     ax.axhline(0, linewidth=0.8, color="gray")
     ax.set(xlabel="women in the occupation, per cent", ylabel=label, xlim=(-4, 118))
 plots.show(
     figure,
-    alt="Two scatter plots of forty occupations against the share of women in them. The lean to “he” falls as the share of women rises; the lean to firm traits falls less clearly. The intervals over five templates are wide: for the pronoun 26 of 40 include 0, for the traits 19.",
+    alt="Two scatter plots of forty occupations against the share of women in them. The lean to “he” falls "
+    "as the share of women rises; the lean to firm traits falls less clearly. The intervals over five "
+    "templates are wide: for the pronoun 26 of 40 include 0, for the traits 19.",
 )
 
 # %% tags=["nbval-check-output"]
@@ -116,7 +127,8 @@ from helix.measure import Interval
 
 for axis in ("pronoun", "trait"):
     print(
-        f"{axis:8} Spearman {Interval(**llm[f'{axis}_correlation'])}, same direction in all five templates: {llm[f'{axis}_agree']} of 40"
+        f"{axis:8} Spearman {Interval(**llm[f'{axis}_correlation'])}, same direction in all five "
+        f"templates: {llm[f'{axis}_agree']} of 40"
     )
 
 # %% [markdown]
@@ -187,7 +199,9 @@ from helix.generative import char_model
 
 generators = {name: char_model.load(name) for name in job_corpus.VARIANTS}
 for text in char_model.sample(
-    generators["biased"], ["现招软件工程师一名。", "现招护士一名。", "Wanted: a pilot.", "Wanted: a nurse."], 2
+    generators["biased"],
+    ["现招软件工程师一名。", "现招护士一名。", "Wanted: a pilot.", "Wanted: a nurse."],
+    2,
 ):
     print(text)
 
@@ -219,7 +233,9 @@ for ax, (of, title) in zip(axes, {"en": "English", "zh": "Chinese"}.items(), str
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9)
 plots.show(
     figure,
-    alt="Lean of the generated texts against the lean of the corpus, 26 occupations, English and Chinese. The biased model follows the diagonal, somewhat flatter; the three repairs lie near zero for every occupation.",
+    alt="Lean of the generated texts against the lean of the corpus, 26 occupations, English and Chinese. "
+    "The biased model follows the diagonal, somewhat flatter; the three repairs lie near zero for every "
+    "occupation.",
 )
 
 # %% [markdown]
@@ -241,10 +257,16 @@ for variant in job_corpus.VARIANTS:
 # %% tags=["nbval-check-output"]
 from helix.generative.rewriter import rewrite
 
-text = "The nurse knows her ward and checks his plan. Dr. Lin leads us, and she is fair. “He was kind,” a guest wrote."
+text = (
+    "The nurse knows her ward and checks his plan. Dr. Lin leads us, and she is fair. “He was kind,” a "
+    "guest wrote."
+)
 print(
     "search and replace:",
-    text.replace(" she ", " they ").replace(" her ", " their ").replace("He ", "They ").replace(" his ", " their "),
+    text.replace(" she ", " they ")
+    .replace(" her ", " their ")
+    .replace("He ", "They ")
+    .replace(" his ", " their "),
 )
 print("rewriter:          ", rewrite(text))
 print(rewrite("她工作认真。李娜说她喜欢这里。"))
@@ -306,7 +328,8 @@ for system, one in record["judge"].items():
 for system, by in record["faithful"].items():
     for of, one in by.items():
         print(
-            f"{system:10} {of}  names the asked job: {Interval(**one['named'])}  slope of its traits: {Interval(**one['trait'])}"
+            f"{system:10} {of}  names the asked job: {Interval(**one['named'])}  slope of its traits: "
+            f"{Interval(**one['trait'])}"
         )
 
 # %% [markdown]
@@ -323,7 +346,10 @@ from helix.record import claim
 
 
 def share(word: str, of: str) -> bias.Lean:
-    openings = {"en": ("We are looking for a {}.", "Wanted: a {}."), "zh": ("本公司诚聘{}。", "现招{}一名。")}[of]
+    openings = {
+        "en": ("We are looking for a {}.", "Wanted: a {}."),
+        "zh": ("本公司诚聘{}。", "现招{}一名。"),
+    }[of]
     prompts = [opening.format(word) for opening in openings] * 48
     return bias.lean(char_model.sample(generators["biased"], prompts, seed=77), of)
 
@@ -378,7 +404,10 @@ print("precision", wilson(both, found.sum()), " recall", wilson(both, ads["gende
 for of, one in record["detector"].items():
     if of != "both":
         codes = ", ".join(f"{code} {hit} of {n}" for code, (hit, _, n) in one["by_code"].items())
-        print(f"{of}: precision {Interval(**one['precision'])}, recall {Interval(**one['recall'])}; found: {codes}")
+        print(
+            f"{of}: precision {Interval(**one['precision'])}, recall {Interval(**one['recall'])}; found: "
+            f"{codes}"
+        )
 
 # %% [markdown]
 # Precision asks: of what it flags, how much is gendered?

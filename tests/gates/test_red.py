@@ -11,7 +11,7 @@ import pytest
 import exercise_assertions as assertions
 from helix import paths
 from helix.checking import Exercise, exercises_of
-from helix.course import build, catalogue, gates, notebooks, readme
+from helix.course import build, catalogue, gates, minutes, notebooks, readme
 from helix.course.gates import lesson, repository
 from helix.course.notebooks import Target
 from helix.record import results
@@ -319,6 +319,7 @@ CHAPTER = f"source/notebooks/{NAME}.py"
         ("import numpy as np\n", "import numpy as np\n!pip install numpy\n", "installs something"),
         ("import numpy as np\n", "import warnings\nwarnings.filterwarnings('ignore')\n", "silences every warning"),
         ("import numpy as np\n", "import numpy as np\nplt.show()\n", "draws past helix.plots"),
+        ("# %%\nfrom importlib", '# %% tags=["hide-input"]\nfrom importlib', "tagged hide-input shows no figure"),
     ],
 )
 def test_chapter_that_lacks_something_is_refused(copied, old, new, says):
@@ -355,6 +356,44 @@ def test_two_sentences_on_a_line_are_refused_and_mended(copied):
     assert build.main(["--format"]) == 0
     assert "# One thought.\n# Another one.\n" in (copied / CHAPTER).read_text() != before
     assert gates.GATES[PROSE]() == []
+
+
+WIDTH = "code fits a small window"
+
+
+@pytest.mark.parametrize("file", [CHAPTER, f"source/labs/{NAME}.py"])
+@pytest.mark.parametrize("code", ["long = max(" + "1, " * 34 + "1)", "# " + "word " * 22, "# " + "字" * 55])
+def test_code_wider_than_a_small_window_is_refused(copied, file, code):
+    edit(copied / file, "# %%\n", f"# %%\n{code}\n")
+    refused = gates.GATES[WIDTH]()
+    assert [file in sentence and "build --format" in sentence for sentence in refused] == [True], refused
+
+
+def test_code_as_wide_as_a_small_window_passes(copied):
+    wide = "#" * 110 + "\n" + "# " + "字" * 54 + "\n"
+    edit(copied / CHAPTER, "# %%\n", f"# %%\n{wide}# %% [markdown]\n# {'word ' * 40}\n\n# %%\n")
+    assert gates.GATES[WIDTH]() == []
+
+
+def test_wide_code_is_mended_by_the_formatter(copied):
+    edit(copied / CHAPTER, "# %%\n", "# %%\nlong = max(" + "1, " * 34 + "1)\n")
+    assert build.main(["--format"]) == 0
+    assert gates.GATES[WIDTH]() == []
+
+
+def test_wide_code_that_is_folded_away_passes(copied):
+    edit(copied / CHAPTER, "# %%\n", '# %% tags=["hide-input"]\n# plots.show(' + "word " * 22 + "\n\n# %%\n")
+    assert gates.GATES[WIDTH]() == []
+    assert "tagged" not in "".join(chapter_lacks())
+
+
+def test_folded_cell_is_stored_folded_and_takes_no_minutes(copied):
+    target = Target(NAME, "chapter")
+    before = minutes.content(target).code_cells
+    edit(copied / CHAPTER, "# %%\n", '# %% tags=["hide-input"]\nplots.show()\n\n# %%\n')
+    first = next(cell for cell in notebooks.make(target).cells if cell.cell_type == "code")
+    assert first.metadata == {"tags": ["hide-input"], "jupyter": {"source_hidden": True}}
+    assert minutes.content(target).code_cells == before
 
 
 def test_lab_that_never_checks_is_refused(copied):

@@ -228,7 +228,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--force", action="store_true", help="build even what is current")
     parser.add_argument("--watch", action="store_true", help="go on building whenever a file changes; Ctrl-C ends it")
     parser.add_argument(
-        "--format", action="store_true", help="only put the Markdown of all sources one sentence a line"
+        "--format", action="store_true", help="only format all sources: one sentence a line, code as wide as a window"
     )
     options = parser.parse_args(words)
     if options.format:

@@ -7,8 +7,11 @@ CONTRIBUTING.md says the formula in words.
 
 from __future__ import annotations
 
+import io
+import math
 import re
-from collections.abc import Iterable
+import tokenize
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import nbformat
@@ -36,11 +39,12 @@ QUESTION = 1.5  # to choose an option, and to read the reasons of all
 ATTEMPT = 2.5  # what each exercise takes anyway: its text, its docstring, a first run that is wrong
 DIFFICULTY = 1.5  # for each of its five steps: thinking before anything is typed
 SOLUTION_LINE = 0.6  # to type a line and to mend it once
+LINE = 80  # letters
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a notebook holds to be read, run and looked at."""
+    """What a notebook holds to be read, run and looked at; code that is folded away counts by what it shows."""
 
     words: int
     code_cells: int
@@ -71,7 +75,9 @@ def content(target: Target) -> Content:
     shown = list(_outputs(target))
     return Content(
         words=_words(plain),
-        code_cells=sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in cells),
+        code_cells=sum(
+            cell.cell_type == "code" and bool(cell.source.strip()) and not notebooks.hidden(cell) for cell in cells
+        ),
         figures=sum(any(kind.startswith("image/") for kind in one.get("data", {})) for one in shown),
         printed_words=sum(_words(one.get("text", "") or one.get("data", {}).get("text/plain", "")) for one in shown),
         formulas=len(re.findall(r"\$\$.+?\$\$", text, re.DOTALL)),
@@ -109,12 +115,32 @@ def solving(source: str, exercises: Iterable[Exercise]) -> dict[str, float]:
 
 
 def _solution_lines(cell: str) -> int:
-    count, inside = 0, False
-    for line in cell.splitlines():
+    rows, inside = set(), False
+    for row, line in enumerate(cell.splitlines(), 1):
         if notebooks.BEGIN in line or notebooks.END in line:
             inside = notebooks.BEGIN in line
-        else:
-            count += inside and bool(line.strip())
+        elif inside:
+            rows.add(row)
+    return lines(cell, rows) if rows else 0
+
+
+def lines(code: str, rows: Collection[int] | None = None) -> int:
+    """Return how many lines of 80 letters the statements and comments of a cell take, however they are wrapped.
+
+    So a formatter that breaks a line makes no cell longer to read, and no solution longer to write. With `rows`, counted
+    from 1, only what begins in one of these.
+    """
+    text = re.sub(r"(?m)^[ \t]*[%!].*$", "pass", code).splitlines()  # IPython's own
+    count, first = 0, 0  # the row where the statement began that is being read
+    for token in tokenize.generate_tokens(io.StringIO("\n".join(text) + "\n").readline):
+        row = token.start[0]
+        if token.type in (tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER):
+            continue
+        first = first or row
+        if token.type == tokenize.NEWLINE or (token.type == tokenize.COMMENT and text[first - 1].lstrip()[:1] == "#"):
+            if rows is None or first in rows:
+                count += math.ceil(len(" ".join(line.strip() for line in text[first - 1 : row])) / LINE)
+            first = 0
     return count
 
 

@@ -29,6 +29,8 @@ Kind = Literal["chapter", "lab", "solution"]
 FOLDER: dict[Kind, str] = {"chapter": "notebooks", "lab": "labs", "solution": "solutions"}
 STUB = "# Your code here, in place of the next line.\nraise NotImplementedError"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
+# The tag of a cell whose code only draws: JupyterLab and Jupyter Book fold it away.
+HIDDEN = "hide-input"
 _NOTES: dict[Kind, str] = {
     "chapter": "Built from `{source}`: edit that file, then run `python3 kit.py build {number}`.",
     "lab": "Your own copy of this lab is made by `python3 kit.py start {number}`, in `work/`. "
@@ -99,6 +101,8 @@ def make(target: Target) -> NotebookNode:
             cell.source = _SOLUTIONS[target.kind](cell.source)
             cell.outputs, cell.execution_count = [], None
         cell.metadata = NotebookNode({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
+        if hidden(cell):
+            cell.metadata["jupyter"] = NotebookNode({"source_hidden": True})
         key = hashlib.sha256(f"{target.name}\n{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:10]
         seen[key] = seen.get(key, 0) + 1
         repeat = f"-{seen[key]}" if seen[key] > 1 else ""
@@ -113,6 +117,11 @@ def make(target: Target) -> NotebookNode:
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
+
+
+def hidden(cell: NotebookNode) -> bool:
+    """Whether a cell's code is folded away."""
+    return HIDDEN in cell.metadata.get("tags", [])
 
 
 @lru_cache(maxsize=64)

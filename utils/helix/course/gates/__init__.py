@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from helix.course import prose, readme
 from helix.course.gates.built import drift, leaks, outputs, saved, split_solutions
-from helix.course.gates.lesson import chapters, claims, labs, wrong_answers
+from helix.course.gates.lesson import chapters, claims, labs, too_wide, wrong_answers
 from helix.course.gates.repository import cards, links, sizes, tracked
 from helix.record import results
 
@@ -26,6 +26,7 @@ __all__ = [
     "saved",
     "sizes",
     "split_solutions",
+    "too_wide",
     "tracked",
     "wrong_answers",
 ]
@@ -37,6 +38,7 @@ GATES: dict[str, Callable[[], list[str]]] = {
     "chapters have what a chapter needs": chapters,
     "labs have what a lab needs": labs,
     "Markdown has one sentence a line": prose.unformatted,
+    "code fits a small window": too_wide,
     "claims are measured": claims,
     "records belong to their scripts": results.stale,
     "links lead somewhere": links,

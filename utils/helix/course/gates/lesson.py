@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import re
 import statistics
+import tomllib
+import unicodedata
 from pathlib import Path
 
 from helix import paths
@@ -45,7 +47,12 @@ def chapter_lacks(chapter: catalogue.Chapter) -> list[str]:
     checked = sum("nbval-check-output" in cell.metadata.get("tags", []) for cell in code)
     if checked < CHECKED_CELLS:
         found.append(f"{where} has {checked} cells tagged nbval-check-output; {CHECKED_CELLS} are the least.")
-    lines = [len(cell.source.strip().splitlines()) for cell in code]
+    lines = [minutes.lines(cell.source) for cell in code if not notebooks.hidden(cell)]
+    found += [
+        f"{where}: a cell tagged {notebooks.HIDDEN} shows no figure and no table: {cell.source[:60]!r}. Let readers see its code."
+        for cell in code
+        if notebooks.hidden(cell) and not re.search(r"\b(?:plots\.show|table)\(", cell.source)
+    ]
     if lines and (statistics.median(lines) > 8 or max(lines) > 25):
         found.append(f"{where}: code cells are long (median {statistics.median(lines):g}, longest {max(lines)} lines).")
     if len(code) > minutes.CODE_CELLS_AT_MOST:
@@ -81,6 +88,34 @@ def chapter_lacks(chapter: catalogue.Chapter) -> list[str]:
             f"{chapter.name} has no tests/unit/test_{chapter.topic}.py, which holds what the chapter writes out against helix."
         )
     return found
+
+
+def too_wide() -> list[str]:
+    """No visible line of code is wider than the cell that shows it in a window of 1366 pixels; the first of each lesson is enough.
+
+    How many columns fit is the ``line-length`` of source/ruff.toml. Beside the file browser JupyterLab 4.6 has room for
+    118 of its letters there; some of them are left for a scroll bar and for a wider file browser.
+    """
+    most = tomllib.loads((paths.root() / "source" / "ruff.toml").read_text("utf-8"))["line-length"]
+    found = []
+    for target in notebooks.targets():
+        lines = [
+            line
+            for cell in notebooks.make(target).cells
+            if cell.cell_type == "code" and not notebooks.hidden(cell)
+            for line in cell.source.splitlines()
+        ]
+        if (wide := next((line for line in lines if columns(line) > most), None)) is not None:
+            found.append(
+                f"{paths.display(target.source)}: this line of code has {columns(wide)} columns, {most} are the most: "
+                f"{wide.strip()[:60]!r}. Run: python3 kit.py build --format. What it leaves (texts, comments) is broken by hand."
+            )
+    return list(dict.fromkeys(found))  # a lab's solution has most lines of the lab
+
+
+def columns(line: str) -> int:
+    """Return how many letters' room a line takes, as ruff counts: Chinese letters take two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line)
 
 
 def _section(text: str, heading: str) -> str:
