@@ -234,16 +234,17 @@ def _scores(audit: Findings) -> list[tuple[str, list[Cell], str]]:
                 if row
                 else Cell(None, 0, "nobody to count")
             )
-        rows.append((_range(scores), cells, _apart([cell for cell in cells if cell.rate and not cell.words])))
+        rows.append((_range(scores), cells, _apart(cells)))
     return rows
 
 
 def _apart(cells: list[Cell]) -> str:
     """Say how far the lowest and the highest of some shares lie apart, and whether chance would explain it."""
-    if len(cells) < 2:
+    known = sorted((cell.rate.value, cell.n) for cell in cells if cell.rate and not cell.words)
+    if len(known) < 2:
         return "not known"
-    low, high = (pick(cells, key=lambda cell: cell.rate.value) for pick in (min, max))
-    apart = difference_of_proportions(high.rate.value * high.n, high.n, low.rate.value * low.n, low.n)  # type: ignore[union-attr]
+    (low, few), (high, many) = known[0], known[-1]
+    apart = difference_of_proportions(high * many, many, low * few, few)
     said = f"{100 * apart.value:.1f} [{_signed(apart.low)}, {_signed(apart.high)}]"
     return f"{said}, more than chance" if apart.low > 0 else said
 
