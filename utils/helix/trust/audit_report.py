@@ -154,8 +154,12 @@ def _why(line: Line) -> str:
 
 def filed(audit: Findings) -> dict[str, str]:
     """Return what is needed to file a report and to answer it."""
-    page, n = audit.page, int(audit.cells.to_numpy().sum())
-    data = f"{n:,} people in {len(audit.cells)} groups; SHA-256 of labels and groups {audit.fingerprint[:16]}"
+    page, sizes = audit.page, audit.cells.sum(axis=1)
+    shown = sizes[sizes >= audit.hide_below]  # a total of all would tell how many the others are
+    people = f"{int(shown.sum()):,} people in {len(shown)} groups"
+    if few := len(sizes) - len(shown):
+        people += f", and {few} of fewer than {audit.hide_below}"
+    data = f"{people}; SHA-256 of labels and groups {audit.fingerprint[:16]}"
     return {
         "date": page.date,
         "model": page.model,
@@ -182,15 +186,16 @@ def notes(audit: Findings) -> list[str]:
 
 def _cell(audit: Findings, group: str, rate: str) -> Cell:
     cell = audit.cells.loc[group]
-    n = int(cell[list(RATES[rate][1])].sum())
-    return _shown(audit, rate_of(cell, rate), n)
+    return _shown(audit, group, rate_of(cell, rate), int(cell[list(RATES[rate][1])].sum()))
 
 
-def _shown(audit: Findings, rate: Interval | None, n: int) -> Cell:
+def _shown(audit: Findings, group: str, rate: Interval | None, n: int) -> Cell:
+    if n < audit.hide_below and (n or int(audit.cells.loc[group].sum()) < audit.hide_below):
+        return Cell(
+            None, n, f"fewer than {audit.hide_below}, not shown"
+        )  # of a few, that there are none of a kind tells too
     if rate is None:
         return Cell(None, n, "nobody to count")
-    if n < audit.hide_below:
-        return Cell(None, n, f"fewer than {audit.hide_below}, not shown")
     return Cell(rate, n, "not compared" if n < audit.at_least else "")
 
 
@@ -227,13 +232,10 @@ def _scores(audit: Findings) -> list[tuple[str, list[Cell], str]]:
     rows = []
     for scores in sorted(table["range"].unique()):
         cells = []
-        for group in audit.cells.index:
+        for group in map(str, audit.cells.index):
             row: Any = found.get((group, scores))
-            cells.append(
-                _shown(audit, wilson(round(row.n * row.positive), row.n), int(row.n))
-                if row
-                else Cell(None, 0, "nobody to count")
-            )
+            rate = wilson(round(row.n * row.positive), row.n) if row else None
+            cells.append(_shown(audit, group, rate, int(row.n) if row else 0))
         rows.append((_range(scores), cells, _apart(cells)))
     return rows
 
