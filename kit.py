@@ -39,7 +39,8 @@ PLAN = "helix-plan.json"  # what was asked for, and where this environment belon
 AUTHORS = "browser"  # the one group that no chapter needs: only a test does
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 BOTH: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-ASTRAY = ["PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_CONSTRAINT"]
+FOREIGN = ["PYTHONPATH", "PYTHONHOME"]  # they bring another Python's packages, which this one may not survive
+ASTRAY = [*FOREIGN, "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PIP_CONSTRAINT"]
 ASTRAY += ["UV_CONSTRAINT", "UV_OVERRIDE", "UV_EXCLUDE"]
 SELDOM = r"/(tests|transformers/models)/"  # what is compiled when it is first imported, if ever: a third of everything
 UV_CACHE = "uv-cache"  # beside the packages, so that uv links its files instead of copying them; gone at the end
@@ -74,6 +75,7 @@ USAGE = """usage: python3 kit.py WORD …
   map        list the chapters
   test       run every test
   setup      only set up [--group NAME …] [--all-groups] [--torch cpu|cuda]
+  update     bring a new version of the course; what you wrote stays [--from FOLDER]
   env        list the frameworks that need an environment of their own; `env NAME` makes one
   help       all words
 """
@@ -732,19 +734,28 @@ def main(words: list[str]) -> None:
     if not words or words[0] in ("-h", "--help"):
         print(USAGE, end="")
         return
-    if os.environ.get("HELIX_ASSETS"):  # it means the same wherever the set-up looks from
-        os.environ["HELIX_ASSETS"] = os.path.abspath(os.path.expanduser(os.environ["HELIX_ASSETS"]))
+    for name in ("HELIX_ASSETS", "HELIX_WORK"):  # they mean the same wherever they are looked at from
+        if os.environ.get(name):
+            os.environ[name] = os.path.abspath(os.path.expanduser(os.environ[name]))
+    foreign = [name for name in FOREIGN if os.environ.pop(name, None)]
+    if foreign:
+        say(f"{' and '.join(foreign)} would bring the packages of another Python: left out for the course.")
     if words[0] == "env":
         sys.exit(env(words[1:]))
     conda = in_conda()
     home = Path(sys.prefix) if conda else VENV
+    if words[0] == "update":  # it needs no package, so that an environment that is broken does not keep a remedy out
+        python = str(home / "bin" / "python")
+        python = python if version_of(python) else sys.executable
+        code = f"import sys; sys.path[0] = {str(ROOT / 'utils')!r}; from helix.course import update; "
+        os.execv(python, [python, "-c", f"{code}sys.exit(update.main(sys.argv[1:]))", *words[1:]])
     if words[0] == "setup":
         options = options_of(words[1:])
         with alone() as guard:
             sys.exit(set_up(home, guard, options))
     examined = words[0] == "doctor" and (home / "bin" / "python").exists()
     if examined:  # the doctor tells what is broken, and has to start where the course is not installed yet
-        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT / "utils"), os.environ.get("PYTHONPATH")]))
+        os.environ["PYTHONPATH"] = str(ROOT / "utils")
     elif not conda and not complete(home):
         with alone() as guard:
             if not complete(home):  # the call that we waited for may have done it
@@ -755,6 +766,8 @@ def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):  # a terminal without ✓ or … gets a question mark, not an error
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         main(sys.argv[1:])
     except Stop as sentence:

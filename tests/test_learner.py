@@ -35,7 +35,7 @@ def learner(tmp_path_factory):
 
 def run(learner, answers):
     """Fill blanks of the learner's copy, run it from top to bottom in a kernel, return the cards as text."""
-    copy = learner.work / f"{NAME}.ipynb"
+    copy = learner.work / "labs" / f"{NAME}_lab.ipynb"
     notebook = nbformat.read(copy, as_version=4)
     blanks = notebooks.make(Target(NAME, "lab")).cells
     solved = notebooks.make(Target(NAME, "solution")).cells
@@ -95,9 +95,9 @@ def test_first_hour(learner):
     assert entries[0]["values"]["parity_gap"] == pytest.approx(0.1963, abs=1e-4)
     assert entries[0]["control"]["source"].startswith("def release_gate(")
 
-    written = (learner.work / f"{NAME}.ipynb").read_bytes()
+    written = (learner.work / "labs" / f"{NAME}_lab.ipynb").read_bytes()
     assert "was there already" in learner("start", "00").stdout
-    assert (learner.work / f"{NAME}.ipynb").read_bytes() == written
+    assert (learner.work / "labs" / f"{NAME}_lab.ipynb").read_bytes() == written
 
     record = learner.work / "record.json"
     learner("export", str(record))
@@ -105,9 +105,11 @@ def test_first_hour(learner):
     assert "0 attempts and 0 decisions" in learner("import", str(record)).stdout
 
     learner("start", "00", "--fresh")
-    kept = learner.work / f"{NAME}-kept.ipynb"
+    kept = learner.work / "labs" / f"{NAME}_lab-kept.ipynb"
     assert kept.read_bytes() == written
-    assert (learner.work / f"{NAME}.ipynb").read_bytes() == (paths.root() / "labs" / f"{NAME}.ipynb").read_bytes()
+    assert (learner.work / "labs" / f"{NAME}_lab.ipynb").read_bytes() == (
+        paths.root() / "labs" / f"{NAME}_lab.ipynb"
+    ).read_bytes()
     assert "4/4" in learner("progress").stdout
 
 

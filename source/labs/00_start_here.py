@@ -237,12 +237,3 @@ def decide() -> Decision:
 
 # %%
 check.decide(decide)
-
-# %% [markdown]
-# ## You are done
-#
-# `python3 kit.py progress` in a terminal shows what you have solved and decided, and the map on the start page now shows this rung as done.
-# Your decision stands in `work/decisions.jsonl`, your register.
-#
-# The worked version is in `solutions/00_start_here.ipynb`.
-# Compare the reasons, not only the code.

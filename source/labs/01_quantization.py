@@ -416,10 +416,6 @@ def decide() -> Decision:
 check.decide(decide)
 
 # %% [markdown]
-# ## You are done
+# ## Worth an evening
 #
-# Your control and your decision stand in `work/decisions.jsonl`, your register.
-# Worth an evening: does a budget of 6 MB help the class that paid?
-#
-# The worked version is in `solutions/01_quantization.ipynb`.
-# Compare the reasons, not only the code.
+# Does a budget of 6 MB help the class that paid?

@@ -314,9 +314,3 @@ def decide() -> Decision:
 
 # %%
 check.decide(decide)
-
-# %% [markdown]
-# ## You are done
-#
-# The worked version is in `solutions/09_data_parallel.ipynb`.
-# Compare the reasons, not only the code.

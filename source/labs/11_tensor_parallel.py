@@ -331,11 +331,8 @@ def decide() -> Decision:
 check.decide(decide)
 
 # %% [markdown]
-# ## You are done
+# ## Worth an evening
 #
 # Ask your own control about the plan that you chose: `may_start(tune, 6000)`.
 # It refuses it, because nobody has looked up hours, watts and PUE with their ends.
 # That is what it is for: find a log, a meter and an operator's report, and ask again.
-#
-# The worked version is in `solutions/11_tensor_parallel.ipynb`.
-# Compare the reasons, not only the code.

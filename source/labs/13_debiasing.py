@@ -367,9 +367,3 @@ def decide() -> Decision:
 
 # %%
 check.decide(decide)
-
-# %% [markdown]
-# ## You are done
-#
-# The worked version is in `solutions/13_debiasing.ipynb`.
-# Compare the reasons, not only the code.

@@ -274,9 +274,3 @@ def decide() -> Decision:
 
 # %%
 check.decide(decide)
-
-# %% [markdown]
-# ## You are done
-#
-# The worked version is in `solutions/20_generation_bias.ipynb`.
-# Compare the reasons, not only the code.

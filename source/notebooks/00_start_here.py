@@ -5,52 +5,45 @@
 #     language: python
 #     name: python3
 #   helix:
-#     inputs: [source/course.toml, source/notebooks/]
+#     inputs: [source/course.toml, source/notebooks/, source/labs/, utils/helix/labs/*.py]
 # ---
 
 # %% [markdown]
 # # Start here
 #
-# After this page you know how the course works, you can say how far a number from a sample may be trusted, and you are ready for a first lab that ends in a decision of your own.
+# **Double Helix is a course for people who build AI systems and have to answer for them.**
+# One strand is **engineering**: making models smaller, faster, distributed, private, deployed.
+# The other is **ethics**: deciding what may be built, who bears its errors, and what must stop it.
+# Each chapter is one rung between the two, and its lab ends in a decision of your own.
 #
 # **45 minutes · needs nothing but this notebook · both strands.**
+# After this page you can say how far a number from a sample may be trusted, and you are ready for a first lab.
 #
-# Double Helix has two strands.
-# One is **engineering**: making models smaller, faster, distributed, private, deployed.
-# The other is **ethics**: deciding what may be built, who bears its errors, and what must stop it.
-# Each chapter is one rung of the ladder between them.
-# Run a cell with <kbd>Shift</kbd> + <kbd>Enter</kbd>.
-# Nothing on any page needs a network.
-
-# %%
-from importlib.metadata import version
-
-for package in ("numpy", "pandas", "matplotlib"):
-    print(package, version(package))
-
-# %% [markdown]
 # ## The map
 #
-# The chapters, and where you stand.
-# A chapter is *done* when every core exercise of its lab has once been correct, *open* when it is written and waits for you, and *planned* when it is not written yet.
-# The map draws your own progress: run the cell again after a lab.
+# Begin now: click into the next cell and press <kbd>Shift</kbd> + <kbd>Enter</kbd>.
+# It counts what you have done; run it again after a lab.
+# Everything runs on this machine, and no page needs a network.
 
 # %%
-from helix import plots
-from helix.course import map_picture, workspace
+from helix.course import progress_page
 
-rungs = workspace.rungs()
-written = [rung for rung in rungs if rung.status != "planned"]
-plots.show(
-    map_picture.double_helix(rungs),
-    alt=f"The course as a double helix, one rung a chapter. Written: {len(written)}.",
-)
+progress_page.overview()
 
 # %% [markdown]
-# Your exercises, one line a lab: ✓ correct, ✗ tried, ○ not yet.
+# The same as a picture.
+# A chapter is *done* when every core exercise of its lab has once been correct, *open* when it is written and waits for you, and *planned* when it is not written yet.
 
-# %%
-print(workspace.progress_table())
+# %% tags=["hide-input"]
+from helix import plots
+from helix.course import map_picture
+
+rungs = progress_page.rungs()
+plots.show(
+    map_picture.double_helix(rungs),
+    alt=map_picture.in_words(rungs),
+    caption="The course as a double helix: one rung a chapter.",
+)
 
 # %% [markdown]
 # | you want to | type in a terminal |
@@ -67,7 +60,8 @@ print(workspace.progress_table())
 #
 # ## The claim
 #
-# Every chapter takes a sentence that people repeat, and measures it.
+# A <dfn title="主张">claim</dfn> is a sentence that people repeat.
+# Every chapter takes one, and measures it.
 # The verdict is one of *holds*, *holds if …*, *does not hold*, and *not traced* (nobody could say where the sentence comes from).
 # A sentence that fails is a good result.
 # Here is the one for this page:
@@ -90,14 +84,15 @@ people[["age", "education", "occupation", "sex", "income_over_50k"]].head(4)
 
 # %% [markdown]
 # Take the last column as a selection: 1 is selected.
-# Of all women in the training part, this share is selected.
+# The <dfn title="选择率">selection rate</dfn> of a group is the share of its people who are selected.
+# This is the one of all women in the training part.
 
 # %% tags=["nbval-check-output"]
 women = people.loc[people["sex"] == "Female", "income_over_50k"].to_numpy()
 print(f"{women.sum()} of {len(women)} women: {women.mean():.4f}")
 
 # %% [markdown]
-# An audit rarely sees everybody.
+# An <dfn title="审计">audit</dfn> looks at people, often only a sample of them, and measures how a rule treats them.
 # About a third of the table are women, so an audit of 100 people meets about 33 of them.
 # Draw 33, five times, and look at the share that each draw would report.
 
@@ -114,6 +109,7 @@ print([f"{rng.choice(women, 33, replace=False).mean():.2f}" for _ in range(5)])
 # %%
 shares = {n: [rng.choice(women, n, replace=False).mean() for _ in range(2000)] for n in (33, 330)}
 
+# %% tags=["hide-input"]
 figure, axes = plots.figure(height=2.8, columns=2, sharex=True)
 for ax, (n, drawn) in zip(axes, shares.items(), strict=True):
     ax.hist(drawn, bins=np.arange(-0.5, n * 0.35) / n, color="#8d99ae")
@@ -127,7 +123,8 @@ plots.show(
 
 # %% [markdown]
 # A report that gives one share hides this spread.
-# An **interval** shows it: a range made so that, of 100 such samples, about 95 give a range that holds the true share.
+# A 95 % <dfn title="置信区间">confidence interval</dfn> is a range made so that, of 100 such samples, about 95 give a range that holds the true value.
+# It shows the spread; in short we say interval.
 # You need not derive the formula, only read it.
 # Wilson's 95 % interval for $k$ selected of $n$ people, with $\hat p = k/n$ and $z = 1.96$ (the middle 95 % of a normal distribution lie within 1.96 standard deviations of its mean), is
 #
@@ -182,8 +179,9 @@ from helix.record import results
 
 record = results.load("00_start_here")
 by_size = record["figures"]["by_size"]
-sizes = [int(size) for size in by_size]
 
+# %% tags=["hide-input"]
+sizes = [int(size) for size in by_size]
 figure, ax = plots.figure(height=3.2)
 for key, label in (("sees", "sees the gap"), ("below_limit", "measures a gap of 0.1 or less")):
     ax.plot(sizes, [by_size[str(size)][key]["value"] for size in sizes], label=label)
@@ -259,6 +257,7 @@ counts = (
 )
 intervals = [measure.wilson(row["sum"], row["count"]) for _, row in counts.iterrows()]
 
+# %% tags=["hide-input"]
 figure, ax = plots.figure(height=2.6)
 labels = [f"{name} ({n})" for name, n in counts["count"].items()]
 plots.bars(ax, labels, intervals, xlabel="selection rate with its 95 % interval", ylabel="group (people)")
@@ -277,7 +276,7 @@ plots.show(
 #
 # So what does one do with such a report: **ship** it, **fix** it, or **stop** it?
 # An intention helps nobody.
-# A **control** is a function that runs, and refuses.
+# A <dfn title="控制措施">control</dfn> is a function that runs, and refuses what must not happen.
 # This one lets a rate into a report only if its interval is narrow enough to mean something: here, no wider than 0.2, about the size of the gap that we look for.
 
 
@@ -287,8 +286,15 @@ def publishable(rate: measure.Interval, widest: float = 0.2) -> bool:
 
 
 # %% tags=["nbval-check-output"]
-for (name, n), rate in zip(counts["count"].items(), intervals, strict=True):
-    print(f"{name:20} {n:4d} people   {'publish' if publishable(rate) else 'ask more people first'}")
+from helix.display import table
+
+table(
+    [
+        {"group": name, "people": n, "answer": "publish" if publishable(rate) else "ask more people first"}
+        for (name, n), rate in zip(counts["count"].items(), intervals, strict=True)
+    ],
+    caption="What the control lets into the report.",
+)
 
 # %% [markdown]
 # Fix it, says this control: ask more people of the groups that it names, before anyone reads a rate into the noise.
@@ -304,7 +310,7 @@ for (name, n), rate in zip(counts["count"].items(), intervals, strict=True):
 # It recognises common misconceptions by what your function does, and names them.
 # If it hangs, the check stops it.
 #
-# The last exercise of each lab is a **decision**: the question, who is affected, the options, the evidence, your choice, the strongest dissent, the risk that stays, an owner, a date to look again, and a control.
+# A <dfn title="决策">decision</dfn>, the last exercise of each lab, is more than a choice: the question, who is affected, the options, the evidence, your choice, the strongest dissent, the risk that stays, an owner, a date to look again, and a control.
 # The evidence is numbers that your own run recorded.
 # The check refuses a decision that contradicts them, or whose control does not work.
 # Whether the choice is wise, no program can judge; there you get questions, and two other answers with their reasons.
@@ -389,8 +395,7 @@ for (name, n), rate in zip(counts["count"].items(), intervals, strict=True):
 #
 # ## Go on
 #
-# Open your copy of the warm-up lab: [work/00_start_here.ipynb](../work/00_start_here.ipynb).
-# (`python3 kit.py lab` has put it there; if it is missing, run `python3 kit.py start 00`.)
+# The lab comes next: its link stands on top and at the end of this page.
 #
 # Primary sources:
 #

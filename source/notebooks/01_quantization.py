@@ -863,8 +863,7 @@ for name in ("fp32, one epoch more", "static", "QAT", "int4 weights"):
 #
 # ## Go on
 #
-# Open your copy of the lab: [work/01_quantization.ipynb](../work/01_quantization.ipynb).
-# (If it is missing, run `python3 kit.py start 01`.)
+# The lab comes next: its link stands on top and at the end of this page.
 #
 # Primary sources:
 #

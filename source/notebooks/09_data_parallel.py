@@ -913,9 +913,8 @@ for name, value in {"world_size": None, "data_sha256": "n/a", "commit": "main", 
 #
 # ## Go on
 #
-# - **The lab:** `labs/09_data_parallel.ipynb`: an all-reduce by doubling, an evaluation that counts nobody twice, the norm of a gradient that nobody holds, how many ranks are worth it, and a decision on a run that shall be published.
+# - **The lab:** an all-reduce by doubling, an evaluation that counts nobody twice, the norm of a gradient that nobody holds, how many ranks are worth it, and a decision on a run that shall be published.
 # - P. Patarasuk and X. Yuan, "Bandwidth optimal all-reduce algorithms for clusters of workstations", 2009, [doi:10.1016/j.jpdc.2008.09.002](https://doi.org/10.1016/j.jpdc.2008.09.002): the bound, and the ring.
 # - S. Li and others, "PyTorch Distributed: Experiences on Accelerating Data Parallel Training", 2020, [arXiv:2006.15704](https://arxiv.org/abs/2006.15704): buckets, overlap, `no_sync`.
 # - S. Rajbhandari and others, "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models", 2019, [arXiv:1910.02054](https://arxiv.org/abs/1910.02054), and Y. Zhao and others, "PyTorch FSDP", 2023, [arXiv:2304.11277](https://arxiv.org/abs/2304.11277).
 # - S. McCandlish and others, "An Empirical Model of Large-Batch Training", 2018, [arXiv:1812.06162](https://arxiv.org/abs/1812.06162).
-# - Next: [Pipeline parallelism](10_pipeline_parallel.ipynb), for models that do not fit even when every rank holds a share.

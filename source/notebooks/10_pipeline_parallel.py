@@ -748,8 +748,7 @@ for p, m in ((4, 4), (4, 16), (8, 16), (8, 32)):
 #
 # ## Go on
 #
-# Open your copy of the lab: [work/10_pipeline_parallel.ipynb](../work/10_pipeline_parallel.ipynb).
-# (If it is missing, run `python3 kit.py start 10`.)
+# The lab comes next: its link stands on top and at the end of this page.
 #
 # - Y. Huang et al. (2019).
 #   GPipe: efficient training of giant neural networks using pipeline parallelism.

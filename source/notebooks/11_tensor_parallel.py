@@ -738,7 +738,7 @@ plots.show(
 #
 # ## Go on
 #
-# - **The lab:** `labs/11_tensor_parallel.ipynb`: an embedding and a loss over a vocabulary that is cut, a sum that is cut by positions, a layout for a cluster, and the decision: train, fine-tune, or don't.
+# - **The lab:** an embedding and a loss over a vocabulary that is cut, a sum that is cut by positions, a layout for a cluster, and the decision: train, fine-tune, or don't.
 # - M. Shoeybi and others, "Megatron-LM", 2019, [arXiv:1909.08053](https://arxiv.org/abs/1909.08053): f, g and both blocks.
 # - D. Narayanan and others, "Efficient Large-Scale Language Model Training on GPU Clusters Using Megatron-LM", 2021, [arXiv:2104.04473](https://arxiv.org/abs/2104.04473): three dimensions, and the runs of the table.
 # - V. Korthikanti and others, "Reducing Activation Recomputation in Large Transformer Models", 2022, [arXiv:2205.05198](https://arxiv.org/abs/2205.05198): sequence parallelism and the memory of activations.

@@ -663,8 +663,7 @@ for name, broken in {
 #
 # ## Go on
 #
-# Open your copy of the lab: [work/12_fairness_audit.ipynb](../work/12_fairness_audit.ipynb).
-# (If it is missing, run `python3 kit.py start 12`.)
+# The lab comes next: its link stands on top and at the end of this page.
 #
 # Primary sources:
 #

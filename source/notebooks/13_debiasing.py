@@ -762,8 +762,7 @@ for table, names in {
 #
 # ## Go on
 #
-# Open your copy of the lab: [work/13_debiasing.ipynb](../work/13_debiasing.ipynb).
-# (If it is missing, run `python3 kit.py start 13`.)
+# The lab comes next: its link stands on top and at the end of this page.
 #
 # Primary sources:
 #

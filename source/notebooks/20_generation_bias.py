@@ -552,8 +552,7 @@ for system in ("cleaned", "augmented", "rewritten"):
 #
 # ## Go on
 #
-# Open your copy of the lab: [work/20_generation_bias.ipynb](../work/20_generation_bias.ipynb).
-# (If it is missing, run `python3 kit.py start 20`.)
+# The lab comes next: its link stands on top and at the end of this page.
 #
 # Primary sources:
 #

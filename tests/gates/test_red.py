@@ -11,7 +11,7 @@ import pytest
 import exercise_assertions as assertions
 from helix import paths
 from helix.checking import Exercise, exercises_of
-from helix.course import build, catalogue, gates, minutes, notebooks, readme
+from helix.course import build, catalogue, gates, glossary, minutes, notebooks, readme
 from helix.course.gates import lesson, repository
 from helix.course.notebooks import Target
 from helix.record import results
@@ -48,20 +48,19 @@ def lab_lacks():
 
 def test_copy_is_green(copied):
     assert {name: gate() for name, gate in gates.GATES.items()} == {name: [] for name in gates.GATES}
-    assert gates.saved() == []
 
 
 # ------------------------------------------------------------------ built notebooks
 
 
-@pytest.mark.parametrize("folder", ["notebooks", "labs", "solutions"])
-def test_edited_notebook_is_refused(copied, folder):
-    edit(copied / folder / f"{NAME}.ipynb", "Adult", "Adults")
-    assert [folder in sentence and BUILD in sentence for sentence in gates.drift(THIS)] == [True]
+@pytest.mark.parametrize("kind", notebooks.FOLDER)
+def test_edited_notebook_is_refused(copied, kind):
+    edit(Target(NAME, kind).path, "Adult", "Adults")
+    assert [notebooks.FOLDER[kind] in sentence and BUILD in sentence for sentence in gates.drift(THIS)] == [True]
 
 
 def test_missing_notebook_is_refused(copied):
-    (copied / "labs" / f"{NAME}.ipynb").unlink()
+    (copied / "labs" / f"{NAME}_lab.ipynb").unlink()
     assert "is not built" in gates.drift(THIS)[0]
     assert BUILD in gates.drift(THIS)[0]
 
@@ -131,20 +130,71 @@ def test_bad_outputs_are_refused(copied, change, says):
     assert BUILD in gates.outputs(THIS)[0]
 
 
+@pytest.mark.parametrize(
+    "data", [{"text/markdown": "A report\n\n## Findings\n"}, {"text/html": "<p>A</p><h2 id='x'>Findings</h2>"}]
+)
+def test_output_that_takes_over_the_table_of_contents_is_refused(copied, data):
+    def show(cells):
+        code_cells(cells)[0]["outputs"].append({"output_type": "display_data", "data": data, "metadata": {}})
+
+    edit_cells(copied / "notebooks" / f"{NAME}.ipynb", show)
+    assert ["Findings" in sentence and "begin with ###" in sentence for sentence in gates.outputs(THIS)] == [True]
+    edit(copied / "notebooks" / f"{NAME}.ipynb", *(("## F", "### F") if "text/markdown" in data else ("h2", "h3", 2)))
+    assert gates.outputs(THIS) == []
+
+
+def test_letters_of_a_picture_are_no_address(copied):
+    picture = '<img alt="A" src="data:image/png;base64,AA0xdeadbeef/tmp/A=">'
+
+    def show(cells, page=picture):
+        data = {"output_type": "display_data", "data": {"text/html": page}, "metadata": {}}
+        code_cells(cells)[0]["outputs"].append(data)
+
+    edit_cells(copied / "notebooks" / f"{NAME}.ipynb", show)
+    assert gates.outputs(THIS) == []
+    edit_cells(copied / "notebooks" / f"{NAME}.ipynb", lambda cells: show(cells, picture + " 0xdeadbeef"))
+    assert "memory address" in gates.outputs(THIS)[0]
+
+
+@pytest.mark.parametrize("folder", ["notebooks", "labs", "solutions"])
+@pytest.mark.parametrize(("place", "says"), [(0, "on top"), (-2, "at its end")])
+def test_page_that_leads_nowhere_is_refused(copied, folder, place, says):
+    [path] = (copied / folder).glob(f"{NAME}*.ipynb")
+    edit_cells(path, lambda cells: cells[place].update(source="A page."))
+    [sentence] = gates.pages(THIS)
+    assert folder in sentence
+    assert f"glossary.ipynb {says}. Run: {BUILD}" in sentence
+
+
+def test_page_that_passes_over_its_lab_is_refused(copied):
+    path = copied / "notebooks" / f"{NAME}.ipynb"
+    edit_cells(path, lambda cells: cells[0].update(source="".join(cells[0]["source"]).replace("_lab.ipynb", ".html")))
+    assert gates.pages(THIS) == [
+        f"notebooks/{NAME}.ipynb does not lead to ../labs/{NAME}_lab.ipynb on top. Run: {BUILD}"
+    ]
+
+
+def test_lab_without_its_count_is_refused(copied):
+    edit(copied / "labs" / f"{NAME}_lab.ipynb", "finish(", "print(")
+    assert gates.pages(THIS) == [
+        f"labs/{NAME}_lab.ipynb does not end in the cell that counts what is solved. Run: {BUILD}"
+    ]
+
+
 def test_leaked_solution_is_refused(copied):
     secret = "return max(rates.values()) - min(rates.values())"
-    edit(copied / "labs" / f"{NAME}.ipynb", "raise NotImplementedError", secret)
+    edit(copied / "labs" / f"{NAME}_lab.ipynb", "raise NotImplementedError", secret)
     assert secret in gates.leaks(THIS)[0]
 
 
 def test_leaked_mark_is_refused(copied):
-    edit(copied / "labs" / f"{NAME}.ipynb", "raise NotImplementedError", notebooks.BEGIN)
+    edit(copied / "labs" / f"{NAME}_lab.ipynb", "raise NotImplementedError", notebooks.BEGIN)
     assert notebooks.BEGIN in gates.leaks(THIS)[0]
 
 
 def test_leaked_output_is_refused(copied):
     stream = {"output_type": "stream", "name": "stdout", "text": "0.19"}
-    edit_cells(copied / "labs" / f"{NAME}.ipynb", lambda cells: code_cells(cells)[0]["outputs"].append(stream))
+    edit_cells(copied / "labs" / f"{NAME}_lab.ipynb", lambda cells: code_cells(cells)[0]["outputs"].append(stream))
     assert "(an output)" in gates.leaks(THIS)[0]
 
 
@@ -223,10 +273,10 @@ def test_wrong_answer_in_a_solution_stops_the_build(copied):
     )
     source = (copied / "source" / "labs" / f"{NAME}.py").read_text().splitlines()
     line = source.index("check.parity_gap(parity_gap)") + 1
-    before = (copied / "solutions" / f"{NAME}.ipynb").read_bytes()
+    before = (copied / "solutions" / f"{NAME}_solution.ipynb").read_bytes()
     with pytest.raises(build.BuildError, match=rf"source/labs/{NAME}.py, line {line}: NotCorrect.*signed difference"):
         build.build(Target(NAME, "solution"))
-    assert (copied / "solutions" / f"{NAME}.ipynb").read_bytes() == before  # the old file stands
+    assert (copied / "solutions" / f"{NAME}_solution.ipynb").read_bytes() == before  # the old file stands
 
 
 @pytest.mark.parametrize(
@@ -248,7 +298,7 @@ def test_error_points_to_the_line_of_the_source(copied, code, says):
 def test_two_builds_give_the_same_bytes(copied):
     target = Target(NAME, "solution")
     build.build(target)
-    assert target.path.read_bytes() == (copied / "solutions" / f"{NAME}.ipynb").read_bytes()
+    assert target.path.read_bytes() == (copied / "solutions" / f"{NAME}_solution.ipynb").read_bytes()
     first = target.path.read_bytes()
     assert not build.why_stale(target)
     build.build(target)
@@ -314,12 +364,12 @@ CHAPTER = f"source/notebooks/{NAME}.py"
         ('"small_audit_suffices"', '"another"', "does not show the claim small_audit_suffices"),
         ("So what does one do", "TODO what does one do", "still holds a TODO"),
         ("**45 minutes", "**50 minutes", "does not state its 45 minutes"),
-        ("# ## Go on", "# %%\n1\n\n" * 30 + "# %% [markdown]\n# ## Go on", "has 48 code cells; 45 are the most"),
+        ("# ## Go on", "# %%\n1\n\n" * 30 + "# %% [markdown]\n# ## Go on", "code cells; 45 are the most"),
         ("# ## The claim", f"# {'word ' * 6000}\n#\n# ## The claim", "45 minutes are stated; what is there takes 7"),
         ("import numpy as np\n", "import numpy as np\n!pip install numpy\n", "installs something"),
         ("import numpy as np\n", "import warnings\nwarnings.filterwarnings('ignore')\n", "silences every warning"),
         ("import numpy as np\n", "import numpy as np\nplt.show()\n", "draws past helix.plots"),
-        ("# %%\nfrom importlib", '# %% tags=["hide-input"]\nfrom importlib', "tagged hide-input shows no figure"),
+        ("# %%\nfrom helix", '# %% tags=["hide-input"]\nfrom helix', "tagged hide-input shows no figure"),
     ],
 )
 def test_chapter_that_lacks_something_is_refused(copied, old, new, says):
@@ -394,6 +444,43 @@ def test_folded_cell_is_stored_folded_and_takes_no_minutes(copied):
     first = next(cell for cell in notebooks.make(target).cells if cell.cell_type == "code")
     assert first.metadata == {"tags": ["hide-input"], "jupyter": {"source_hidden": True}}
     assert minutes.content(target).code_cells == before
+
+
+GLOSSARY = "terms are defined once, in two languages"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('title="控制措施"', 'title="control"', "'control' has no Chinese name"),
+        ('title="控制措施"', 'title=""', "'control' has no Chinese name"),
+        ('<dfn title="控制措施">', "<dfn>", "is marked as"),
+        ("control</dfn>", "control", "is marked as"),
+        ("control</dfn>", "Audit</dfn>", "defines 'Audit', as"),
+        ("and refuses what must not happen", "and says no", "Run: python3 kit.py build"),
+    ],
+)
+def test_glossary_that_is_not_right_is_refused(copied, old, new, says):
+    glossary.write()
+    assert gates.GATES[GLOSSARY]() == []
+    edit(copied / CHAPTER, old, new)
+    refused = gates.GATES[GLOSSARY]()
+    assert any(says in sentence for sentence in refused), refused
+
+
+def test_build_writes_the_glossary(copied):
+    glossary.path().write_text("{}")
+    build.run([], force=False)
+    assert gates.GATES[GLOSSARY]() == []
+    page = notebooks.read(glossary.path())
+    assert {cell.cell_type for cell in page.cells} == {"markdown"}
+    text = "\n".join(cell.source for cell in page.cells)
+    assert (
+        '**control** · <span lang="zh">控制措施</span> · [00 Start here](00_start_here.ipynb)<br>\nA control is a function'
+        in text
+    )
+    assert "dfn" not in text
+    assert re.findall(r"(?m)^## (.)$", text) == sorted(re.findall(r"(?m)^## (.)$", text))
 
 
 def test_lab_that_never_checks_is_refused(copied):
@@ -483,6 +570,20 @@ def test_dead_link_is_refused(copied):
     with open(copied / "README.md", "a") as file:
         file.write("\n[gone](docs/gone.md)\n")
     assert gates.links() == ["README.md links to docs/gone.md, which does not exist."]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('01_quantization.ipynb\\">', '01_pruning.ipynb\\">', "links to 01_pruning.ipynb, which does not exist"),
+        ("#1.-Selection-rates", "#1.-Rates", "links to ../labs/00_start_here_lab.ipynb#1.-Rates, and there is no such"),
+        ("ipynb#The-map", "ipynb#A-map", "links to 00_start_here.ipynb#A-map, and there is no such heading"),
+    ],
+    ids=["in an output", "exercise", "heading"],
+)
+def test_dead_link_of_a_notebook_is_refused(copied, old, new, says):
+    edit(copied / "notebooks" / f"{NAME}.ipynb", old, new)
+    assert any(says in sentence for sentence in gates.links()), gates.links()
 
 
 def test_large_file_is_refused(copied):

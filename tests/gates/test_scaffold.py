@@ -40,7 +40,7 @@ def test_new_lesson_builds_and_says_what_it_lacks(helix, copied):
 
     built = helix(*command("build", "03"))
     assert built.returncode == 0, built.stdout + built.stderr
-    assert (copied / "solutions" / "03_pruning.ipynb").exists()
+    assert (copied / "solutions" / "03_pruning_solution.ipynb").exists()
     assert helix(*command("readme")).returncode == 0
 
     honest = {
@@ -117,9 +117,9 @@ def test_watch_builds_what_changes_until_it_is_interrupted(copied):
     try:
         assert "current" in watching.stdout.readline()
         time.sleep(1)
-        source.write_text(source.read_text().replace("# ## You are done", "# ## Done"))
+        source.write_text(source.read_text().replace("# ### How a check answers", "# ### What a check answers"))
         built = {watching.stdout.readline().split()[1] for _ in range(2)}
-        assert built == {"labs/00_start_here.ipynb", "solutions/00_start_here.ipynb"}
+        assert built == {"labs/00_start_here_lab.ipynb", "solutions/00_start_here_solution.ipynb"}
         watching.send_signal(signal.SIGINT)
         assert watching.wait(20) == 130
         assert "Traceback" not in watching.stderr.read()

@@ -159,7 +159,8 @@ def learner_version_is_source_minus_solutions(name: str) -> None:
     lab = notebooks.make(Target(name, "lab"))
     given, hidden = gates.split_solutions(Target(name, "lab").source.read_text())
     stub = [line.strip() for line in notebooks.STUB.splitlines()]
-    code = [line for cell in lab.cells if cell.cell_type == "code" for line in cell.source.splitlines()]
+    cells = [cell for cell in lab.cells if cell.cell_type == "code" and not notebooks.is_framing(cell)]
+    code = [line for cell in cells for line in cell.source.splitlines()]
     kept = [line for line in code if line.strip() and line.strip() not in stub]
     wanted = [line for line in given if line.strip() and not line.startswith("#")]
     wanted = [line for line in wanted if line.strip() not in stub]

@@ -163,17 +163,17 @@ def test_damaged_file_is_refused_and_says_how_to_mend_it(copy):
     assert len(adult.load("test")) == 16_281
     packed = copy / "adult.csv.gz"
     packed.write_bytes(packed.read_bytes()[:-1] + b"!")
-    mend = r"data/adult/adult.csv.gz is damaged: .* git checkout -- data/adult"
+    mend = r"data/adult/adult.csv.gz is damaged: .*Bring it back"
     with pytest.raises(ValueError, match=mend):
         adult.load("test")
     packed.unlink()
-    with pytest.raises(FileNotFoundError, match=r"adult.csv.gz is missing. .* git checkout -- data/adult"):
+    with pytest.raises(FileNotFoundError, match=r"adult.csv.gz is missing. .*Bring it back"):
         adult.load("test")
     (copy / "CARD.md").write_text("# A card without facts\n")
-    with pytest.raises(ValueError, match=r"CARD.md cannot be read .* git checkout -- data/adult"):
+    with pytest.raises(ValueError, match=r"CARD.md cannot be read .*Bring it back"):
         adult.load("test")
     (copy / "CARD.md").unlink()
-    with pytest.raises(FileNotFoundError, match=r"CARD.md is missing. .* git checkout -- data/adult"):
+    with pytest.raises(FileNotFoundError, match=r"CARD.md is missing. .*Bring it back"):
         adult.load("test")
 
 

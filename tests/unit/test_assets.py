@@ -827,7 +827,7 @@ def test_a_library_that_is_missing_is_told_before_anything_comes(root, pip):
         (
             "[asset.big]",
             "[asset.big",
-            r"utils/helix/assets/assets\.lock is damaged .* git checkout utils/helix/assets/assets\.lock",
+            r"utils/helix/assets/assets\.lock is damaged .* Bring it back",
         ),
         ('name = "model.bin"', 'name = "../model.bin"', r"big would write outside its folder: \.\./model\.bin"),
         ('name = "model.bin"', 'name = "/model.bin"', "would write outside"),

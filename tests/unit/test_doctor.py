@@ -25,7 +25,6 @@ from helix.assets import manifest, store
 from helix.course import doctor
 from helix.course.doctor import child, installed, running
 from helix.course.doctor.item import Item, Status
-from helix.course.doctor.machine import work_folder
 from helix.record import decisions, progress
 
 REPOSITORY = Path(__file__).parents[2]
@@ -278,7 +277,11 @@ def test_an_import_that_kills_the_interpreter(tmp_path: Path, monkeypatch: pytes
 
 
 def test_an_import_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", modules(tmp_path / "some", shadow=""))
+    monkeypatch.setenv(
+        "PYTHONPATH", modules(tmp_path / "some", shadow="", old="raise ImportError('of another Python')")
+    )
+    line = one(doctor.imports(["old"]))
+    assert "ImportError: of another Python — Call again after: unset PYTHONPATH" in line
     line = one(doctor.imports(["json", "shadow"]))
     assert line.startswith("[FAIL] shadow comes from a folder that PYTHONPATH names, not from this environment —")
     monkeypatch.setattr(installed.site, "ENABLE_USER_SITE", True)
@@ -374,11 +377,25 @@ def test_disk(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_disk_that_cannot_be_written_to(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "work").write_text("a file, not a folder")
     line = one(doctor.disk([root / "work"]))
-    assert line.startswith("[FAIL] Work cannot be written to: Not a directory — Make it writable")
+    assert line.startswith("[FAIL] Work cannot be written to: Not a directory — Set HELIX_WORK to a folder")
 
     class Full(io.BytesIO):
         def write(self, _: object) -> int:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def read_only(dir: Path) -> io.BytesIO:
+        if Path(dir) == root:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return io.BytesIO()
+
+    with monkeypatch.context() as shared:  # an installation for many, each of whom works in a folder of their own
+        shared.setattr(tempfile, "TemporaryFile", read_only)
+        shared.setenv("HELIX_WORK", str(root.parent / "mine"))
+        course, mine = told(doctor.disk())
+        assert course.startswith(
+            "[NOTE] The course's folder cannot be written to: Read-only file system. Lessons need only"
+        )
+        assert mine.startswith("[OK]")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", lambda dir: Full())
     assert "[FAIL] Only 0.0 GB are free where the course's folder lies" in one(doctor.disk([root]))
@@ -452,6 +469,16 @@ def test_records(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("content", ['{"hardware": {"in', "[]", ""])
+def test_a_damaged_record_is_named_with_what_brings_it_back(root: Path, tmp_path: Path, content: str) -> None:
+    file = cpuinfo(tmp_path, "flags : avx2")
+    (tmp_path / "3.json").write_text(content)
+    line, _ = told(doctor.records(tmp_path, file))
+    assert line.startswith("[FAIL] The record results/3.json is damaged — Bring it back from a fresh download")
+    (root / ".git").mkdir()
+    assert told(doctor.records(tmp_path, file))[0].endswith("Bring it back with: git checkout -- results/3.json")
+
+
 def test_the_real_records_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HELIX_ROOT", str(REPOSITORY))
     assert [item.status for item in doctor.records()] in (["OK"], ["NOTE"])
@@ -505,6 +532,26 @@ def test_a_kernel_that_is_not_ours(monkeypatch: pytest.MonkeyPatch, answer: tupl
     assert line in said
 
 
+def test_a_kernel_that_cannot_be_reached_is_not_the_set_ups_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "call", lambda *_, **__: ([], "it took more than 50 seconds"))
+    monkeypatch.setattr(running, "_cut_off", lambda: OSError(errno.ENETUNREACH, "Network is unreachable"))
+    line = one(doctor.kernel())
+    assert "Mend first what is said of 127.0.0.1" in line
+    assert "setup" not in line
+
+
+def test_home(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert one(doctor.home()) == "[OK]   JupyterLab can keep its settings in your home folder."
+    (root.parent / ".jupyter").write_text("no folder")
+    assert one(doctor.home()).startswith("[NOTE] Your home folder cannot be written to. `python3 kit.py lab` keeps")
+    monkeypatch.setenv("HELIX_WORK", str(root / "kit.py" / "none"))
+    assert "Neither your home folder nor your work folder" in one(doctor.home())
+    (root.parent / ".jupyter").unlink()
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert told(doctor.home())[1].startswith("[NOTE] You are root")
+
+
 def test_port(monkeypatch: pytest.MonkeyPatch) -> None:
     with running._listener(0) as taken:
         number = taken.getsockname()[1]
@@ -536,6 +583,10 @@ def test_git(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert one(doctor.git()) == "[OK]   git is here; this copy of the course is no checkout."
     subprocess.run(["git", "init", "--quiet", str(root)], check=True)
     assert one(doctor.git()) == "[OK]   git is here, and reads this repository."
+    kit = (root / "kit.py").read_bytes()
+    (root / "kit.py").write_bytes(kit.replace(b"\n", b"\r\n"))
+    assert one(doctor.git()).startswith("[FAIL] git gave the files of this clone Windows's line ends (core.autocrlf)")
+    (root / "kit.py").write_bytes(kit)
     (root / ".git" / "HEAD").write_text("nonsense")
     assert one(doctor.git()).startswith("[FAIL] git does not read this repository, which some tests need: fatal:")
     monkeypatch.setattr(shutil, "which", lambda _: None)
@@ -562,9 +613,9 @@ def test_work(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_work_folder_is_that_of_the_course(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert work_folder().resolve() == paths.work().resolve()
+    assert paths.work_unmade().resolve() == paths.work().resolve()
     monkeypatch.setenv("HELIX_WORK", "~/mine")
-    assert work_folder() == paths.work()
+    assert paths.work_unmade() == paths.work()
     (tmp_path / "home" / "anna" / "mine").rmdir()
     (tmp_path / "home" / "anna" / "mine").write_text("")
     assert one(doctor.work()).startswith("[FAIL] What you did cannot be read (Not a directory): mine/")

@@ -196,7 +196,7 @@ def test_damaged_file_is_refused_and_says_how_to_mend_it(tmp_path, monkeypatch):
     monkeypatch.setenv("HELIX_ROOT", str(tmp_path))
     packed = tmp_path / "data" / "german_credit" / "german_credit.csv.gz"
     packed.write_bytes(packed.read_bytes()[:-1] + b"!")
-    with pytest.raises(ValueError, match=r"german_credit.csv.gz is damaged: .* git checkout -- data/german_credit"):
+    with pytest.raises(ValueError, match=r"german_credit.csv.gz is damaged: .* Bring it back"):
         german_credit.load()
 
 

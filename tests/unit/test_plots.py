@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import itertools
-import json
+import re
 import subprocess
 import sys
 
@@ -97,12 +97,26 @@ def test_show_displays_picture_and_words(notebook):
     alt = "Loss falls & rises <again>."
     with capture_output() as captured:
         plots.show(labelled()[0], alt)
-    picture, words = (output.data for output in captured.outputs)
-    assert picture["text/plain"] == alt
-    assert base64.b64decode(picture["image/png"])[:4] == b"\x89PNG"
-    assert captured.outputs[0].metadata["image/png"]["alt"] == alt
-    assert words["text/html"] == "<small>Loss falls &amp; rises &lt;again&gt;.</small>"
-    assert "Figure" not in json.dumps([picture, words])
+        plots.show(labelled()[0], alt, "Loss by time.")
+    first, second = (output.data for output in captured.outputs)
+    assert first["text/plain"] == alt
+    assert base64.b64decode(re.search(r"base64,([^\"]+)", first["text/html"])[1])[:4] == b"\x89PNG"
+    assert 'width="624" height="307"' in first["text/html"]
+    assert "<figcaption>Loss falls &amp; rises &lt;again&gt;.</figcaption>" in first["text/html"]
+    assert 'alt="Loss falls &amp; rises &lt;again&gt;."' in second["text/html"]
+    assert "<figcaption>Loss by time.</figcaption>" in second["text/html"]
+
+
+@pytest.mark.parametrize(
+    ("side", "photo", "marked"), [(65, None, True), (8, None, False), (8, True, True), (65, False, False)]
+)
+def test_show_marks_pictures_whose_colours_stay(notebook, side, photo, marked):
+    fig, ax = plots.figure()
+    ax.imshow(np.zeros((side, side)))
+    ax.set_axis_off()
+    with capture_output() as captured:
+        plots.show(fig, "A square.", photo=photo)
+    assert ("hx-photo" in captured.outputs[0].data["text/html"]) == marked
 
 
 def test_show_outside_a_notebook_prints_the_words(capsys, monkeypatch, tmp_path):

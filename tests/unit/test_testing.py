@@ -93,7 +93,7 @@ def test_it():
 
 def test_the_settings_of_a_notebook_end_with_it(toy):
     cell = "import os\nassert os.environ['HELIX_GRADING'] == '1' and 'HELIX_LESSON_ASSETS' in os.environ"
-    write(toy, {f"solutions/{NAME}.ipynb": notebook(cell), "tests/test_after.py": SEES})
+    write(toy, {f"solutions/{NAME}_solution.ipynb": notebook(cell), "tests/test_after.py": SEES})
     done = run(toy, "-n1", "-v", "-k", f"Cell or after or {'x' * 300}")  # no path either
     assert "2 passed" in done.stdout, done.stdout
     assert done.stdout.index("solutions/") < done.stdout.index("tests/test_after.py")
@@ -289,7 +289,7 @@ def repository(tmp_path, monkeypatch):
     return root
 
 
-CHAPTERS = ["notebooks/12_fairness_audit.ipynb", "solutions/12_fairness_audit.ipynb"]
+CHAPTERS = ["notebooks/12_fairness_audit.ipynb", "solutions/12_fairness_audit_solution.ipynb"]
 
 
 @pytest.mark.parametrize(
@@ -299,13 +299,13 @@ CHAPTERS = ["notebooks/12_fairness_audit.ipynb", "solutions/12_fairness_audit.ip
         ("source/notebooks/12_fairness_audit.py", ["notebooks/12_fairness_audit.ipynb"], []),
         (
             "source/labs/13_debiasing.py",
-            ["solutions/13_debiasing.ipynb", "tests/unit/test_debiasing.py"],
+            ["solutions/13_debiasing_solution.ipynb", "tests/unit/test_debiasing.py"],
             ["debiasing"],
         ),
         ("tests/wrong_answers/debiasing.py", ["tests/unit/test_debiasing.py"], ["debiasing"]),
         (
             "utils/helix/labs/debiasing.py",
-            ["solutions/13_debiasing.ipynb", "tests/unit/test_debiasing.py"],
+            ["solutions/13_debiasing_solution.ipynb", "tests/unit/test_debiasing.py"],
             ["debiasing"],
         ),
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from helix import cards
+from helix import cards, paths
 from helix.engineering import quantization, trained
 from helix.engineering.resnet import resnet18
 
@@ -289,7 +290,7 @@ def test_a_file_is_read_if_it_is_the_one_in_the_card(folder):
 
 
 def test_damaged_and_missing_weights_are_refused(folder):
-    mend = f"Bring it back with: git checkout -- {trained.FOLDER}"
+    mend = re.escape(paths.bring_back(trained.FOLDER))
     file = folder / "fp32.safetensors"
     for content in (b"these are weightz", b"these are weights\n", b""):
         file.write_bytes(content)
@@ -307,7 +308,7 @@ def test_damaged_and_missing_weights_are_refused(folder):
 )
 def test_unreadable_cards_are_refused(folder, text):
     (folder / "CARD.md").write_text(text)
-    message = rf"{trained.FOLDER}/CARD.md cannot be read \(.*\). .* git checkout -- {trained.FOLDER}$"
+    message = rf"{trained.FOLDER}/CARD.md cannot be read \(.*\). .*{re.escape(paths.bring_back(trained.FOLDER))}$"
     for call in (lambda: cards.facts(trained.FOLDER), lambda: trained.load("fp32")):
         with pytest.raises(ValueError, match=message):
             call()
@@ -315,7 +316,9 @@ def test_unreadable_cards_are_refused(folder, text):
 
 def test_a_folder_without_a_card_is_refused(folder):
     (folder / "CARD.md").unlink()
-    with pytest.raises(FileNotFoundError, match=rf"CARD.md is missing. .* git checkout -- {trained.FOLDER}$"):
+    with pytest.raises(
+        FileNotFoundError, match=rf"CARD.md is missing. .*{re.escape(paths.bring_back(trained.FOLDER))}$"
+    ):
         trained.load("fp32")
 
 

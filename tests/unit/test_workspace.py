@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -11,11 +12,21 @@ from pathlib import Path
 import pytest
 
 from helix import paths
-from helix.course import catalogue, cli, workspace
-from helix.record import decisions, progress
+from helix.course import catalogue, cli, copies, variables, workspace
+from helix.record import progress
 
-CORE = ("selection_rates", "parity_gap", "release_gate", "decide")
-BLANK = b'{"cells": ["blank"]}\n'
+LAB = "00_start_here_lab.ipynb"
+
+
+def blank(text="blank"):
+    """Return a built lab of one cell."""
+    cells = [{"cell_type": "raw", "source": text, "metadata": {}, "id": "a"}]
+    metadata = {"helix": {"texts": copies.texts(cells)}}
+    return json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}).encode()
+
+
+BLANK = blank()
+MINE = BLANK.replace(b'"source": "blank"', b'"source": "mine"')  # as it is saved after somebody wrote in it
 
 
 @pytest.fixture(autouse=True)
@@ -27,15 +38,15 @@ def root(tmp_path, monkeypatch):
     shutil.copyfile(Path(__file__).parents[2] / "source" / "course.toml", root / "source" / "course.toml")
     for name in ("source/notebooks/00_start_here.py", "source/labs/00_start_here.py"):
         (root / name).write_text("")
-    (root / "labs" / "00_start_here.ipynb").write_bytes(BLANK)
+    (root / "labs" / LAB).write_bytes(BLANK)
     monkeypatch.setenv("HELIX_ROOT", str(root))
     monkeypatch.setenv("HELIX_WORK", str(tmp_path / "work"))
     return root
 
 
 def kept():
-    """Return what stands in the work folder."""
-    return {file.name: file.read_bytes() for file in paths.work().iterdir()}
+    """Return the learner's labs."""
+    return {file.name: file.read_bytes() for file in (paths.work() / "labs").glob("*")}
 
 
 # ------------------------------------------------------------------ kit.py start
@@ -44,32 +55,29 @@ def kept():
 @pytest.mark.parametrize("key", ["0", "00", "start_here", "00_start_here"])
 def test_start_copies_the_lab(key):
     copy = workspace.start(key)
-    assert copy == paths.work() / "00_start_here.ipynb"
-    assert kept() == {"00_start_here.ipynb": BLANK}
+    assert copy == paths.work() / "labs" / LAB
+    assert kept() == {LAB: BLANK}
 
 
 def test_start_never_overwrites():
     copy = workspace.start("0")
-    copy.write_bytes(b"mine")
-    (paths.root() / "labs" / "00_start_here.ipynb").write_bytes(b"a newer edition")
+    copy.write_bytes(MINE)
+    (paths.root() / "labs" / LAB).write_bytes(blank("a newer edition"))
     assert workspace.start("0") == copy
-    assert kept() == {"00_start_here.ipynb": b"mine"}
+    assert sorted(kept().values()) == sorted([MINE, blank("a newer edition")])
+    assert kept()[LAB] == MINE
 
 
 def test_a_fresh_copy_keeps_every_older_one():
     for number in range(4):
         workspace.start("0", fresh=True).write_bytes(f"attempt {number}".encode())
-    assert kept() == {
-        "00_start_here.ipynb": b"attempt 3",
-        "00_start_here-kept.ipynb": b"attempt 0",
-        "00_start_here-kept-2.ipynb": b"attempt 1",
-        "00_start_here-kept-3.ipynb": b"attempt 2",
+        (paths.work() / copies.OFFERED).write_text(json.dumps({f"labs/{LAB}": copies.texts([]), "x": "y"}))
+    assert {name: content for name, content in kept().items() if ".new-" not in name} == {
+        LAB: b"attempt 3",
+        "00_start_here_lab-kept.ipynb": b"attempt 0",
+        "00_start_here_lab-kept-2.ipynb": b"attempt 1",
+        "00_start_here_lab-kept-3.ipynb": b"attempt 2",
     }
-
-
-def test_a_copy_is_the_learners_to_write_even_if_the_lab_is_read_only():
-    (paths.root() / "labs" / "00_start_here.ipynb").chmod(0o444)
-    assert workspace.start("0").stat().st_mode & 0o200
 
 
 @pytest.mark.parametrize("fresh", [False, True])
@@ -93,16 +101,16 @@ def test_a_work_folder_that_cannot_be_made_is_a_sentence(tmp_path, monkeypatch):
 
 
 def test_a_full_disk_loses_nothing(monkeypatch):
-    workspace.start("0").write_bytes(b"mine")
+    workspace.start("0").write_bytes(MINE)
 
     def copyfile(source, target):
         Path(target).write_bytes(b"hal")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(shutil, "copyfile", copyfile)
-    with pytest.raises(SystemExit, match=r"00_start_here.ipynb could not be made: No space left on device"):
+    with pytest.raises(SystemExit, match=r"00_start_here_lab.ipynb could not be made: No space left on device"):
         workspace.start("0", fresh=True)
-    assert kept()["00_start_here.ipynb"] == b"mine"
+    assert kept() == {LAB: MINE}
 
 
 def test_the_command_says_what_it_did(capsys):
@@ -110,80 +118,63 @@ def test_the_command_says_what_it_did(capsys):
     for words in (["0"], ["start_here"], ["0", "--fresh"]):
         assert workspace.start_main(words) == 0
         said.append(capsys.readouterr().out)
+    copy = paths.work() / "labs" / LAB
     assert said == [
-        "00_start_here.ipynb is ready.\n",
-        "00_start_here.ipynb was there already; --fresh begins anew.\n",
-        "00_start_here.ipynb is ready.\n",
+        f"{copy} is ready.\n",
+        f"{copy} was there already; --fresh begins anew.\n",
+        f"{copy} is ready.\n",
     ]
+    assert workspace.start_main([]) == 0
+    assert capsys.readouterr().out == f"Your copies of all pages are in {paths.work()}.\n"
+    with pytest.raises(SystemExit):
+        workspace.start_main(["--fresh"])
 
 
-# ------------------------------------------------------------------ status and progress
+def test_a_relative_work_folder_is_the_same_one_wherever_a_process_stands(tmp_path, monkeypatch):
+    monkeypatch.setenv("HELIX_WORK", "mine")
+    for folder in (tmp_path, paths.root(), paths.root() / "labs"):
+        monkeypatch.chdir(folder)
+        assert paths.work() == paths.root() / "mine"
 
 
-def solve(*names, outcome="correct"):
-    for name in names:
-        progress.attempted("start_here", name, outcome, "", 1)
+@pytest.mark.parametrize("home", ["/", "/nonexistent", "/proc"])
+def test_jupyter_has_a_home_wherever_there_is_none(tmp_path, monkeypatch, capsys, home):
+    monkeypatch.setattr(variables.os, "access", lambda path, mode: tmp_path in (Path(path), *Path(path).parents))
+    started = lab(monkeypatch, home)
+    assert started["HOME"] == str(paths.work() / ".home")
+    assert "Your home folder cannot be written to." in capsys.readouterr().out
+    assert lab(monkeypatch, str(tmp_path))["HOME"] == str(tmp_path)
+    assert "Your home folder" not in capsys.readouterr().out
 
 
-def test_status_is_planned_open_and_done():
-    first, second = catalogue.load().chapters[:2]
-    assert workspace.status(second) == "planned"
-    assert workspace.status(first) == "open"
-    solve(*CORE[:-1])
-    solve(CORE[-1], outcome="incorrect")
-    assert workspace.status(first) == "open"
-    solve(CORE[-1])
-    assert workspace.status(first) == "done"
-    solve(*CORE, outcome="incorrect")
-    assert workspace.status(first) == "done"
+@pytest.mark.parametrize("words", [[], ["--allow-root"], ["--port=9"]])
+def test_root_is_let_in_and_told(monkeypatch, capsys, words):
+    for user, expected in ((0, 1), (1000, words.count("--allow-root"))):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+        assert lab(monkeypatch, words=words)["words"].count("--allow-root") == expected
+        assert ("You are root" in capsys.readouterr().out) == (user == 0 and "--allow-root" not in words)
 
 
-def test_a_chapter_without_a_lab_is_open():
-    (paths.root() / "source" / "notebooks" / "01_quantization.py").write_text("")
-    assert workspace.status(catalogue.load().chapter("1")) == "open"
-
-
-def test_the_progress_table():
-    solve("selection_rates")
-    solve("parity_gap", outcome="your code raised")
-    solve("release_gate", outcome="not attempted")
-    decisions.register("start_here", {"choice": "stop"})
-    assert workspace.progress_table().splitlines() == [
-        "00_start_here            1/4  ✓ selection_rates ✗ parity_gap ○ release_gate ○ decide",
-        "Decisions in your register: 1 (start_here)",
-    ]
-
-
-def test_the_progress_table_of_a_beginner():
-    assert workspace.progress_table().splitlines() == [
-        "00_start_here            0/4  ○ selection_rates ○ parity_gap ○ release_gate ○ decide",
-        "Decisions in your register: 0",
-    ]
-
-
-def test_foreign_lines_in_the_progress_do_no_harm():
-    solve("selection_rates")
-    with open(progress.path(), "ab") as file:
-        file.write(b'no json\n{}\n[1]\n{"lab": "start_here", "exercise": 3, "outcome": null}\n\xff\xfe\n{"lab')
-    assert "1/4" in workspace.progress_table()
-    solve("parity_gap")
-    assert "2/4" in workspace.progress_table()
-
-
-def test_the_map_shows_every_chapter():
-    solve(*CORE)
-    lines = workspace.map_table().splitlines()
-    assert len([line for line in lines if line.startswith("  ")]) == 37
-    assert any(line.startswith("  00 start_here") and " done " in line for line in lines)
-    assert any(line.startswith("  03 pruning") and " planned " in line for line in lines)
-    assert [rung.status for rung in workspace.rungs()] == ["done"] + ["planned"] * 36
+def lab(monkeypatch, home=None, words=()):
+    """Return the environment and the words with which JupyterLab would be started."""
+    for name in ("HOME", "HELIX_WORK", "JUPYTER_CONFIG_PATH", *variables.for_learner()):
+        monkeypatch.setenv(name, os.environ.get(name, ""))  # so that it is as before when the test ends
+    monkeypatch.chdir(paths.root())
+    if home:
+        monkeypatch.setenv("HOME", home)
+    started = {}
+    monkeypatch.setattr(os, "execv", lambda program, command: started.update(os.environ, words=command))
+    workspace.lab(list(words))
+    assert f"--ServerApp.root_dir={paths.work()}" in started["words"]
+    return started
 
 
 # ------------------------------------------------------------------ kit.py export and import
 
 
 def test_export_and_import_from_the_command_line(tmp_path, monkeypatch, capsys):
-    solve("selection_rates", "parity_gap")
+    for name in ("selection_rates", "parity_gap"):
+        progress.attempted("start_here", name, "correct", "", 1)
     file = tmp_path / "record.json"
     assert workspace.export_main([str(file)]) == 0
     monkeypatch.setenv("HELIX_WORK", str(tmp_path / "elsewhere"))
@@ -191,7 +182,7 @@ def test_export_and_import_from_the_command_line(tmp_path, monkeypatch, capsys):
     for says in ("Taken in: 2 attempts and 0 decisions", "Taken in: 0 attempts and 0 decisions"):
         assert workspace.import_main([str(file)]) == 0
         assert says in capsys.readouterr().out
-    assert "2/4" in workspace.progress_table()
+    assert len(progress.standing("start_here").correct) == 2
 
 
 # ------------------------------------------------------------------ what learners are told to type

@@ -31,14 +31,13 @@ def facts(folder: str) -> dict[str, Any]:
     """
     path = paths.root() / folder / "CARD.md"
     if not path.exists():
-        raise FileNotFoundError(f"{paths.display(path)} is missing. Bring it back with: git checkout -- {folder}")
+        raise FileNotFoundError(f"{paths.display(path)} is missing. {paths.bring_back(folder)}")
     block = re.search(r"^```toml\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     try:
         return tomllib.loads(block[1] if block else "no facts")
     except tomllib.TOMLDecodeError as error:
         raise ValueError(
-            f"The facts in {paths.display(path)} cannot be read ({error}). "
-            f"Bring the card back with: git checkout -- {folder}"
+            f"The facts in {paths.display(path)} cannot be read ({error}). {paths.bring_back(folder)}"
         ) from None
 
 
@@ -58,7 +57,7 @@ def read(folder: str, file: str) -> bytes:
         If the card does not list the file, or it is not, byte for byte, the one that the card describes.
     """
     path = paths.root() / folder / file
-    mend = f"Bring it back with: git checkout -- {folder}"
+    mend = paths.bring_back(folder)
     listed = facts(folder).get("files", {})
     if file not in listed:
         raise ValueError(f"{folder}/CARD.md lists no {file}; it lists {', '.join(listed) or 'no files'}.")
@@ -67,5 +66,7 @@ def read(folder: str, file: str) -> bytes:
         raise FileNotFoundError(f"{paths.display(path)} is missing. {mend}")
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != expected:
+        if hashlib.sha256(content.replace(b"\r\n", b"\n")).hexdigest() == expected:  # git takes it for unchanged
+            mend = f"Only its line ends differ: git made them Windows's (core.autocrlf). Remove it first. {mend}"
         raise ValueError(f"{paths.display(path)} is damaged: it is not the file that its card describes. {mend}")
     return content

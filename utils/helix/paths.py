@@ -19,7 +19,7 @@ def work() -> Path:
     SystemExit
         If the folder cannot be made or written to; the message says what to do.
     """
-    folder = Path(os.environ.get("HELIX_WORK") or root() / "work").expanduser()
+    folder = work_unmade()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -28,6 +28,15 @@ def work() -> Path:
             "Set HELIX_WORK to a folder that you can write to."
         ) from None
     return folder
+
+
+def work_unmade() -> Path:
+    """Return the learner's folder without making it: whoever only looks changes nothing.
+
+    A relative name is meant from the course's folder, so that it is the same one in every kernel and terminal; ``kit.py`` and
+    ``helix`` have made it absolute by then, from the folder in which they were called.
+    """
+    return Path(os.path.abspath(root() / Path(os.environ.get("HELIX_WORK") or "work").expanduser()))
 
 
 def assets() -> Path:
@@ -41,3 +50,24 @@ def display(path: Path) -> str:
         return path.resolve().relative_to(root()).as_posix()
     except ValueError:
         return path.name if path.is_absolute() else path.as_posix()
+
+
+def told(path: Path) -> str:
+    """Return `path` for a terminal: relative to the repository where it lies inside, else whole."""
+    return display(path) if root() in path.resolve().parents else str(path)
+
+
+def bring_back(name: str) -> str:
+    """Return the sentence that says how to have a file or folder of the course again as it was."""
+    if (root() / ".git").exists():
+        return f"Bring it back with: git checkout -- {name}"
+    return "Bring it back from a fresh download of the course: python3 kit.py update --from FOLDER"
+
+
+def free(path: Path) -> Path:
+    """Return `path`, or the first of its numbered names (``name-2.json``, …) that is not taken."""
+    number, candidate = 1, path
+    while candidate.exists():
+        number += 1
+        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return candidate

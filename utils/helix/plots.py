@@ -6,8 +6,6 @@ figure that is never shown is simply forgotten.
 
 from __future__ import annotations
 
-import base64
-import html
 import io
 import math
 import os
@@ -17,6 +15,8 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from helix import display
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,45 +86,37 @@ def figure(
     return fig, axes
 
 
-def show(fig: Figure, alt: str) -> None:
-    """Display a figure with a line of text that says the same.
+def show(fig: Figure, alt: str, caption: str | None = None, *, photo: bool | None = None) -> None:
+    """Display a figure with words that say the same.
 
-    In a notebook: a PNG whose plain-text form is `alt`, with `alt` in small print under it. Elsewhere only
-    `alt` is printed.
+    In a notebook: one piece of HTML, picture and caption, whose plain-text form is `alt`. Elsewhere only the words are
+    printed.
 
     Parameters
     ----------
     fig : Figure
         Displayed once and closed.
     alt : str
-        What a reader who cannot see the figure needs to know: what is drawn, and what it shows.
+        What a reader who cannot see the figure needs to know: what is drawn, and what it shows. Without a caption
+        everybody reads it below the figure.
+    caption : str, optional
+        What everybody reads below the figure, where `alt` is too long for that: one short sentence.
+    photo : bool, optional
+        Whether the figure shows pictures whose colours have to stay as they are in a dark theme. Without an answer,
+        whether it holds an image of more than 64 x 64 pixels.
 
     Raises
     ------
     ValueError
-        If `alt` is empty, or axes that hold data lack an x or y label and are not switched off. A label that
-        is shared with a neighbour, or stands for the whole figure, counts.
+        If `alt` is empty or the same as the caption, or axes that hold data lack an x or y label and are not switched
+        off. A label that is shared with a neighbour, or stands for the whole figure, counts.
     """
-    if not alt.strip():
-        raise ValueError("Say in one sentence what the figure shows: plots.show(fig, alt='…').")
     _require_labels(fig)
     png = _png(fig)
     if (pyplot := sys.modules.get("matplotlib.pyplot")) is not None:
         pyplot.close(fig)  # or the notebook draws a pyplot figure a second time
-    from IPython import get_ipython
-
-    if get_ipython() is None:
-        print(alt)
-        return
-    from IPython.display import display
-
-    size = {"width": round(fig.get_figwidth() * 96), "height": round(fig.get_figheight() * 96)}
-    display(
-        {"image/png": base64.b64encode(png).decode(), "text/plain": alt},
-        metadata={"image/png": {"alt": alt, **size}},
-        raw=True,
-    )
-    display({"text/html": f"<small>{html.escape(alt)}</small>", "text/plain": alt}, raw=True)
+    size = round(fig.get_figwidth() * 96), round(fig.get_figheight() * 96)
+    display.picture(png, alt, caption, photo=_has_pictures(fig) if photo is None else photo, size=size)
 
 
 def save_svg(fig: Figure, path: str | os.PathLike[str], alt: str) -> None:
@@ -150,11 +142,15 @@ def _png(fig: Figure) -> bytes:
     with _style():
         fig.draw_without_rendering()  # the layout of square cells settles at the second drawing
         fig.savefig(target, format="png", dpi=_DPI, metadata={"Software": None})  # else: matplotlib's version
-    if any(image.get_size()[0] * image.get_size()[1] > 4096 for ax in fig.axes for image in ax.images):
+    if _has_pictures(fig):
         return target.getvalue()  # photographs keep their colours; for lines and letters 256 colours are enough
     small = io.BytesIO()
     Image.open(target).convert("RGB").quantize(256).save(small, "png", optimize=True)
     return small.getvalue()
+
+
+def _has_pictures(fig: Figure) -> bool:
+    return any(image.get_size()[0] * image.get_size()[1] > 4096 for ax in fig.axes for image in ax.images)
 
 
 def _style(extra: dict[str, Any] | None = None) -> AbstractContextManager[None]:

@@ -108,7 +108,7 @@ def load() -> dict[str, Asset]:
         return _assets(tomllib.loads(lock.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BrokenLock(
-            f"{paths.display(lock)} is damaged ({error}). To get the course's own again: git checkout {paths.display(lock)}"
+            f"{paths.display(lock)} is damaged ({error}). {paths.bring_back(paths.display(lock))}"
         ) from None
     except KeyError as key:
         raise BrokenLock(f"assets.lock is incomplete: somewhere it lacks {key}.") from None

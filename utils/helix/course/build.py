@@ -17,7 +17,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 
 from helix import paths
-from helix.course import catalogue, notebooks, prose, variables
+from helix.course import catalogue, glossary, notebooks, prose, variables
 from helix.course.catalogue import CatalogueError
 from helix.course.notebooks import SourceError, Target
 
@@ -41,8 +41,6 @@ def why_stale(target: Target) -> str:
     where, command = paths.display(target.path), f"Run: {target.command}"
     if not target.path.exists():
         return f"{where} is not built. {command}"
-    if notebooks.saved_over(target.path):
-        return f"{where} was saved in an editor of notebooks since it was built. {command}"
     stored, made = notebooks.read(target.path), notebooks.make(target)
     if [notebooks.identity(cell) for cell in stored.cells] != [notebooks.identity(cell) for cell in made.cells]:
         return f"{where} is not what {paths.display(target.source)} gives. {command}"
@@ -140,6 +138,7 @@ def unstable(cell: NotebookNode) -> str:
             return f"the cell wrote to stderr: {output.text.strip()[:200]!r}. Mend the cause of the warning."
         data = output.get("data", {})
         text = output.get("text", "") + "".join(data.get(kind, "") for kind in ("text/plain", "text/html"))
+        text = re.sub(r"data:image/png;base64,[\w+/=]+", "", text)  # any letters may follow each other in a picture
         for pattern, what in _UNSTABLE.items():
             if found := re.search(pattern, text):
                 return f"the output holds {what} ({found[0][:60]!r})."
@@ -208,6 +207,9 @@ def run(chosen: list[Target], *, force: bool, say: Callable[[str], None] = print
                 continue
             over = "" if seconds <= BUDGET_SECONDS[target.kind] else f"  over its {BUDGET_SECONDS[target.kind]} s"
             say(f"{label}  {seconds:.1f} CPU-s{over}")
+    with contextlib.suppress(SourceError):  # it has been told, or another lesson is only half written
+        if glossary.write():
+            say(paths.display(glossary.path()))
     orphans = sorted(
         path
         for folder in set(notebooks.FOLDER.values())

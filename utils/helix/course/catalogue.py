@@ -80,6 +80,11 @@ class Chapter:
         return f"{self.number:02d}_{self.topic}"
 
     @property
+    def numbered(self) -> str:
+        """``03 Pruning``: what this lesson is called in links and tables."""
+        return f"{self.number:02d} {self.title}"
+
+    @property
     def source(self) -> Path:
         """The chapter's py:percent source."""
         return paths.root() / "source" / "notebooks" / f"{self.name}.py"
@@ -135,6 +140,15 @@ class Catalogue:
     def written(self) -> list[Chapter]:
         """Return the chapters that exist."""
         return [chapter for chapter in self.chapters if chapter.written]
+
+    def before(self, chapter: Chapter) -> Chapter | None:
+        """Return the written chapter that comes before this one, if there is one."""
+        return next((one for one in reversed(self.chapters[: chapter.number]) if one.written), None)
+
+    def after(self, chapter: Chapter) -> Chapter | None:
+        """Return the written chapter that comes after this one; where none is, the first planned one; none after the last."""
+        later = self.chapters[chapter.number + 1 :]
+        return next((one for one in later if one.written), next(iter(later), None))
 
     def part(self, id: str) -> Part:
         """Return the part with this id."""

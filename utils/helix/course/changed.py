@@ -163,7 +163,7 @@ def _touched(file: Path, files: Iterable[str]) -> bool:
 
 def _lesson(name: str) -> str:
     """Return the lesson to which alone a changed file belongs, or nothing."""
-    stem = Path(name).name.partition(".")[0]
+    stem = notebooks.lesson_of(Path(name))
     for chapter in catalogue.load().chapters:
         if name.startswith(f"weights/{chapter.name}/"):
             return chapter.name

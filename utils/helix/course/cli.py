@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+
+from helix.course import terminal
 
 USAGE = """usage: python3 kit.py WORD …        (or, with the environment active: helix WORD …)
 
 for learners
   lab                    open JupyterLab on the start page
   map                    list the chapters: done, open, planned
-  start NN [--fresh]     copy a lab to work/; --fresh keeps the old copy under a new name
+  start [NN] [--fresh]   put your copies of all pages in work/; of one lab, --fresh begins anew and keeps the old copy
+  update [--from FOLDER] bring a new version of the course; all that you wrote stays
   progress               what you have solved and decided
   export [FILE]          write your progress and decisions to one file
   import FILE            take such a file in
@@ -32,9 +36,10 @@ for authors
 # Each word, and the function of a module of this package that takes the words after it and returns the exit status.
 COMMANDS = {
     "lab": "workspace:lab",
-    "map": "workspace:map_main",
+    "map": "progress_page:map_main",
     "start": "workspace:start_main",
-    "progress": "workspace:progress_main",
+    "update": "update:main",
+    "progress": "progress_page:progress_main",
     "export": "workspace:export_main",
     "import": "workspace:import_main",
     "assets": "assets:main",
@@ -51,7 +56,10 @@ COMMANDS = {
 
 def main(words: list[str] | None = None) -> int:
     """Run one word of the command; errors that a person can mend are one sentence, without a traceback."""
+    terminal.prepare()
     words = sys.argv[1:] if words is None else words
+    if os.environ.get("HELIX_WORK"):  # it means the same folder in every process from here on
+        os.environ["HELIX_WORK"] = os.path.abspath(os.path.expanduser(os.environ["HELIX_WORK"]))
     if not words or words[0] in ("help", "-h", "--help"):
         print(USAGE)
         return 0

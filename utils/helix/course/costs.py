@@ -53,7 +53,7 @@ def place(nodeid: str, lessons: Sequence[str]) -> tuple[str, str]:
     path = nodeid.partition("::")[0]
     for lesson in lessons:
         topic = lesson[3:]
-        if path in (f"notebooks/{lesson}.ipynb", f"solutions/{lesson}.ipynb"):
+        if path in (f"notebooks/{lesson}.ipynb", f"solutions/{lesson}_solution.ipynb"):
             return lesson, "chapter" if path.startswith("notebooks") else "solution"
         if group(nodeid) == f"tests/test_exercises.py[{topic}]":
             return lesson, "exercises"

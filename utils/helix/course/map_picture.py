@@ -73,6 +73,22 @@ def double_helix(rungs: Sequence[Rung]) -> Figure:
     return fig
 
 
+def in_words(rungs: Sequence[Rung]) -> str:
+    """Return what the map shows, for people who cannot see it: strands, parts, the chapters that are done or open, how many are planned."""
+    counts = [f"{part} ({len(list(group))})" for part, group in itertools.groupby(rungs, key=lambda rung: rung.part)]
+    sentences = [
+        "The course as a double helix: two strands, engineering and ethics, tied by one rung a chapter.",
+        f"From top to bottom, with the number of chapters: {', '.join(counts)}.",
+    ]
+    for status, name in STATUS_NAMES.items():
+        titles = [f"{rung.number:02d} {rung.title}" for rung in rungs if rung.status == status]
+        if titles:
+            sentences.append(
+                f"{name.capitalize()}: {f'{len(titles)} more' if status == 'planned' else ', '.join(titles)}."
+            )
+    return " ".join(sentences)
+
+
 def _columns(parts: list[list[Rung]]) -> list[list[list[Rung]]]:
     """Cut the parts in two, where the longer column is shortest."""
     cuts = [(parts[:k], parts[k:]) for k in range(1, len(parts))] or [(parts, [])]

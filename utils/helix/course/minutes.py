@@ -68,7 +68,7 @@ class Content:
 
 def content(target: Target) -> Content:
     """Count what a chapter or a lab holds: its cells from the source, what they print from the built notebook, if it is there."""
-    cells = notebooks.make(target).cells
+    cells = [cell for cell in notebooks.make(target).cells if not notebooks.is_framing(cell)]
     text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     plain = re.sub(r"```.*?```|\$\$.*?\$\$", " ", text, flags=re.DOTALL)
     plain = re.sub(r"\]\([^)\s]*\)|</?\w[^<>\n]*>", " ", plain)
@@ -78,7 +78,7 @@ def content(target: Target) -> Content:
         code_cells=sum(
             cell.cell_type == "code" and bool(cell.source.strip()) and not notebooks.hidden(cell) for cell in cells
         ),
-        figures=sum(any(kind.startswith("image/") for kind in one.get("data", {})) for one in shown),
+        figures=sum("<img " in one.get("data", {}).get("text/html", "") for one in shown),
         printed_words=sum(_words(one.get("text", "") or one.get("data", {}).get("text/plain", "")) for one in shown),
         formulas=len(re.findall(r"\$\$.+?\$\$", text, re.DOTALL)),
         questions=len(re.findall(r"^\*\*\d+\.\s", text.partition("## Check yourself")[2], re.MULTILINE)),

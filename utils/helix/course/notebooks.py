@@ -7,14 +7,13 @@ import contextlib
 import copy
 import hashlib
 import io
-import json
 import re
 import runpy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jupytext
 import nbformat
@@ -22,22 +21,15 @@ from nbformat import NotebookNode
 
 from helix import paths
 from helix.assets import manifest
-from helix.course import catalogue
+from helix.course import catalogue, copies, navigation, quiz
+from helix.course.navigation import FOLDER as FOLDER
+from helix.course.navigation import Kind
 
-Kind = Literal["chapter", "lab", "solution"]
-
-FOLDER: dict[Kind, str] = {"chapter": "notebooks", "lab": "labs", "solution": "solutions"}
 STUB = "# Your code here, in place of the next line.\nraise NotImplementedError"
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 # The tag of a cell whose code only draws: JupyterLab and Jupyter Book fold it away.
 HIDDEN = "hide-input"
-_NOTES: dict[Kind, str] = {
-    "chapter": "Built from `{source}`: edit that file, then run `python3 kit.py build {number}`.",
-    "lab": "Your own copy of this lab is made by `python3 kit.py start {number}`, in `work/`. "
-    "Built from `{source}`: edit that file, then run `python3 kit.py build {number}`.",
-    "solution": "The worked version of `labs/{name}.ipynb`. "
-    "Built from `{source}`: edit that file, then run `python3 kit.py build {number}`.",
-}
+_WORKED = "*This is the worked version of the lab: try the lab first, then compare the reasons, not only the code.*"
 
 
 class SourceError(Exception):
@@ -59,7 +51,7 @@ class Target:
     @property
     def path(self) -> Path:
         """The notebook."""
-        return paths.root() / FOLDER[self.kind] / f"{self.name}.ipynb"
+        return paths.root() / navigation.place(self.name, self.kind)
 
     @property
     def executed(self) -> bool:
@@ -70,6 +62,11 @@ class Target:
     def command(self) -> str:
         """What a person types to build it."""
         return f"python3 kit.py build {self.name[:2]}"
+
+
+def lesson_of(path: Path) -> str:
+    """Return the lesson of a built notebook, or of anything that is named as one is."""
+    return re.sub(r"_(?:lab|solution)$", "", path.name.partition(".")[0])
 
 
 def targets() -> list[Target]:
@@ -87,32 +84,36 @@ def make(target: Target) -> NotebookNode:
     Raises
     ------
     SourceError
-        If the solution marks in the source do not pair.
+        If the solution marks in the source do not pair, or the catalogue has no such lesson.
     """
     _check_marks(target, _text(target.source))
     notebook = copy.deepcopy(_cells(target.source, target.source.stat().st_mtime_ns))
-    note = _NOTES[target.kind].format(
-        source=target.source.relative_to(paths.root()).as_posix(), number=target.name[:2], name=target.name
-    )
-    notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"<small>{note}</small>"))
+    source = target.source.relative_to(paths.root()).as_posix()
+    notebook.cells = _framed(notebook.cells, target, source)
     seen: dict[str, int] = {}
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.source = _SOLUTIONS[target.kind](cell.source)
             cell.outputs, cell.execution_count = [], None
+        else:
+            cell.source = quiz.dressed(cell.source)
         cell.metadata = NotebookNode({"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {})
         if hidden(cell):
             cell.metadata["jupyter"] = NotebookNode({"source_hidden": True})
-        key = hashlib.sha256(f"{target.name}\n{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:10]
+        key = cell_id(target.name, cell)
         seen[key] = seen.get(key, 0) + 1
-        repeat = f"-{seen[key]}" if seen[key] > 1 else ""
-        # The id holds the lesson's name and the cell's content, so a new cell changes no other cell's id.
-        cell["id"] = f"{target.name.replace('_', '-')[:40]}-{key}{repeat}"
+        cell["id"] = key if seen[key] == 1 else f"{key}-{seen[key]}"
     notebook.metadata = NotebookNode(
         {
             "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
-            "helix": {"lesson": target.name, "kind": target.kind},
+            # `texts` are those of the cells as they are built, so that a copy tells whether anything was written in it.
+            "helix": {
+                "lesson": target.name,
+                "kind": target.kind,
+                "source": source,
+                "texts": copies.texts(notebook.cells),
+            },
         }
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -122,6 +123,32 @@ def make(target: Target) -> NotebookNode:
 def hidden(cell: NotebookNode) -> bool:
     """Whether a cell's code is folded away."""
     return HIDDEN in cell.metadata.get("tags", [])
+
+
+def is_framing(cell: NotebookNode) -> bool:
+    """Whether the builder added a cell to those of the source: links, a lab's finish, the note for authors."""
+    return bool({navigation.LINKS, navigation.FINISH, navigation.AUTHORS} & set(cell.metadata.get("tags", [])))
+
+
+def _framed(cells: list[NotebookNode], target: Target, source: str) -> list[NotebookNode]:
+    """Return the cells of a source between those that every page has: links, a lab's finish, the note for authors."""
+
+    def markdown(text: str, tag: str) -> NotebookNode:
+        return nbformat.v4.new_markdown_cell(text, metadata={"tags": [tag]})
+
+    try:
+        links = navigation.links(target.name, target.kind)
+    except catalogue.UnknownLesson as error:
+        raise SourceError(f"{source}: {error}") from None
+    worked = f"\n\n{_WORKED}" if target.kind == "solution" else ""
+    framed = [markdown(links + worked, navigation.LINKS), *cells]
+    if target.kind == "lab":
+        words, code = navigation.finish(target.name)
+        framed.append(markdown(words, navigation.FINISH))
+        framed.append(nbformat.v4.new_code_cell(code, metadata={"tags": [navigation.FINISH]}))
+    framed.append(markdown(f"---\n\n{links}", navigation.LINKS))
+    framed.append(markdown(navigation.for_authors(source, target.name), navigation.AUTHORS))
+    return framed
 
 
 @lru_cache(maxsize=64)
@@ -138,25 +165,19 @@ def _text(file: Path) -> str:
 
 
 def serialise(notebook: NotebookNode) -> str:
-    """Return the text of the file."""
-    return json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    """Return the text of the file, in the form in which JupyterLab stores it: to open and to save changes nothing."""
+    return str(nbformat.v4.writes(notebook)) + "\n"
 
 
 def read(path: Path) -> NotebookNode:
-    """Read a built notebook as it stands, without upgrading or mending it."""
-    return nbformat.from_dict(json.loads(path.read_text("utf-8")))
-
-
-def saved_over(path: Path) -> bool:
-    """Whether JupyterLab or another editor of notebooks has saved a file since it was built.
-
-    They all store a cell's text as a list of lines; a build stores one string.
-    """
+    """Read a built notebook as it stands, whoever saved it; a file that is no notebook (any more) is one without cells."""
     try:
-        cells = json.loads(path.read_text("utf-8"))["cells"]
-        return not cells or any(isinstance(cell["source"], list) for cell in cells)
-    except (ValueError, TypeError, KeyError):  # no notebook at all: nothing of ours
-        return True
+        found = nbformat.v4.reads(path.read_text("utf-8"))
+        # Every text must be one by now, and every cell have what a cell has: then nobody who asks needs to doubt.
+        nbformat.validate(found, version=4, relax_add_props=True)
+    except (ValueError, TypeError, KeyError, AttributeError, nbformat.ValidationError):
+        return nbformat.v4.new_notebook()
+    return found
 
 
 def built_from(stored: NotebookNode) -> str | None:
@@ -165,30 +186,31 @@ def built_from(stored: NotebookNode) -> str | None:
     return inputs
 
 
-def learners(target: Target) -> bool:
-    """Whether what makes a notebook differ from its source is a learner's: it was saved, and its source is as when it was built.
+def cell_id(lesson: str, cell: NotebookNode) -> str:
+    """Return the id of a built cell: the lesson's name and a hash of the text, so that a new cell changes no other's id."""
+    key = hashlib.sha256(f"{lesson}\n{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:10]
+    return f"{lesson.replace('_', '-')[:40]}-{key}"
 
-    A lab is stored without a fingerprint of its own; its solution, which has the same source and is built with it, has one.
-    """
-    witness = Target(target.name, "solution") if target.kind == "lab" else target
-    if not (target.path.exists() and witness.path.exists() and saved_over(target.path)):
-        return False
-    try:
-        return built_from(read(witness.path)) == fingerprint(target)
-    except (ValueError, AttributeError):  # no notebook any more
-        return False
+
+def if_yours(target: Target) -> str:
+    """Return what a learner does who wrote into a built notebook, in an editor that opens the course's own files."""
+    if not target.path.exists() or not copies.written_in(target.path):
+        return ""
+    return (
+        " Or, if you wrote in it: python3 kit.py update, which moves your version to work/ and puts the built one back."
+    )
 
 
 def identity(cell: NotebookNode) -> tuple[Any, ...]:
     """Return what of a cell comes from its source: all but its outputs."""
-    return cell.id, cell.cell_type, cell.source, dict(cell.metadata)
+    return cell.get("id"), cell.cell_type, cell.source, dict(cell.metadata)
 
 
 def inputs(target: Target) -> set[Path]:
     """Return the files that the outputs depend on: source, imported helix modules, data, weights, record, the lock.
 
     A lesson that reads anything else names it in its header, under ``jupyter: helix: inputs:``, as chapter 00 does; of a
-    folder (with ``/``) only the names of the files count, so it stands here as a folder.
+    folder (with ``/``) only the names of the files count, so it stands here as a folder; of a pattern (``*.py``) the files.
     """
     root = paths.root()
     files = {target.source, root / "requirements.lock", root / "results" / f"{target.name}.json"}
@@ -200,7 +222,8 @@ def inputs(target: Target) -> set[Path]:
         for folder in re.findall(r'"(weights/\w+)"', module.read_text("utf-8")):
             files |= _files_in(root / folder)
     header = _cells(target.source, target.source.stat().st_mtime_ns).metadata
-    return files | {root / wanted for wanted in header.get("helix", {}).get("inputs", [])}
+    wanted = header.get("helix", {}).get("inputs", [])
+    return files.union(*(root.glob(pattern) for pattern in wanted))
 
 
 def fingerprint(target: Target) -> str:

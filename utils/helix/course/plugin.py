@@ -9,15 +9,12 @@ from __future__ import annotations
 import re
 import tempfile
 import time
-import unittest.mock
-from collections.abc import Callable, Generator, Iterable
-from functools import partial
+from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from helix import paths
 from helix.course import costs, notebooks, variables
 
 _CACHE = "helix/cpu_seconds"  # in .pytest_cache: what each group took last time
@@ -98,7 +95,7 @@ class _Surroundings:
         if item.path.suffix == ".ipynb":
             self.notebook, self.folder = item.path, tempfile.TemporaryDirectory(prefix="helix-notebook-")
             settings = variables.lesson_settings(self.folder.name, grading=item.path.parent.name == "solutions")
-            for name, value in {**settings, **variables.only_its_assets(item.path.stem)}.items():
+            for name, value in {**settings, **variables.only_its_assets(notebooks.lesson_of(item.path))}.items():
                 self.settings.setenv(name, value)
 
     def pytest_unconfigure(self) -> None:
@@ -122,48 +119,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: Any) -> Generator[None, A
         report.outcome = "failed"
         report.longrepr = f"Skipped, though everything is required here: {report.longrepr}"
     return report
-
-
-# ------------------------------------------------------------------ what a learner saved
-
-
-# What a learner saved over a built notebook is theirs: it is run as its source has it. Where everything is required, nothing is excused.
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave alone a notebook of a learner's own that lies beside the built ones."""
-    own = _built(collection_path) and not config.getoption("--require-all") and _target(collection_path) is None
-    return True if own and notebooks.saved_over(collection_path) else None
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Generator[None, Any, Any]:
-    """Run a notebook that a learner saved from its source; its outputs are then compared with nothing."""
-    collected = yield
-    target = _target(file_path) if _built(file_path) and not parent.config.getoption("--require-all") else None
-    if target and notebooks.learners(target):
-        made = notebooks.make(target)
-        for cell in made.cells:
-            cell.metadata.pop("tags", None)
-        for file in collected:
-            file.collect = partial(_collect_as, made, file.collect)
-    return collected
-
-
-def _collect_as(made: Any, collect: Callable[[], Iterable[pytest.Item]]) -> list[pytest.Item]:
-    import nbval.plugin
-
-    with unittest.mock.patch.object(nbval.plugin.nbformat, "read", return_value=made):
-        return list(collect())
-
-
-def _built(path: Path) -> bool:
-    return path.suffix == ".ipynb" and path.parent in {paths.root() / folder for folder in notebooks.FOLDER.values()}
-
-
-def _target(path: Path) -> notebooks.Target | None:
-    return next((target for target in notebooks.targets() if target.path == path), None)
 
 
 # ------------------------------------------------------------------ what it cost
@@ -273,6 +228,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
                 "What a chapter asserts or has checked needs a margin: see CONTRIBUTING.md, “Measuring”."
             )
         else:
+            mine = [target for target in notebooks.targets() if target.path.name == notebook.name]
             terminalreporter.write_line(
                 f"{notebook.name}: if its new output is what you mean, run: python3 kit.py build {notebook.name[:2]}"
+                + "".join(f".{notebooks.if_yours(target)}" for target in mine if notebooks.if_yours(target))
             )

@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 from helix import paths, plots
-from helix.course import catalogue, lock, map_picture, workspace
+from helix.course import catalogue, lock, map_picture
+from helix.course.standing import Course
 from helix.record import claims
 
 PICTURE = "docs/double-helix.svg"
@@ -76,9 +77,8 @@ def rendered(text: str) -> str:
 def picture(target: Path) -> None:
     """Draw the map, as nobody's progress shows it, to an SVG file."""
     target.parent.mkdir(exist_ok=True)
-    plots.save_svg(
-        map_picture.double_helix(workspace.rungs({})), target, alt="The course as a double helix of chapters."
-    )
+    rungs = Course({}, {}).rungs()
+    plots.save_svg(map_picture.double_helix(rungs), target, alt=map_picture.in_words(rungs))
 
 
 def lacks() -> list[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 # Every library that would look up a server at import or at the end of a run is told not to.
 OFFLINE = {
@@ -29,6 +31,17 @@ REPEATABLE = {"PYTHONHASHSEED": "0", "TQDM_DISABLE": "1", "HELIX_SEED": "20"}
 def for_learner() -> dict[str, str]:
     """Return this process's environment with what a learner's JupyterLab needs; own settings win."""
     return {**OFFLINE, "OMP_NUM_THREADS": "1", **os.environ}
+
+
+def home_is_writable() -> bool:
+    """Say whether Jupyter and IPython can write where they keep settings, kernels' connections and history."""
+    home = Path(os.path.expanduser("~"))
+    data = home / ("Library/Jupyter" if sys.platform == "darwin" else ".local/share/jupyter")
+    for folder in (home / ".jupyter", home / ".ipython", data / "runtime"):
+        there = next(one for one in (folder, *folder.parents) if one.exists())
+        if not (there.is_dir() and os.access(there, os.W_OK | os.X_OK)):
+            return False
+    return True
 
 
 def for_build(work: str, *, grading: bool, lesson: str) -> dict[str, str]:

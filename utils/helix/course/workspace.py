@@ -1,4 +1,4 @@
-"""The learner's side: copies of labs in ``work/``, progress, the portable record, and JupyterLab."""
+"""The learner's side: copies of all pages in ``work/``, the portable record, and JupyterLab."""
 
 from __future__ import annotations
 
@@ -6,128 +6,86 @@ import argparse
 import importlib.metadata
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
 from helix import measure, paths
-from helix.course import catalogue, variables
-from helix.course.catalogue import Chapter
-from helix.course.map_picture import Rung, Status
-from helix.record import decisions, export, progress
+from helix.course import catalogue, copies, variables
+from helix.record import export
 
 START = "00_start_here"
 _SETTINGS = Path(__file__).parent / "jupyter"
 
 
 def start(key: str, *, fresh: bool = False) -> Path:
-    """Copy a lab to the learner's folder, unless it is there; return the copy.
+    """Put the copies of all pages in the learner's folder, as `copies.place` does; return the one of a lab.
 
     Parameters
     ----------
     key : str
         The lesson's number, topic or name.
     fresh : bool
-        Begin anew: the copy that is there is kept under a new name.
+        Begin the lab anew: the copy that is there is kept under a new name.
 
     Raises
     ------
     SystemExit
-        If the lab is not written yet, or the copy cannot be made.
+        If the lab is not written yet, or a copy cannot be made.
     """
     chapter = catalogue.load().chapter(key)
-    blank = paths.root() / "labs" / f"{chapter.name}.ipynb"
+    blank = paths.root() / "labs" / f"{chapter.name}_lab.ipynb"
     if not blank.exists():
         raise SystemExit(
             f"The lab {chapter.name} is planned, but not written yet. `python3 kit.py map` shows which are open."
         )
-    copy = paths.work() / blank.name
-    if copy.exists() and not fresh:
-        return copy
-    try:
-        draft = copy.with_suffix(".part")
-        shutil.copyfile(blank, draft)
-        if copy.exists():
-            copy.rename(export.free(copy.with_name(f"{copy.stem}-kept.ipynb")))
-        draft.rename(copy)
-    except OSError as error:
-        raise SystemExit(f"{paths.display(copy)} could not be made: {error.strerror}. Nothing was lost.") from None
+    copy = paths.work() / "labs" / blank.name
+    old = fresh and copy.exists()
+    _place()
+    if old:
+        kept = paths.free(copy.with_name(f"{copy.stem}-kept.ipynb"))
+        try:
+            copy.rename(kept)
+            copies.write(blank, copy)
+        except OSError as error:
+            if kept.exists():
+                kept.rename(copy)
+            raise SystemExit(f"{paths.told(copy)} could not be made: {error.strerror}. Nothing was lost.") from None
     return copy
 
 
-def status(chapter: Chapter, standings: dict[str, progress.Standing] | None = None) -> Status:
-    """Return ``planned``, ``open``, or ``done``: all core exercises of its lab were correct once."""
-    if not chapter.written:
-        return "planned"
-    core = [one.name for one in _exercises(chapter) if one.core]
-    standing = (progress.standings() if standings is None else standings).get(chapter.topic, progress.Standing())
-    return "done" if core and standing.finished(core) else "open"
-
-
-def progress_table() -> str:
-    """Return the learner's progress as text: a line for each lab that is written."""
-    standings = progress.standings()
-    rows = []
-    for chapter in catalogue.load().written():
-        exercises = _exercises(chapter)
-        standing = standings.get(chapter.topic, progress.Standing())
-        marks = " ".join(
-            ("✓" if one.name in standing.correct else "✗" if one.name in standing.tried else "○") + f" {one.name}"
-            for one in exercises
-        )
-        done = sum(one.name in standing.correct for one in exercises)
-        rows.append(f"{chapter.name:24} {done}/{len(exercises)}  {marks}")
-    register = decisions.registered()
-    rows.append(
-        f"Decisions in your register: {len(register)}" + (f" ({', '.join(sorted(register))})" if register else "")
-    )
-    return "\n".join(rows)
-
-
-def map_table() -> str:
-    """Return the map of the course as text."""
-    found = catalogue.load()
-    standings = progress.standings()
-    rows = []
-    for part in found.parts:
-        rows.append(f"\n{part.numeral} {part.title}")
-        rows += [
-            f"  {chapter.number:02d} {chapter.topic:24} {status(chapter, standings):8} {chapter.minutes:3d} + "
-            f"{chapter.lab_minutes:3d} min  {chapter.promise}"
-            for chapter in found.chapters
-            if chapter.part == part.id
-        ]
-    return "\n".join(rows).lstrip()
-
-
-def rungs(standings: dict[str, progress.Standing] | None = None) -> list[Rung]:
-    """Return the chapters as the rungs of the map, with the learner's status of each, or the one that `standings` give."""
-    found = catalogue.load()
-    standings = progress.standings() if standings is None else standings
-    return [
-        Rung(
-            one.number,
-            one.title,
-            f"{found.part(one.part).numeral} {found.part(one.part).title}",
-            status(one, standings),
-        )
-        for one in found.chapters
-    ]
+def _place() -> None:
+    for sentence in copies.place():
+        print(sentence, flush=True)
 
 
 def lab(words: list[str]) -> int:
-    """``python3 kit.py lab``: open JupyterLab on the start page; what follows goes to JupyterLab."""
-    start(START)
+    """``python3 kit.py lab``: open JupyterLab on the learner's copy of the start page; what follows goes to JupyterLab."""
+    _place()
+    work = paths.work()
     os.environ.update(variables.for_learner())
+    os.environ["HELIX_WORK"] = str(work)
     # JupyterLab's settings for this course: no news, no look for updates, none of the tools for graders.
     others = os.environ.get("JUPYTER_CONFIG_PATH")
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join([str(_SETTINGS), *([others] if others else [])])
-    os.chdir(paths.root())
+    os.chdir(work)
+    if not variables.home_is_writable():
+        os.environ["HOME"] = str(work / ".home")
+        print(
+            f"Your home folder cannot be written to. JupyterLab keeps its settings in {paths.told(work)}/.home.",
+            flush=True,
+        )
+    if os.geteuid() == 0 and "--allow-root" not in words:
+        words = ["--allow-root", *words]
+        print(
+            "You are root, which JupyterLab starts with only when told to (--allow-root). In a container that is usual.",
+            flush=True,
+        )
     command = [
         sys.executable,
+        "-P",
         "-m",
         "jupyterlab",
-        f"--ServerApp.root_dir={paths.root()}",
+        f"--ServerApp.root_dir={work}",
         f"--LabApp.default_url=/lab/tree/notebooks/{START}.ipynb",
         *words,
     ]
@@ -142,30 +100,6 @@ def about() -> str:
     return json.dumps({"hardware": measure.hardware(), "versions": versions, "environment": state}, indent=1)
 
 
-def _exercises(chapter: Chapter) -> list:  # type: ignore[type-arg]
-    from helix.checking import exercises_of
-
-    return list(exercises_of(chapter.topic).values()) if chapter.lab_source.exists() else []
-
-
-def map_main(words: list[str]) -> int:
-    """``python3 kit.py map``."""
-    argparse.ArgumentParser(
-        prog="python3 kit.py map", description="List the chapters: done, open, planned."
-    ).parse_args(words)
-    print(map_table())
-    return 0
-
-
-def progress_main(words: list[str]) -> int:
-    """``python3 kit.py progress``."""
-    argparse.ArgumentParser(prog="python3 kit.py progress", description="What you have solved and decided.").parse_args(
-        words
-    )
-    print(progress_table())
-    return 0
-
-
 def about_main(words: list[str]) -> int:
     """``python3 kit.py about``."""
     argparse.ArgumentParser(prog="python3 kit.py about", description="Machine, versions and set-up.").parse_args(words)
@@ -174,18 +108,27 @@ def about_main(words: list[str]) -> int:
 
 
 def start_main(words: list[str]) -> int:
-    """``python3 kit.py start NN [--fresh]``."""
+    """``python3 kit.py start [NN] [--fresh]``."""
     parser = argparse.ArgumentParser(
-        prog="python3 kit.py start", description="Copy a lab to work/, unless it is there."
+        prog="python3 kit.py start",
+        description="Put your copies of chapters, labs and worked labs in your folder, where they are missing or outdated.",
     )
-    parser.add_argument("lesson")
-    parser.add_argument("--fresh", action="store_true", help="begin anew; the old copy is kept under a new name")
+    parser.add_argument("lesson", nargs="?", help="its lab is named")
+    parser.add_argument(
+        "--fresh", action="store_true", help="begin the lab anew; the old copy is kept under a new name"
+    )
     options = parser.parse_args(words)
-    chapter = catalogue.load().chapter(options.lesson)
-    there = (paths.work() / f"{chapter.name}.ipynb").exists()
+    if not options.lesson:
+        if options.fresh:
+            parser.error("--fresh needs the lesson whose lab begins anew")
+        _place()
+        print(f"Your copies of all pages are in {paths.told(paths.work())}.")
+        return 0
+    name = catalogue.load().chapter(options.lesson).name
+    there = (paths.work() / "labs" / f"{name}_lab.ipynb").exists()
     copy = start(options.lesson, fresh=options.fresh)
     print(
-        f"{paths.display(copy)} "
+        f"{paths.told(copy)} "
         + ("was there already; --fresh begins anew." if there and not options.fresh else "is ready.")
     )
     return 0

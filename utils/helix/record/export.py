@@ -19,7 +19,7 @@ def export(target: Path | None = None) -> Path:
     """Write progress and decisions to one JSON file and return it; an existing file is never overwritten."""
     content = {"progress": journal.read(progress.path()), "decisions": journal.read(decisions.path())}
     document = {"format": _FORMAT, "sha256": _hash(content), **content}
-    target = target or free(paths.work() / f"record-{date.today().isoformat()}.json")
+    target = target or paths.free(paths.work() / f"record-{date.today().isoformat()}.json")
     ours = False
     try:
         with open(target, "x", encoding="utf-8", opener=_private) as file:
@@ -60,12 +60,3 @@ def bring_in(source: Path) -> tuple[int, int]:
 def _hash(content: dict[str, Any]) -> str:
     text = json.dumps(content, ensure_ascii=False, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def free(path: Path) -> Path:
-    """Return `path`, or the first of its numbered names (``name-2.json``, …) that is not taken."""
-    number, candidate = 1, path
-    while candidate.exists():
-        number += 1
-        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return candidate

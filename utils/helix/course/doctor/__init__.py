@@ -22,7 +22,7 @@ from helix.course.doctor import child
 from helix.course.doctor.installed import assets, groups, imports, packages, python, set_up
 from helix.course.doctor.item import SETUP, Item
 from helix.course.doctor.machine import cores, disk, instructions, memory, records
-from helix.course.doctor.running import git, kernel, port, work
+from helix.course.doctor.running import git, home, kernel, port, work
 
 VERSIONS = ("numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "torch", "jupyterlab", "ipykernel", "helix")
 
@@ -41,6 +41,7 @@ CHECKS: dict[str, Callable[[], Iterable[Item]]] = {
     "records": records,
     "kernel": kernel,
     "port": port,
+    "home": home,
     "git": git,
     "work": work,
 }

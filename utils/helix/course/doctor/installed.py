@@ -19,6 +19,7 @@ from helix.course.doctor.item import GB, SETUP, Item
 
 LISTED = 5
 # Each stands for compiled code that much else needs; `matplotlib.path` is the part that draws nothing and is quick.
+_UNSET = "Call again after: unset PYTHONPATH; export PYTHONNOUSERSITE=1"
 IMPORTS = ("numpy", "scipy", "pandas", "matplotlib.path", "torch")
 
 
@@ -146,6 +147,8 @@ def imports(names: Sequence[str] = IMPORTS, python_path: str | None = None) -> I
     strangers = {"a folder that PYTHONPATH names": [one for one in python_path.split(os.pathsep) if one]}
     if site.ENABLE_USER_SITE:
         strangers["the user's own site-packages"] = [site.getusersitepackages()]
+    # kit.py itself names the course's own folder, for the doctor alone.
+    foreign = {one for some in strangers.values() for one in some if os.path.isdir(one)} - {str(paths.root() / "utils")}
     done = {one["name"]: one for one in told if "done" in one}
     bad = False
     for name in (one["name"] for one in told if "begun" in one):
@@ -154,11 +157,12 @@ def imports(names: Sequence[str] = IMPORTS, python_path: str | None = None) -> I
         whose = [key for key, some in strangers.items() if any(Path(one).resolve() in origin.parents for one in some)]
         if found.get("error"):
             bad = True
-            yield Item("imports", "FAIL", f"{name} cannot be imported: {found['error']}.", SETUP)
+            mend = f"{_UNSET} If that does not mend it: python3 kit.py setup" if foreign else SETUP
+            yield Item("imports", "FAIL", f"{name} cannot be imported: {found['error']}.", mend)
         elif whose:
             bad = True
             text = f"{name} comes from {whose[0]}, not from this environment."
-            yield Item("imports", "FAIL", text, "Call again after: unset PYTHONPATH; export PYTHONNOUSERSITE=1")
+            yield Item("imports", "FAIL", text, _UNSET)
     if not told:
         yield Item("imports", "FAIL", f"The interpreter of this environment does not start a program: {end}.", SETUP)
     elif not bad:

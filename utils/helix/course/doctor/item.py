@@ -7,6 +7,7 @@ from typing import Literal
 
 GB = 1e9
 SETUP = "Run: python3 kit.py setup"
+WORK_ELSEWHERE = "Set HELIX_WORK to a folder that you can write to; kit.py then puts your copies and your record there."
 
 Status = Literal["OK", "NOTE", "FAIL"]
 

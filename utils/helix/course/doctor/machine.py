@@ -15,15 +15,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from helix import paths
-from helix.course.doctor.item import GB, Item
+from helix.course.doctor.item import GB, WORK_ELSEWHERE, Item
 
 CHAPTER_NEEDS = 2 * GB  # of memory: the budget of every chapter
 ROOM = 1 * GB  # less free disk than this is worth a warning; the set-up itself counts what it needs
-
-
-def work_folder() -> Path:
-    """Return the learner's folder without making it, unlike ``paths.work``: whoever examines changes nothing."""
-    return Path(os.environ.get("HELIX_WORK") or paths.root() / "work").expanduser()
 
 
 def _control_groups(controller: str, proc: Path, tree: Path) -> list[Path]:
@@ -96,7 +91,7 @@ def disk(folders: Sequence[Path] | None = None) -> Iterator[Item]:
     folders : sequence of Path
         By default the repository and the work folder. For one that does not exist yet, what is above it counts.
     """
-    for folder in (paths.root(), work_folder()) if folders is None else folders:
+    for folder in (paths.root(), paths.work_unmade()) if folders is None else folders:
         there = next(one for one in (folder, *folder.parents) if one.exists())
         name = "the course's folder" if folder == paths.root() else paths.display(folder)
         free = shutil.disk_usage(there).free
@@ -106,7 +101,12 @@ def disk(folders: Sequence[Path] | None = None) -> Iterator[Item]:
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 text = f"{name[0].upper()}{name[1:]} cannot be written to: {error.strerror}."
-                yield Item("disk", "FAIL", text, "Make it writable, or copy the course to a folder that is.")
+                if folder == paths.root():
+                    yield Item(
+                        "disk", "NOTE", f"{text} Lessons need only your own folder; set-up and updates are its owner's."
+                    )
+                else:
+                    yield Item("disk", "FAIL", text, WORK_ELSEWHERE)
                 continue
             free = 0
         if free < ROOM:
@@ -226,7 +226,12 @@ def records(folder: Path | None = None, cpuinfo: Path = Path("/proc/cpuinfo")) -
     features = _features(cpuinfo)
     lacking: list[str] = []
     for file in files:
-        recorded = json.loads(file.read_text("utf-8")).get("hardware", {}).get("instructions", [])
+        try:
+            recorded = json.loads(file.read_text("utf-8")).get("hardware", {}).get("instructions", [])
+        except (OSError, ValueError, AttributeError):
+            name = f"results/{file.name}"
+            yield Item("records", "FAIL", f"The record {name} is damaged.", paths.bring_back(name))
+            continue
         lacking += [name for name in recorded if name not in features and name not in lacking]
     if lacking:
         text = f"Some records in results/ were taken with {', '.join(lacking)}, which this processor lacks:"

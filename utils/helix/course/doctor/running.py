@@ -12,19 +12,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from helix import paths
+from helix.course import variables
 from helix.course.doctor import child
-from helix.course.doctor.item import SETUP, Item, Status
-from helix.course.doctor.machine import work_folder
+from helix.course.doctor.item import SETUP, WORK_ELSEWHERE, Item, Status
 
 PORT = 8888  # JupyterLab's default
 
 
 def kernel(prefix: str = sys.prefix) -> Iterator[Item]:
     """Start the kernel that JupyterLab would start, ask it for 1+1 and for its environment, and end it."""
+    mend = SETUP if not _cut_off() else "Mend first what is said of 127.0.0.1: the kernel is reached through it."
     told, end = child.call("ask_kernel", seconds=2 * child.KERNEL_SECONDS + 10)
     found = told[-1] if told else {"error": end}
     if found.get("error"):
-        yield Item("kernel", "FAIL", f"The kernel of the notebooks does not start: {found['error']}.", SETUP)
+        yield Item("kernel", "FAIL", f"The kernel of the notebooks does not start: {found['error']}.", mend)
     elif found["answer"] != "2":
         yield Item("kernel", "FAIL", f"The kernel says that 1+1 is {found['answer']}.", SETUP)
     elif os.path.realpath(found["prefix"]) != os.path.realpath(prefix):
@@ -37,11 +38,7 @@ def kernel(prefix: str = sys.prefix) -> Iterator[Item]:
 
 def port(number: int = PORT) -> Iterator[Item]:
     """Say whether this machine can talk to itself, and whether JupyterLab's default port is free."""
-    try:
-        socket.getaddrinfo("localhost", number)
-        with _listener(0) as ours, socket.create_connection(ours.getsockname(), timeout=2):
-            pass
-    except OSError as error:
+    if error := _cut_off():
         text = f"JupyterLab cannot be reached on this machine (localhost, 127.0.0.1): {error.strerror or error}."
         mend = "Let programs listen on 127.0.0.1, and let /etc/hosts name it localhost."
         yield Item("port", "FAIL", text, mend)
@@ -53,6 +50,35 @@ def port(number: int = PORT) -> Iterator[Item]:
         yield Item(
             "port", "NOTE", f"Port {number} is taken (by another JupyterLab?): JupyterLab will take another one."
         )
+
+
+def _cut_off() -> OSError | None:
+    """Return what keeps this machine from talking to itself, if anything does."""
+    try:
+        socket.getaddrinfo("localhost", PORT)
+        with _listener(0) as ours, socket.create_connection(ours.getsockname(), timeout=2):
+            return None
+    except OSError as error:
+        return error
+
+
+def home() -> Iterator[Item]:
+    """Say whether JupyterLab can write in the home folder, and whether it will be started as root."""
+    if variables.home_is_writable():
+        yield Item("home", "OK", "JupyterLab can keep its settings in your home folder.")
+    elif _writable(paths.work_unmade()):
+        text = "Your home folder cannot be written to. `python3 kit.py lab` keeps JupyterLab's settings in your work folder;"
+        yield Item("home", "NOTE", f"{text} for another editor, set HOME to a folder that you can write to.")
+    else:
+        yield Item("home", "FAIL", "Neither your home folder nor your work folder can be written to.", WORK_ELSEWHERE)
+    if os.geteuid() == 0:
+        text = "You are root, as in many containers. `python3 kit.py lab` then starts JupyterLab with --allow-root;"
+        yield Item("home", "NOTE", f"{text} a command of your own needs that word too.")
+
+
+def _writable(folder: Path) -> bool:
+    there = next(one for one in (folder, *folder.parents) if one.exists())
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def _listener(number: int) -> socket.socket:
@@ -85,13 +111,18 @@ def git(root: Path | None = None) -> Iterator[Item]:
         text = f"git does not read this repository, which some tests need: {child.last(done.stderr)}."
         mend = "If git names a dubious ownership, the command that it prints mends it; else clone the course anew."
         yield Item("git", "FAIL", text, mend)
+    elif b"\r\n" in (root / "kit.py").read_bytes():
+        text = (
+            "git gave the files of this clone Windows's line ends (core.autocrlf): check sums and hashes do not hold."
+        )
+        yield Item("git", "FAIL", text, "Clone the course anew, and move your folder work/ there.")
     else:
         yield Item("git", "OK", "git is here, and reads this repository.")
 
 
 def work(folder: Path | None = None) -> Iterator[Item]:
     """Say whether what the learner did can be read: progress and decisions. Nothing is written."""
-    folder = work_folder() if folder is None else folder
+    folder = paths.work_unmade() if folder is None else folder
     name = paths.display(folder)
     if not folder.exists():
         yield Item("work", "OK", f"The folder {name} will be made by the first lab that you start.")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from helix.course import prose, readme
-from helix.course.gates.built import drift, leaks, outputs, saved, split_solutions
+from helix.course import glossary, prose, readme
+from helix.course.gates.built import drift, leaks, outputs, pages, split_solutions
 from helix.course.gates.lesson import chapters, claims, labs, too_wide, wrong_answers
 from helix.course.gates.repository import cards, links, sizes, tracked
 from helix.record import results
@@ -23,7 +23,7 @@ __all__ = [
     "leaks",
     "links",
     "outputs",
-    "saved",
+    "pages",
     "sizes",
     "split_solutions",
     "too_wide",
@@ -35,10 +35,12 @@ GATES: dict[str, Callable[[], list[str]]] = {
     "built notebooks are what the sources give": drift,
     "stored outputs are whole and the same anywhere": outputs,
     "labs show no solution": leaks,
+    "pages lead to one another": pages,
     "chapters have what a chapter needs": chapters,
     "labs have what a lab needs": labs,
     "Markdown has one sentence a line": prose.unformatted,
     "code fits a small window": too_wide,
+    "terms are defined once, in two languages": glossary.lacks,
     "claims are measured": claims,
     "records belong to their scripts": results.stale,
     "links lead somewhere": links,

@@ -6,16 +6,15 @@ import importlib.util
 import re
 import statistics
 import tomllib
-import unicodedata
 from pathlib import Path
 
 from helix import paths
 from helix.checking import Exercise, exercises_of, sentences
-from helix.course import catalogue, minutes, notebooks
+from helix.course import catalogue, minutes, notebooks, quiz
 from helix.course.notebooks import Target
+from helix.display import columns
 
 CHECKED_CELLS = 5
-QUESTIONS = (3, 5)
 EXERCISES = (3, 6)
 _LEFT_TO_DO = re.compile(r"\b(?:TODO|FIXME|XXX)\b")
 _SOURCE_LINK = re.compile(r"https?://(?:doi\.org/|arxiv\.org/)|doi:|arXiv:", re.IGNORECASE)
@@ -57,7 +56,7 @@ def chapter_lacks(chapter: catalogue.Chapter) -> list[str]:
         found.append(f"{where}: code cells are long (median {statistics.median(lines):g}, longest {max(lines)} lines).")
     if len(code) > minutes.CODE_CELLS_AT_MOST:
         found.append(f"{where} has {len(code)} code cells; {minutes.CODE_CELLS_AT_MOST} are the most.")
-    found += [f"{where}: {complaint}" for complaint in quiz_lacks(_section(text, "Check yourself"))]
+    found += [f"{where}: {complaint}" for complaint in quiz.lacks(_section(text, "Check yourself"))]
     if not _SOURCE_LINK.search(_section(text, "Go on")):
         found.append(f"{where}: “Go on” names no primary source with a DOI or arXiv id.")
     if re.search(r"plt\.show\(|plt\.subplots\(", program):
@@ -113,32 +112,9 @@ def too_wide() -> list[str]:
     return list(dict.fromkeys(found))  # a lab's solution has most lines of the lab
 
 
-def columns(line: str) -> int:
-    """Return how many letters' room a line takes, as ruff counts: Chinese letters take two."""
-    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in line)
-
-
 def _section(text: str, heading: str) -> str:
     match = re.search(rf"^## {heading}.*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     return match[0] if match else ""
-
-
-def quiz_lacks(section: str) -> list[str]:
-    """Return what the quiz lacks: three to five questions, options with a reason each, one of them right."""
-    questions = re.split(r"^\*\*\d+\.\s", section, flags=re.MULTILINE)[1:]
-    found = []
-    if not QUESTIONS[0] <= len(questions) <= QUESTIONS[1]:
-        found.append(f"the quiz has {len(questions)} questions; {QUESTIONS[0]} to {QUESTIONS[1]} are wanted.")
-    for number, question in enumerate(questions, 1):
-        options = re.findall(r"<details><summary>(.*?)</summary>(.*?)</details>", question, re.DOTALL)
-        reasons = [body.strip() for _, body in options]
-        if len(options) < 2:
-            found.append(f"question {number} has {len(options)} options, each in <details><summary>…</summary>.")
-        if sum(reason.startswith("Right.") for reason in reasons) != 1:
-            found.append(f"question {number} needs just one option whose reason begins with “Right.”.")
-        if any(not re.match(r"(?:Right\.|Not quite\.)\s+\S+", reason) for reason in reasons):
-            found.append(f"question {number}: every option gives its reason, after “Right.” or “Not quite.”.")
-    return found
 
 
 def labs() -> list[str]:

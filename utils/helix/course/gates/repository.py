@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -18,18 +19,18 @@ DATA_AT_MOST = 90 * MEGABYTE
 
 
 def links() -> list[str]:
-    """Every relative link in a page or notebook leads to a file; links into ``work/`` are made when labs start."""
+    """Every relative link in a page, or in a notebook and its outputs, leads to a file, and into a notebook to a heading of it."""
     found = []
     for path, text in _pages():
         plain = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
         for link in re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=[\"']([^\"']+)[\"']", plain):
-            goal = (link[0] or link[1]).partition("#")[0]
+            goal, _, heading = html.unescape(link[0] or link[1]).partition("#")
             if not goal or re.match(r"[a-z]+:", goal):
                 continue
-            if goal.removeprefix("../").startswith("work/") and goal.endswith(".ipynb"):
-                goal = goal.replace("work/", "labs/", 1)
             if not (path.parent / goal).exists():
                 found.append(f"{paths.display(path)} links to {goal}, which does not exist.")
+            elif goal.endswith(".ipynb") and heading and heading not in _headings((path.parent / goal).resolve()):
+                found.append(f"{paths.display(path)} links to {goal}#{heading}, and there is no such heading.")
     return found
 
 
@@ -37,9 +38,23 @@ def _pages() -> Iterable[tuple[Path, str]]:
     for path in tracked():
         if path.suffix == ".md":
             yield path, path.read_text("utf-8")
-        elif path.suffix == ".ipynb" and not notebooks.saved_over(path):
+        elif path.suffix == ".ipynb":
             cells = notebooks.read(path).cells
-            yield path, "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+            texts = [cell.source for cell in cells if cell.cell_type == "markdown"]
+            texts += [
+                output.data.get("text/html", "")
+                for cell in cells
+                for output in cell.get("outputs", [])
+                if "data" in output
+            ]
+            yield path, "\n\n".join(texts)
+
+
+def _headings(notebook: Path) -> set[str]:
+    """Return the headings of a notebook, as a link names them."""
+    cells = notebooks.read(notebook).cells
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    return {heading.strip().replace(" ", "-") for heading in re.findall(r"(?m)^#+ (.+)$", text)}
 
 
 def sizes() -> list[str]:
