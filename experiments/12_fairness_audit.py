@@ -214,7 +214,7 @@ def conclude(runs: dict[str, pd.DataFrame]) -> dict[str, Any]:
         f"{mine['equalised-odds gap surely above 0.1']} an equalised-odds gap above 0.1. {rules['all three']['lets through']} keep all three limits.",
         verdict="holds" if share.value <= SELDOM else "does not hold",
         conditions="Adult by sex and race, COMPAS by race, German credit by age; groups with at least 30 people behind a rate; two models, five seeds, "
-        "five thresholds chosen on validation; test splits; the ratio is that of what people want",
+        "five thresholds chosen on validation; test splits; the ratio is that of what people want, between the two groups furthest apart",
     )
     rows = []
     for run in runs["unaware"].itertuples():
@@ -240,11 +240,11 @@ def conclude(runs: dict[str, pd.DataFrame]) -> dict[str, Any]:
         f"(label 0) without sex, {means.loc[(model, 'everything'), 'tpr']:.3f} and {means.loc[(model, 'everything'), 'fpr']:.3f} with it"
         for model in MODELS
     )
-    told = without[["sex_in_score_0", "sex_in_score_1"]].min().min()
+    told = without[["sex_in_score_0", "sex_in_score_1"]].mean()
     experiment.claim(
         "attribute_left_out",
         measured=f"{'; '.join(parts)}. Changing nothing but the word in the column changes {means.xs('everything', level='sees')['flips'].max():.1%} of the answers of a model that sees it, "
-        f"and none of one that does not. Among people with the same label the blind score still tells men from women (AUC at least {told:.2f}).",
+        f"and none of one that does not. Among people with the same label the blind score still tells men from women (AUC {told.iloc[0]:.2f} with label 0, {told.iloc[1]:.2f} with label 1).",
         verdict="does not hold" if (without["low"] > 0).all() else "holds",
         conditions="outcomes of people with the same label; Adult by sex, income over 50,000 dollars, threshold 0.5, five seeds, test split. That a changed word changes nothing is true by construction",
     )
