@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -37,18 +38,20 @@ def run(learner, answers):
     """Fill blanks of the learner's copy, run it from top to bottom in a kernel, return the cards as text."""
     copy = learner.work / "labs" / f"{NAME}_lab.ipynb"
     notebook = nbformat.read(copy, as_version=4)
-    blanks = notebooks.make(Target(NAME, "lab")).cells
-    solved = notebooks.make(Target(NAME, "solution")).cells
-    assert len(notebook.cells) == len(blanks) == len(solved)
-    for cell, blank, solution in zip(notebook.cells, blanks, solved, strict=True):
-        for name, answer in answers.items():
-            if f"def {name}(" in blank.source:
-                cell.source = (
-                    solution.source if answer is None else blank.source.replace("raise NotImplementedError", answer)
-                )
+    blanks = defining(notebooks.make(Target(NAME, "lab")).cells)
+    solved = defining(notebooks.make(Target(NAME, "solution")).cells)
+    cells = defining(notebook.cells)
+    assert cells.keys() == blanks.keys() == solved.keys()
+    for name, answer in answers.items():
+        blank = blanks[name].source
+        cells[name].source = (
+            solved[name].source if answer is None else blank.replace("raise NotImplementedError", answer)
+        )
     client = NotebookClient(notebook, timeout=60, kernel_name="python3", allow_errors=True)
     client.execute(env={**variables.for_learner(), **learner.settings})
     nbformat.write(notebook, copy)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    learner.finish = code[-1].outputs[0].data["text/plain"]
     return [
         output.data["text/plain"].splitlines()[0]
         for cell in notebook.cells
@@ -58,10 +61,21 @@ def run(learner, answers):
     ]
 
 
+def defining(cells):
+    """Return the cells of a lab that define a function, by its name."""
+    found = {name: cell for cell in cells for name in re.findall(r"(?m)^def (\w+)\(", cell.source)}
+    assert set(found) >= {"selection_rates", "parity_gap", "release_gate", "decide"}
+    return found
+
+
+def first_line(text, beginning):
+    return next(line for line in text.splitlines() if line.startswith(beginning))
+
+
 def test_first_hour(learner):
-    assert " 00 start_here               open" in learner("map").stdout
+    assert " open " in first_line(learner("map").stdout, "○ 00 Start here ")
     assert "is ready" in learner("start", "00").stdout
-    assert "0/4" in learner("progress").stdout
+    assert "□□□□ 0 of 4" in learner("progress").stdout
 
     assert run(learner, {}) == [
         "○ Not attempted: Selection rates",
@@ -69,6 +83,7 @@ def test_first_hour(learner):
         "○ Not attempted: A control: the release gate",
         "○ Not attempted: A decision: may this table choose?",
     ]
+    assert "○ 0 of 4 exercises are correct." in learner.finish
 
     wrong = {
         "selection_rates": "return selected.groupby(group).sum() / selected.sum()",
@@ -81,14 +96,18 @@ def test_first_hour(learner):
         "! Your code raised an error: The parity gap",
         "! Your code raised an error: A control: the release gate",
     ]
-    assert "✗ selection_rates" in learner("progress").stdout
+    assert first_line(learner("progress").stdout, "00 Start here ").endswith("Selection rates")
+    assert "Next: exercise 1, Selection rates." in learner.finish
 
     right = dict.fromkeys(("selection_rates", "parity_gap", "release_gate", "decide"))
     assert [card[:9] for card in run(learner, right)] == ["✓ Correct"] * 4
     shown = learner("progress").stdout
-    assert "4/4" in shown
-    assert "Decisions in your register: 1 (start_here)" in shown
-    assert " 00 start_here               done" in learner("map").stdout
+    assert "■■■■ 4 of 4" in shown
+    assert "Your decision in 00 Start here: fix, " in shown
+    assert " done " in first_line(learner("map").stdout, "✓ 00 Start here ")
+    assert "✓ The lab is finished: 4 of 4 exercises are correct." in learner.finish
+    assert "Your decision is recorded: fix, " in learner.finish
+    assert f"solutions/{NAME}_solution.ipynb" in learner.finish
 
     entries = [json.loads(line) for line in (learner.work / "decisions.jsonl").read_text().splitlines()]
     assert entries[0]["choice"] == "fix"
@@ -110,7 +129,7 @@ def test_first_hour(learner):
     assert (learner.work / "labs" / f"{NAME}_lab.ipynb").read_bytes() == (
         paths.root() / "labs" / f"{NAME}_lab.ipynb"
     ).read_bytes()
-    assert "4/4" in learner("progress").stdout
+    assert "4 of 4" in learner("progress").stdout
 
 
 @pytest.mark.parametrize(

@@ -49,14 +49,15 @@ plots.show(
 # | you want to | type in a terminal |
 # |---|---|
 # | open this page again | `python3 kit.py lab` |
-# | begin a lab: your own copy, in `work/` | `python3 kit.py start 00` |
-# | see what you have solved and decided | `python3 kit.py progress` |
+# | see what you have solved, and what comes next | `python3 kit.py progress` |
+# | begin a lab anew, and keep the old one | `python3 kit.py start 00 --fresh` |
+# | have the newest version, and keep all that you wrote | `python3 kit.py update` |
 # | take your record with you | `python3 kit.py export` |
 # | know that everything works on this machine | `python3 kit.py test` |
 #
 # Read a chapter, then do its lab.
-# Chapters are in `notebooks/`, worked labs in `solutions/`.
-# What you write stays in `work/`; no update touches it, and nothing leaves this machine.
+# These pages are copies of your own, in `work/`: write in them as you like.
+# No update changes what you wrote, and nothing leaves this machine.
 #
 # ## The claim
 #

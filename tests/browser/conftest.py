@@ -53,7 +53,7 @@ def server(browser, tmp_path_factory):
     started = Server(tmp_path_factory.mktemp("learner"))
     try:
         started.start()
-        assert (started.course / LAB).exists(), "`python3 kit.py lab` has to put the first lab into work/."
+        assert (started.work / LAB).exists(), "`python3 kit.py lab` has to put the labs into the learner's folder."
         yield started
     finally:
         started.stop()

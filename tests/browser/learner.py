@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 import psutil
 
 from helix import paths
-from helix.course import gates
+from helix.course import copies, gates
 
 NAME = "00_start_here"
 START_PAGE = f"notebooks/{NAME}.ipynb"
-LAB = f"work/{NAME}.ipynb"
+LAB = f"labs/{NAME}_lab.ipynb"  # both from the learner's folder, which is all that JupyterLab shows
 PATIENCE = 60  # seconds until something counts as not coming: a busy machine may need many, no wait is endless
 
 # Whether a person can see an element, or a text in it: scrolled to, of some size, not transparent, nothing in front.
@@ -182,11 +182,14 @@ class Watch:
 
 
 class Server:
-    """JupyterLab for a learner with a home and a copy of the course of their own; nothing of the real one is touched."""
+    """JupyterLab for a learner with a home and a copy of the course of their own; nothing of the real one is touched.
 
-    def __init__(self, home):
+    With `work`, the learner's folder is that one, outside of the course.
+    """
+
+    def __init__(self, home, work=None):
         self.home, self.course, self.runtime = home, home / "course", home / "runtime"
-        self.work = self.course / "work"
+        self.work = work or self.course / "work"
         for file in gates.tracked():
             goal = self.course / file.relative_to(paths.root())
             goal.parent.mkdir(parents=True, exist_ok=True)
@@ -195,14 +198,13 @@ class Server:
             **environment(home),
             "HELIX_ROOT": str(self.course),
             "JUPYTER_RUNTIME_DIR": str(self.runtime),
+            **({"HELIX_WORK": str(work)} if work else {}),
         }
         self.process = None
 
     def start(self):
         """Start it, as `kit.py lab` does, and wait until it answers."""
         words = ["--no-browser", "--expose-app-in-browser"]
-        if os.geteuid() == 0:
-            words.append("--allow-root")  # JupyterLab asks root for this word; a learner is not root
         with (self.home / "jupyter.log").open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "helix.course.cli", "lab", *words],
@@ -228,11 +230,11 @@ class Server:
         self.url, self.token, self.host = known["url"], known["token"], urlsplit(known["url"]).netloc
 
     def tidy(self):
-        """Give the learner an empty work folder with a fresh copy of the lab, and the start page as it was built."""
-        shutil.rmtree(self.work)
-        self.work.mkdir()
-        shutil.copyfile(self.course / "labs" / f"{NAME}.ipynb", self.course / LAB)
-        shutil.copyfile(paths.root() / START_PAGE, self.course / START_PAGE)
+        """Give the learner an empty folder with fresh copies of the pages; JupyterLab stands in it, so it stays itself."""
+        for path in self.work.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        for folder in copies.FOLDERS:
+            shutil.copytree(self.course / folder, self.work / folder)
 
     def stop(self, seconds=PATIENCE):
         """End it, with its kernels."""

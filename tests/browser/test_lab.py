@@ -48,11 +48,11 @@ def test_start_page_opens_by_itself_and_leads_to_the_lab(learner):
     assert figure.evaluate("image => image.naturalWidth") > 500
     assert learner.errors() == []
     learner.photographs("start-page")
-    progress = learner.cell("progress_table()").locator(".jp-OutputArea").get_by_text(f"{NAME} ")
-    learner.sees(progress, "the line of progress of the first lab")
+    table = learner.cell("progress_page.overview()").get_by_role("table", name="Where you stand")
+    learner.sees(table.get_by_role("row", name="00 Start here"), "the row of the first lab", "0 of 4")
 
-    link = learner.cell("## Go on").get_by_role("link", name=LAB)
-    learner.sees(link, "the link to the lab")
+    link = table.get_by_role("link", name="Selection rates")
+    learner.sees(link, "the link to the first exercise")
     link.click()
     learner.waits_for(LAB)
     title = learner.cell("# Warm-up").get_by_role("heading", name="Warm-up")
@@ -97,12 +97,14 @@ def test_an_answer_is_typed_and_judged(lab):
 
 def test_cards_are_readable_in_both_themes(learner):
     answers = {"selection_rates": WRONG, "parity_gap": None, "release_gate": RAISES}
-    notebook = nbformat.read(learner.server.course / LAB, as_version=4)
-    for cell, solution in zip(notebook.cells, notebooks.make(Target(NAME, "solution")).cells, strict=True):
+    notebook = nbformat.read(learner.server.work / LAB, as_version=4)
+    solved = notebooks.make(Target(NAME, "solution")).cells
+    for cell in notebook.cells:
         for exercise, answer in answers.items():
             if f"def {exercise}(" in cell.source:
-                cell.source = cell.source.replace("raise NotImplementedError", answer) if answer else solution.source
-    nbformat.write(notebook, learner.server.course / LAB)
+                [solution] = [one.source for one in solved if f"def {exercise}(" in one.source]
+                cell.source = cell.source.replace("raise NotImplementedError", answer) if answer else solution
+    nbformat.write(notebook, learner.server.work / LAB)
     learner.opens(LAB)
     learner.runs_all()
     cards = {
@@ -135,9 +137,9 @@ def test_nothing_is_lost(lab):
     lab.server.start()
 
     lab.arrives()
-    lab.cell("map_picture.double_helix(").locator(".cm-content").click()
-    lab.runs(3)
-    lab.sees(lab.cell("progress_table()"), "the progress on the start page", "1/4  ✓ selection_rates")
+    lab.cell("progress_page.overview()").locator(".cm-content").click()
+    lab.runs()
+    lab.sees(lab.cell("progress_page.overview()"), "the progress on the start page", "1 of 4")
     lab.photographs("progress")
     lab.opens(LAB)
     lab.sees(lab.cell("def selection_rates("), "the answer that was typed", RIGHT)

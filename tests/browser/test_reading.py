@@ -8,7 +8,7 @@ from learner import START_PAGE, Learner, contrasts
 from helix.display import columns
 
 FIGURES = """() => [...document.querySelectorAll('.jp-NotebookPanel:not(.lm-mod-hidden) .hx-figure img')].map(image => [
-    image.alt, image.naturalWidth > 0, getComputedStyle(image).filter, image.closest('figure').innerText.trim()])"""
+    image.alt, image.naturalWidth > 0, getComputedStyle(image).filter, image.closest('figure').textContent.trim()])"""
 # Code cells in which a line does not fit, by their first line.
 TOO_WIDE = """async () => {
     const notebook = jupyterapp.shell.currentWidget.content;
@@ -31,21 +31,22 @@ UNTRUSTED = """() => [...jupyterapp.shell.currentWidget.content.model.cells]
 
 @pytest.fixture
 def reader(server, page, watch):
-    """A person with a small window at the start page as it was built, whose outputs JupyterLab does not trust."""
+    """A person with a small window, before the pages as they were built, whose outputs JupyterLab does not trust."""
     server.tidy()
     watch.noticed.clear()
     before = page.viewport_size
     page.set_viewport_size({"width": 1366, "height": 768})
     reader = Learner(page, server, watch)
-    reader.opens(START_PAGE)
     yield reader
     reader.wears("JupyterLab Light")
+    noticed = list(watch.noticed)  # what closing tells is nothing that a reader meets
     reader.closes_everything()
     page.set_viewport_size(before)
-    assert watch.noticed == []
+    assert noticed == []
 
 
 def test_figures_have_words_and_are_no_slabs_in_the_dark(reader):
+    reader.opens(START_PAGE)
     assert reader.asks(UNTRUSTED)
     for theme, turned in (("JupyterLab Light", False), ("JupyterLab Dark", True)):
         reader.wears(theme)
@@ -64,6 +65,7 @@ def test_figures_have_words_and_are_no_slabs_in_the_dark(reader):
 
 
 def test_no_code_scrolls_sideways(reader):
+    reader.opens(START_PAGE)
     assert reader.asks(TOO_WIDE) == []
     widest = "x" * 110
     reader.cell("from helix.course import progress_page")
@@ -77,11 +79,13 @@ def test_no_code_scrolls_sideways(reader):
 
 
 def test_drawing_code_is_folded_away(reader):
+    reader.opens(START_PAGE)
     folded = "() => jupyterapp.shell.currentWidget.content.widgets.filter(cell => cell.inputHidden).length"
     assert reader.asks(folded) >= 3
 
 
 def test_quiz_is_answered_with_the_keyboard(reader):
+    reader.opens(START_PAGE)
     cell = reader.cell("## Check yourself")
     for number, sign in ((0, "✗ Not quite."), (2, "✓ Right.")):
         option = cell.locator("details").nth(number)
@@ -101,19 +105,19 @@ def test_quiz_is_answered_with_the_keyboard(reader):
 
 
 def test_definition_shows_its_chinese_name(reader):
+    reader.opens(START_PAGE)
     term = reader.cell("</dfn> is a function that runs").locator("dfn").first
     assert term.get_attribute("title") == "控制措施"
     assert term.evaluate("term => getComputedStyle(term).fontStyle") == "normal"
 
 
 def test_report_inside_a_page_stays_out_of_the_table_of_contents(reader):
-    path = reader.server.course / START_PAGE
+    path = reader.server.work / START_PAGE
     notebook = json.loads(path.read_text())
     code = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
     report = {"text/markdown": "# A report\n\n## Its part", "text/plain": "A report"}
     code["outputs"] = [{"output_type": "display_data", "data": report, "metadata": {}}]
     path.write_text(json.dumps(notebook))
-    reader.closes_everything()
     reader.opens(START_PAGE)
     reader.sees(reader.cell("progress_page").get_by_role("heading", name="A report"), "the report")
     reader.until("the table of contents", f"async () => (await ({HEADINGS})()).includes('The claim')")

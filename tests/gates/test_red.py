@@ -11,7 +11,7 @@ import pytest
 import exercise_assertions as assertions
 from helix import paths
 from helix.checking import Exercise, exercises_of
-from helix.course import build, catalogue, gates, glossary, minutes, notebooks, readme
+from helix.course import build, catalogue, copies, gates, glossary, minutes, notebooks, readme
 from helix.course.gates import lesson, repository
 from helix.course.notebooks import Target
 from helix.record import results
@@ -289,10 +289,10 @@ def test_wrong_answer_in_a_solution_stops_the_build(copied):
     ids=["raises", "unstable", "kernel dies"],
 )
 def test_error_points_to_the_line_of_the_source(copied, code, says):
-    source = copied / "source" / "notebooks" / "77_small.py"
+    source = copied / "source" / "notebooks" / "03_pruning.py"
     source.write_text(f"# %% [markdown]\n# # Small\n\n# %%\nx = 0\n\n# %%\n{code}\n")
-    with pytest.raises(build.BuildError, match=rf"source/notebooks/77_small.py, line [89]: .*{says}"):
-        build.build(Target("77_small", "chapter"))
+    with pytest.raises(build.BuildError, match=rf"source/notebooks/03_pruning.py, line [89]: .*{says}"):
+        build.build(Target("03_pruning", "chapter"))
 
 
 def test_two_builds_give_the_same_bytes(copied):
@@ -303,6 +303,39 @@ def test_two_builds_give_the_same_bytes(copied):
     assert not build.why_stale(target)
     build.build(target)
     assert target.path.read_bytes() == first
+
+
+def test_a_new_neighbour_changes_links_and_runs_nothing_again(copied, monkeypatch):
+    targets = [Target("01_quantization", kind) for kind in ("chapter", "lab", "solution")]
+    monkeypatch.setattr(build, "_execute", lambda target, notebook: pytest.fail(f"{target} ran"))
+    before = {target: notebooks.read(target.path).cells for target in targets}
+    (copied / "source" / "notebooks" / "02_mixed_precision.py").write_text("# %% [markdown]\n# # A title\n")
+    assert len(gates.drift(targets)) == len(gates.pages(targets)) / 2 == 3
+    assert build.run(targets, force=False) == 0
+    assert gates.drift(targets) == gates.pages(targets) == gates.outputs(targets) == []
+    for target in targets:
+        after = notebooks.read(target.path).cells
+        assert "02_mixed_precision.ipynb" in after[0].source
+        assert after[1:-2] == before[target][1:-2]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda cells: code_cells(cells)[0].update(source="1"),
+        lambda cells: code_cells(cells)[0].update(execution_count=7),
+        lambda cells: code_cells(cells)[0]["outputs"].append(
+            {"output_type": "error", "ename": "E", "evalue": "", "traceback": []}
+        ),
+    ],
+    ids=["other code", "run out of order", "error"],
+)
+def test_outputs_that_no_build_left_are_not_kept(copied, monkeypatch, change):
+    ran = []
+    monkeypatch.setattr(build, "_execute", lambda target, notebook: ran.append(target) or 0.0)
+    edit_cells(copied / "notebooks" / f"{NAME}.ipynb", lambda cells: (cells[0].update(source="x"), change(cells)))
+    assert build.run([THIS[0]], force=False) == 0
+    assert ran == [THIS[0]]
 
 
 # ------------------------------------------------------------------ checks and wrong answers
@@ -474,6 +507,7 @@ def test_build_writes_the_glossary(copied):
     assert gates.GATES[GLOSSARY]() == []
     page = notebooks.read(glossary.path())
     assert {cell.cell_type for cell in page.cells} == {"markdown"}
+    assert copies.version(glossary.path()), "learners get a copy of it"
     text = "\n".join(cell.source for cell in page.cells)
     assert (
         '**control** · <span lang="zh">控制措施</span> · [00 Start here](00_start_here.ipynb)<br>\nA control is a function'
@@ -632,6 +666,15 @@ def test_stale_readme_is_refused(copied):
     edit(copied / "source" / "course.toml", 'title = "Pruning"', 'title = "Cutting"')
     assert len(readme.lacks()) == 2
     assert all("python3 kit.py readme" in sentence for sentence in readme.lacks())
+
+
+def test_stale_chinese_is_named(copied):
+    edit(copied / "source" / "course.toml", 'title = "Pruning"', 'title = "Cutting"')
+    found = readme.chinese_lacks()
+    assert any('has no Chinese for "Cutting"' in sentence for sentence in found)
+    assert any("has changed or is gone" in sentence for sentence in found)
+    edit(copied / "README.md", "## Begin", "## Start")
+    assert any('has no Chinese for "## Start"' in sentence for sentence in readme.chinese_lacks())
 
 
 def test_catalogue_of_the_copy_is_the_copy(copied):

@@ -605,7 +605,9 @@ def test_work(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open(progress.path(), "ab") as file:
         file.write(b'[1]\n{"lab": "cut')
     before[progress.path()] += b'[1]\n{"lab": "cut'
-    assert one(doctor.work()).startswith("[NOTE] 2 lines of your progress or decisions in work are damaged")
+    assert one(doctor.work()).startswith(
+        "[NOTE] Damaged lines in your progress or decisions in work, which are passed over: 2. Read: 2."
+    )
     assert {file: file.read_bytes() for file in (root / "work").iterdir()} == before
     decisions.path().unlink()
     decisions.path().mkdir()

@@ -15,6 +15,7 @@ import pytest
 
 import helix.record
 from helix import paths
+from helix.course import cli
 from helix.record import Decision, claim, claims, decisions, evidence, export, journal, progress, results
 from helix.record.claims import Measured
 from helix.record.evidence_store import forget, recorded
@@ -131,11 +132,48 @@ def test_two_processes_lose_no_line(file):
         assert [entry["number"] for entry in entries if entry["who"] == who] == list(range(150))
 
 
-def test_merging_adds_only_what_is_new(file):
+def test_only_what_is_new_is_fresh(file):
     journal.append(file, {"a": 1, "b": 2})
-    assert journal.merge(file, [{"b": 2, "a": 1}, {"a": 3}]) == 1
-    assert journal.merge(file, [{"a": 3}]) == 0
-    assert journal.read(file) == [{"a": 1, "b": 2}, {"a": 3}]
+    assert journal.fresh(file, [{"b": 2, "a": 1}, {"a": 3}, {"a": 3}]) == [{"a": 3}]
+
+
+def test_several_files_are_extended_all_or_none(file, tmp_path, monkeypatch):
+    second = tmp_path / "second.jsonl"
+    journal.extend({file: [{"a": 1}, {"a": 2}], second: [{"b": 1}]})
+    before = file.read_bytes(), second.read_bytes()
+    write = os.write
+
+    def full(descriptor, data):
+        if b"late" in data:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(OSError, match="No space"):
+        journal.extend({file: [{"a": 3}], second: [{"b": "late"}]})
+    monkeypatch.undo()
+    assert (file.read_bytes(), second.read_bytes()) == before
+    second.unlink()
+    second.mkdir()
+    with pytest.raises(OSError, match="directory"):
+        journal.extend({file: [{"a": 3}], second: [{"b": 2}]})
+    assert file.read_bytes() == before[0]
+
+
+def _locked(file):
+    file.write_bytes(b"{}\n")
+    file.chmod(0)
+    if os.access(file, os.R_OK):
+        pytest.skip("This user may read everything.")
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, _locked], ids=["folder", "pipe", "locked"])
+def test_what_cannot_be_read_is_said_in_a_sentence(make, capsys, monkeypatch):
+    make(progress.path())
+    with pytest.raises(journal.UnreadableRecord, match=r"progress.jsonl .*Nothing was changed"):
+        progress.standings()
+    assert cli.main(["export"]) == 2
+    assert "progress.jsonl" in capsys.readouterr().err
 
 
 # ------------------------------------------------------------------ progress
@@ -181,6 +219,28 @@ def test_a_record_makes_the_round_trip(tmp_path, monkeypatch):
     assert export.bring_in(file) == (0, 0)
 
 
+def test_a_record_names_its_owner_and_is_no_proof(tmp_path):
+    fill()
+    file = export.export(owner="李伟 · group 3")
+    assert export.owner(file) == "李伟 · group 3"
+    assert "proves nothing" in json.loads(file.read_text("utf-8"))["note"]
+    assert export.owner(export.export()) == ""
+    for odd in ("x" * 101, "two\nlines", "\x1b[31m"):
+        with pytest.raises(SystemExit, match="Nothing was written"):
+            export.export(tmp_path / "odd.json", odd)
+    assert not (tmp_path / "odd.json").exists()
+
+
+def test_a_record_of_the_first_format_is_taken_in(tmp_path, monkeypatch):
+    fill()
+    file = export.export()
+    document = json.loads(file.read_text("utf-8")) | {"format": "double-helix-record-1"}
+    file.write_text(json.dumps({key: document[key] for key in document if key not in ("owner", "note")}), "utf-8")
+    monkeypatch.setenv("HELIX_WORK", str(tmp_path / "elsewhere"))
+    assert export.bring_in(file) == (2, 1)
+    assert export.owner(file) == ""
+
+
 def test_a_record_is_utf_8_everywhere(tmp_path):
     fill()
     code = "from pathlib import Path; from helix.record import export; export.export(Path('record.json'))"
@@ -219,35 +279,71 @@ def test_half_an_export_does_not_stay(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "says"),
     [
-        lambda text: text.replace("incorrect", "correct"),
-        lambda text: text.replace("double-helix-record-1", "double-helix-record-9"),
-        lambda text: text.replace("sha256", "sha1"),
-        lambda text: text[: len(text) // 2],
-        lambda text: "",
-        lambda text: "[]",
-        lambda text: "1",
-        lambda text: "[" * 10**5,
-        lambda text: '{"progress": [], "decisions": []}',
+        (lambda text: text.replace("incorrect", "correct"), "was changed or damaged"),
+        (lambda text: text.replace("sha256", "sha1"), "was changed or damaged"),
+        (lambda text: text.replace("double-helix-record-2", "double-helix-record-9"), "newer version.* kit.py update"),
+        (lambda text: text.replace("double-helix-record-2", "another"), "is no record"),
+        (lambda text: text[: len(text) // 2], "cut short"),
+        (lambda text: "", "is no record"),
+        (lambda text: "[]", "is no record"),
+        (lambda text: "1", "is no record"),
+        (lambda text: "[" * 10**5, "is no record"),
+        (lambda text: '{"progress": [], "decisions": []}', "is no record"),
     ],
 )
-def test_a_changed_record_is_refused_whole(tmp_path, monkeypatch, change):
+def test_a_changed_record_is_refused_whole(tmp_path, monkeypatch, change, says):
     fill()
     file = export.export()
     file.write_text(change(file.read_text("utf-8")), "utf-8")
     monkeypatch.setenv("HELIX_WORK", str(tmp_path / "elsewhere"))
-    with pytest.raises(SystemExit, match="Nothing was taken in"):
+    with pytest.raises(export.NoRecord, match=rf"{says}.*Nothing was taken in"):
         export.bring_in(file)
     assert not progress.path().exists()
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
-def test_what_is_no_record_is_refused(tmp_path, content):
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"progress": 5, "decisions": []},
+        {"progress": None, "decisions": None},
+        {"progress": "abc", "decisions": []},
+        {"progress": [], "decisions": {"a": 1}},
+        {"progress": [[1, 2]], "decisions": []},
+        {"progress": [{"lab": "a"}], "decisions": []},
+        {"progress": [{"lab": "\x1b[31m", "exercise": "one", "outcome": "correct"}], "decisions": []},
+        {"progress": [], "decisions": [{"lab": "x" * 81}]},
+        {"progress": [{"lab": "a", "exercise": "one", "outcome": "correct"}], "decisions": [{"choice": "stop"}]},
+    ],
+)
+def test_a_malformed_record_with_the_right_hash_is_refused_whole(tmp_path, content):
     file = tmp_path / "record.json"
-    if content:
-        file.write_bytes(content)
-    with pytest.raises(SystemExit, match="is no record"):
+    file.write_text(json.dumps({"format": "double-helix-record-2", "sha256": export._hash(content), **content}))
+    with pytest.raises(export.NoRecord, match=r"that no record holds.*Nothing was taken in"):
+        export.bring_in(file)
+    assert not progress.path().exists()
+
+
+def test_what_is_no_record_is_refused_with_its_own_reason(tmp_path, capsys):
+    file = tmp_path / "record.json"
+    reasons = [(lambda: None, "is not there"), (file.mkdir, "is no file")]
+    for make, says in reasons:
+        make()
+        with pytest.raises(export.NoRecord, match=says):
+            export.bring_in(file)
+    file.rmdir()
+    os.mkfifo(file)  # would hold us until somebody wrote into it
+    with pytest.raises(export.NoRecord, match="is no file"):
+        export.bring_in(file)
+    file.unlink()
+    file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(export.NoRecord, match="not text in UTF-8"):
+        export.bring_in(file)
+    assert cli.main(["import", str(file)]) == 2
+    assert "not text in UTF-8" in capsys.readouterr().err
+    _locked(file)
+    with pytest.raises(export.NoRecord, match=r"cannot be read \(Permission denied\)"):
         export.bring_in(file)
 
 
@@ -278,6 +374,13 @@ def test_what_numpy_made_is_recorded(root):
 
 def test_a_missing_record_names_the_command(root):
     with pytest.raises(results.MissingRecord, match=r"python3 kit.py experiment 01 --measure"):
+        results.load("01_toy")
+
+
+@pytest.mark.parametrize("text", ["", '{"claims": ', "[]", "\x00", "[" * 10**5])
+def test_a_damaged_record_names_the_remedy(root, text, capsys):
+    results.save("01_toy", {"a": 1}).write_text(text)
+    with pytest.raises(results.DamagedRecord, match=r"git checkout -- results/01_toy.json"):
         results.load("01_toy")
 
 
@@ -375,8 +478,8 @@ def test_a_claim_stands_beside_its_reference(root):
     view = claim("small_audit_suffices", "12 %", "does not hold", "100 people")
     text = repr(view)
     assert text.splitlines()[2:] == [
-        "recorded: 11 % → holds if 500 are asked",
-        "this run: 12 % → does not hold",
+        "recorded: 11 % → ◐ holds if 500 are asked",
+        "this run: 12 % → ✗ does not hold",
         "  100 people",
     ]
     assert claims.table()[0] | {"statement": ""} == {
@@ -387,6 +490,21 @@ def test_a_claim_stands_beside_its_reference(root):
         "date": "2026-01-01",
         "record": "results/00_start_here.json",
     }
+
+
+def test_a_record_alone_is_not_given_out_as_this_run(root):
+    with pytest.raises(ValueError, match="neither a record nor a measurement"):
+        claim("small_audit_suffices")
+    reference = Measured("11 %", "not tested", "100 people")
+    results.save("00_start_here", {"claims": {"small_audit_suffices": reference.as_record()}, "date": "2026-01-01"})
+    assert claim("small_audit_suffices").rows == [("recorded", reference)]
+    with pytest.raises(ValueError, match="word for word"):
+        claim("small_audit_suffices", **reference.as_record())
+
+
+def test_code_in_a_claim_is_shown_as_code(root):
+    html = claim("small_audit_suffices", "`a<b` holds", "holds")._repr_html_()
+    assert "<code>a&lt;b</code> holds" in html
 
 
 def test_a_claim_escapes_its_text(root):
@@ -405,12 +523,13 @@ def test_an_unknown_claim_is_refused(root):
 
 @pytest.mark.parametrize("verdict", ["", "Holds", "holds if", "holds if ", "holds if  ", "maybe", "does not hold."])
 def test_another_verdict_is_refused(verdict):
-    with pytest.raises(ValueError, match="is none of: holds, does not hold, not traced"):
+    with pytest.raises(ValueError, match="is none of: holds, does not hold, not tested, not traced"):
         Measured("1", verdict)
 
 
-@pytest.mark.parametrize("verdict", ["holds", "does not hold", "not traced", "holds if it rains"])
+@pytest.mark.parametrize("verdict", ["holds", "does not hold", "not tested", "not traced", "holds if it rains"])
 def test_these_are_verdicts(verdict):
+    assert Measured("1", verdict).signed[1:] == f" {verdict}"
     assert Measured("1", verdict).verdict == verdict
     with pytest.raises(ValueError, match="what was measured"):
         Measured("  ", verdict)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from helix import paths
-from helix.course import catalogue, cli, copies, variables, workspace
+from helix.course import catalogue, cli, copies, portable, variables, workspace
 from helix.record import progress
 
 LAB = "00_start_here_lab.ipynb"
@@ -176,11 +176,11 @@ def test_export_and_import_from_the_command_line(tmp_path, monkeypatch, capsys):
     for name in ("selection_rates", "parity_gap"):
         progress.attempted("start_here", name, "correct", "", 1)
     file = tmp_path / "record.json"
-    assert workspace.export_main([str(file)]) == 0
+    assert portable.export_main([str(file), "--owner", "Li Wei"]) == 0
     monkeypatch.setenv("HELIX_WORK", str(tmp_path / "elsewhere"))
     capsys.readouterr()
-    for says in ("Taken in: 2 attempts and 0 decisions", "Taken in: 0 attempts and 0 decisions"):
-        assert workspace.import_main([str(file)]) == 0
+    for says in (f"Taken in from the record of Li Wei: {number} attempts and 0 decisions" for number in (2, 0)):
+        assert portable.import_main([str(file)]) == 0
         assert says in capsys.readouterr().out
     assert len(progress.standing("start_here").correct) == 2
 

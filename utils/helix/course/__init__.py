@@ -1,1 +1,1 @@
-"""The machinery of the course: catalogue, build, workspace, tests, command line. It knows no chapter."""
+"""The machinery of the course: catalogue, build, navigation, progress, workspace, tests, command line. It knows no chapter."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
 
+import nbformat
 import psutil
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -51,8 +52,15 @@ def why_stale(target: Target) -> str:
     return ""
 
 
-def build(target: Target) -> float:
+def build(target: Target, *, afresh: bool = True) -> float:
     """Build one notebook and return the CPU seconds of its kernel; the old file stands until the new one is complete.
+
+    Parameters
+    ----------
+    target : Target
+        What to build.
+    afresh : bool
+        False keeps the outputs that are there if all that they depend on is as it was: then only links have changed.
 
     Raises
     ------
@@ -65,12 +73,29 @@ def build(target: Target) -> float:
     seconds = 0.0
     if target.executed:
         notebook.metadata["helix"]["inputs"] = notebooks.fingerprint(target)
-        seconds = _execute(target, notebook)
+        if afresh or not _keeps_outputs(target, notebook):
+            seconds = _execute(target, notebook)
     draft = target.path.with_suffix(".ipynb.part")
     draft.parent.mkdir(exist_ok=True)
     draft.write_text(notebooks.serialise(notebook), "utf-8")
     draft.replace(target.path)
     return seconds
+
+
+def _keeps_outputs(target: Target, notebook: NotebookNode) -> bool:
+    """Give a notebook the outputs of the one that is there, if they are a build's, of the same code and the same inputs."""
+    stored = notebooks.read(target.path) if target.path.exists() else nbformat.v4.new_notebook()
+    old, new = ([cell for cell in one.cells if cell.cell_type == "code"] for one in (stored, notebook))
+    if (
+        notebooks.built_from(stored) != notebook.metadata["helix"]["inputs"]
+        or [notebooks.identity(cell) for cell in old] != [notebooks.identity(cell) for cell in new]
+        or [cell.execution_count for cell in old if cell.source.strip()] != list(range(1, len(old) + 1))
+        or any(unstable(cell) or any(one.output_type == "error" for one in cell.outputs) for cell in old)
+    ):
+        return False
+    for kept, cell in zip(old, new, strict=True):
+        cell.outputs, cell.execution_count = kept.outputs, kept.execution_count
+    return True
 
 
 def _execute(target: Target, notebook: NotebookNode) -> float:
@@ -195,7 +220,7 @@ def run(chosen: list[Target], *, force: bool, say: Callable[[str], None] = print
     if not todo and not failed:
         say(f"All {len(chosen)} notebooks are current.")
     with ThreadPoolExecutor(max_workers=2) as pool:
-        jobs = {pool.submit(build, target): target for target in todo}
+        jobs = {pool.submit(build, target, afresh=force): target for target in todo}
         for number, job in enumerate(as_completed(jobs), 1):
             target = jobs[job]
             label = f"[{number}/{len(todo)}] {paths.display(target.path)}"

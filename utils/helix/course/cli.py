@@ -16,7 +16,7 @@ for learners
   start [NN] [--fresh]   put your copies of all pages in work/; of one lab, --fresh begins anew and keeps the old copy
   update [--from FOLDER] bring a new version of the course; all that you wrote stays
   progress               what you have solved and decided
-  export [FILE]          write your progress and decisions to one file
+  export [FILE]          write your progress and decisions to one file [--owner NAME]
   import FILE            take such a file in
   test                   run every test and gate; with a path, that part
   assets [NAME …]        fetch the models and data that the chapters use [--list] [--all]; `assets --help` tells more
@@ -38,10 +38,10 @@ COMMANDS = {
     "lab": "workspace:lab",
     "map": "progress_page:map_main",
     "start": "workspace:start_main",
+    "export": "portable:export_main",
+    "import": "portable:import_main",
     "update": "update:main",
     "progress": "progress_page:progress_main",
-    "export": "workspace:export_main",
-    "import": "workspace:import_main",
     "assets": "assets:main",
     "doctor": "doctor:main",
     "about": "workspace:about_main",
@@ -87,9 +87,21 @@ def _told() -> tuple[type[Exception], ...]:
     """
     from helix.assets.manifest import AssetError
     from helix.course.catalogue import CatalogueError, UnknownLesson
-    from helix.record.results import MissingRecord
+    from helix.course.chinese import StaleTranslation
+    from helix.record.export import NoRecord
+    from helix.record.journal import UnreadableRecord
+    from helix.record.results import DamagedRecord, MissingRecord
 
-    return AssetError, UnknownLesson, CatalogueError, MissingRecord
+    return (
+        AssetError,
+        UnknownLesson,
+        CatalogueError,
+        MissingRecord,
+        DamagedRecord,
+        NoRecord,
+        UnreadableRecord,
+        StaleTranslation,
+    )
 
 
 if __name__ == "__main__":

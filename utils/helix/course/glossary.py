@@ -15,7 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from helix import paths
-from helix.course import catalogue, navigation, notebooks
+from helix.course import catalogue, copies, navigation, notebooks
 from helix.course.catalogue import Chapter
 from helix.course.notebooks import Target
 
@@ -64,7 +64,11 @@ def make() -> NotebookNode:
     for cell in cells:
         cell["id"] = notebooks.cell_id("glossary", cell)
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}, "helix": {"kind": "glossary"}}
+    metadata = {
+        "kernelspec": kernel,
+        "language_info": {"name": "python"},
+        "helix": {"kind": "glossary", "texts": copies.texts(cells)},
+    }
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
     notebook.nbformat_minor = 5
     return notebook

@@ -49,6 +49,7 @@ class Overview:
         parts = [f"<p>{html.escape(course.problem)}</p>"] * bool(course.problem)
         if row := course.current:
             parts.append(f"<p><b>Go on here:</b> {_go_on(row)}</p>")
+        parts.append(f"<p>{course.summary}</p>")
         body = []
         for id, rows in itertools.groupby(course.written, key=lambda row: row.chapter.part):
             part = catalogue.load().part(id)
@@ -57,7 +58,7 @@ class Overview:
             body += map(_table_row, rows)
         heads = ("Chapter", "Exercises", "Next exercise", "Time left")
         parts.append(
-            f"<table><caption {_LEFT}>Where you stand: {course.summary}</caption><thead><tr>"
+            f"<table><caption {_LEFT}>Where you stand</caption><thead><tr>"
             + "".join(f'<th scope="col" {_LEFT}>{head}</th>' for head in heads)
             + f"</tr></thead><tbody>{''.join(body)}</tbody></table>"
         )
@@ -232,7 +233,7 @@ def _bar(row: Row) -> str:
 
 def _bar_html(row: Row) -> str:
     count = f"{row.correct} of {len(row.exercises)}"
-    bar = f'value="{row.correct}" max="{max(len(row.exercises), 1)}" title="{count} correct" style="width:5em"'
+    bar = f'value="{row.correct}" max="{max(len(row.exercises), 1)}" title="{count} correct" style="width:4em"'
     return f"<progress {bar}></progress> {count}"
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from helix import measure, paths
 from helix.course import catalogue, copies, variables
-from helix.record import export
 
 START = "00_start_here"
 _SETTINGS = Path(__file__).parent / "jupyter"
@@ -131,25 +130,4 @@ def start_main(words: list[str]) -> int:
         f"{paths.told(copy)} "
         + ("was there already; --fresh begins anew." if there and not options.fresh else "is ready.")
     )
-    return 0
-
-
-def export_main(words: list[str]) -> int:
-    """``python3 kit.py export [FILE]``."""
-    parser = argparse.ArgumentParser(
-        prog="python3 kit.py export", description="Write progress and decisions to one file."
-    )
-    parser.add_argument("file", nargs="?", type=Path)
-    print(f"Written: {paths.display(export.export(parser.parse_args(words).file))}")
-    return 0
-
-
-def import_main(words: list[str]) -> int:
-    """``python3 kit.py import FILE``."""
-    parser = argparse.ArgumentParser(
-        prog="python3 kit.py import", description="Take in a file that `python3 kit.py export` wrote."
-    )
-    parser.add_argument("file", type=Path)
-    attempts, made = export.bring_in(parser.parse_args(words).file)
-    print(f"Taken in: {attempts} attempts and {made} decisions that were not here yet.")
     return 0

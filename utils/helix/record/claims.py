@@ -15,12 +15,18 @@ from helix import paths
 from helix.course import catalogue
 from helix.record import results
 
-VERDICTS = ("holds", "does not hold", "not traced")
+# Each verdict with the sign that stands beside its word; "holds if" is followed by its condition.
+SIGNS = {"holds": "✓", "holds if": "◐", "does not hold": "✗", "not tested": "–", "not traced": "?"}
+VERDICTS = tuple(verdict for verdict in SIGNS if verdict != "holds if")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured for a claim, and what follows: `verdict` is one of `VERDICTS` or ``holds if …``."""
+    """What was measured for a claim, and what follows: `verdict` is one of `VERDICTS` or ``holds if …``.
+
+    ``not tested``: what the claim speaks of could not be measured here, and something else stands in `measured`.
+    ``not traced``: no source says what the claim is said to say.
+    """
 
     measured: str
     verdict: str
@@ -33,6 +39,12 @@ class Measured:
             )
         if not self.measured.strip():
             raise ValueError("A claim needs what was measured, in words and numbers.")
+
+    @property
+    def signed(self) -> str:
+        """The verdict with its sign, such as ``◐ holds if …``."""
+        known = self.verdict if self.verdict in SIGNS else "holds if"
+        return f"{SIGNS[known]} {self.verdict}"
 
     def as_record(self) -> dict[str, str]:
         """Return the fields as plain data."""
@@ -72,38 +84,41 @@ class ClaimView:
     def __repr__(self) -> str:
         lines = [f"Claim: {self.statement}", f"Origin: {self.origin}"]
         for label, row in self.rows:
-            lines += [f"{label}: {row.measured} → {row.verdict}"] + [f"  {row.conditions}"] * bool(row.conditions)
+            lines += [f"{label}: {row.measured} → {row.signed}"] + [f"  {row.conditions}"] * bool(row.conditions)
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        cells = "".join(
-            f"<tr><td style='text-align:left'>{html.escape(label)}</td>"
-            f"<td style='text-align:left'>{html.escape(row.measured)}</td>"
-            f"<td style='text-align:left'><b>{html.escape(row.verdict)}</b></td>"
-            f"<td style='text-align:left'>{html.escape(row.conditions)}</td></tr>"
+        left = "style='text-align:left;vertical-align:top'"
+        rows = "".join(
+            f"<tr><th scope='row' {left}>{label}</th><td {left}>{_inline(row.measured)}</td>"
+            f"<td {left}><b>{_inline(row.signed)}</b></td><td {left}>{_inline(row.conditions)}</td></tr>"
             for label, row in self.rows
         )
+        heads = "".join(f"<th scope='col' {left}>{head}</th>" for head in ("run", "measured", "verdict", "conditions"))
         return (
             "<div style='border-left:4px solid #6a5acd;padding:.4em .9em;margin:.4em 0'>"
-            f"<div><b>Claim.</b> {html.escape(self.statement)}</div>"
-            f"<div style='opacity:.75'>Origin: {html.escape(self.origin)}</div>"
-            "<table><thead><tr><th style='text-align:left'></th><th style='text-align:left'>measured</th>"
-            "<th style='text-align:left'>verdict</th><th style='text-align:left'>conditions</th></tr></thead>"
-            f"<tbody>{cells}</tbody></table></div>"
+            f"<div><b>Claim.</b> {_inline(self.statement)}</div>"
+            f"<div style='opacity:.75'>Origin: {_inline(self.origin)}</div>"
+            f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
         )
 
 
-def claim(id: str, measured: str, verdict: str, conditions: str = "") -> ClaimView:
-    """Set this run's measurement of a claim beside the recorded reference.
+def _inline(text: str) -> str:
+    """Return a text as HTML, with what stands between backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+
+
+def claim(id: str, measured: str = "", verdict: str = "", conditions: str = "") -> ClaimView:
+    """Show a claim with its recorded reference and, beside it, what this run measured.
 
     Parameters
     ----------
     id : str
         The claim's id in the catalogue, which holds the statement and its origin.
     measured : str
-        What this run measured, in words and numbers.
+        What this run measured, in words and numbers; left out, the record stands alone, as where a run takes hours.
     verdict : str
-        ``holds``, ``does not hold``, ``not traced``, or ``holds if …``.
+        What follows from this run: ``holds``, ``does not hold``, ``not tested``, ``not traced``, or ``holds if …``.
     conditions : str
         Under which conditions this run measured.
 
@@ -115,12 +130,21 @@ def claim(id: str, measured: str, verdict: str, conditions: str = "") -> ClaimVi
     Raises
     ------
     ValueError
-        If the id is unknown or the verdict is none of these.
+        If the id is unknown, the verdict is none of these, the record is given out as this run's measurement, or there
+        is neither.
     """
     _, found = find(id)
-    rows = [("this run", Measured(measured, verdict, conditions))]
-    if recorded := reference(id):
-        rows.insert(0, ("recorded", recorded))
+    recorded = reference(id)
+    rows = [("recorded", recorded)] if recorded else []
+    if measured or verdict or conditions:
+        if recorded and measured == recorded.measured:
+            raise ValueError(
+                f"What this run is said to have measured of {id!r} is the record, word for word. "
+                f"Give what this run measured, or show the record alone: claim({id!r})."
+            )
+        rows.append(("this run", Measured(measured, verdict, conditions)))
+    if not rows:
+        raise ValueError(f"The claim {id!r} has neither a record nor a measurement of this run.")
     return ClaimView(found.statement, rows, found.origin)
 
 

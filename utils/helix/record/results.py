@@ -18,6 +18,10 @@ class MissingRecord(FileNotFoundError):
     """An experiment has not been measured yet."""
 
 
+class DamagedRecord(ValueError):
+    """A record is no longer what its experiment wrote."""
+
+
 def path(name: str) -> Path:
     """Return where the record of the experiment ``NN_topic`` stands."""
     return paths.root() / "results" / f"{name}.json"
@@ -93,13 +97,22 @@ def load(name: str) -> dict[str, Any]:
     ------
     MissingRecord
         If it was never measured; the message names the command that measures it.
+    DamagedRecord
+        If it is cut short or no record; the message says how to bring it back.
     """
     try:
-        record: dict[str, Any] = json.loads(path(name).read_text("utf-8"))
+        record = json.loads(path(name).read_text("utf-8"))
     except FileNotFoundError:
         raise MissingRecord(
             f"There is no record results/{name}.json yet. Measure it: python3 kit.py experiment {name[:2]} --measure"
         ) from None
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        raise DamagedRecord(
+            f"results/{name}.json is damaged. Bring it back with: git checkout -- results/{name}.json "
+            "(without git: copy it from the course that you downloaded)"
+        )
     return record
 
 

@@ -130,6 +130,8 @@ def work(folder: Path | None = None) -> Iterator[Item]:
     entries, odd = 0, 0
     for journal in ("progress.jsonl", "decisions.jsonl"):  # as helix.record names them
         try:
+            if (folder / journal).exists() and not (folder / journal).is_file():
+                raise OSError(0, "it is no file")  # a pipe would be read for ever
             lines = (folder / journal).read_bytes().splitlines()
         except FileNotFoundError:
             continue
@@ -140,9 +142,7 @@ def work(folder: Path | None = None) -> Iterator[Item]:
         good = sum(_is_entry(line) for line in lines)
         entries, odd = entries + good, odd + len(lines) - good
     if odd:
-        text = (
-            f"{odd} lines of your progress or decisions in {name} are damaged and are passed over; {entries} are read."
-        )
+        text = f"Damaged lines in your progress or decisions in {name}, which are passed over: {odd}. Read: {entries}."
         yield Item("work", "NOTE", text)
     else:
         yield Item("work", "OK", f"Your progress and decisions in {name} can be read ({entries} entries).")

@@ -47,4 +47,5 @@ GATES: dict[str, Callable[[], list[str]]] = {
     "files are small": sizes,
     "data sets have cards": cards,
     "README is current": readme.lacks,
+    "the Chinese README follows the English one": readme.chinese_lacks,
 }
