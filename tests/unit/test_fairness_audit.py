@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shlex
@@ -44,7 +43,7 @@ from helix.trust.fairness_audit import (
 )
 from helix.trust.fairness_cli import main
 from helix.trust.findings import HIDDEN
-from helix.trust.groups import COMPARED, SMALL, widest
+from helix.trust.groups import COMPARED, SMALL, keeps, widest
 
 UTILS = Path(__file__).parents[2] / "utils"
 
@@ -1238,28 +1237,57 @@ def test_main_says_why_it_could_not_ask(inside, capsys, words, message):
 # ------------------------------------------------------------------ the record, and what the chapter says of it
 
 
+def prose() -> str:
+    return " ".join(catalogue.load().chapter("12").source.read_text().replace("\n#", " ").split())
+
+
 def test_what_the_prose_says_of_the_record_is_the_records():
-    prose = " ".join(catalogue.load().chapter("12").source.read_text().replace("\n#", " ").split())
-    record = results.load("12_fairness_audit")
-    broken, points = record["figures"]["broken"], pd.DataFrame(record["figures"]["points"])
-    assert broken["impact ratio below 0.8"] == (points["ratio"] < 0.8).sum()
-    surely = broken["impact ratio below 0.8, whole interval"]
-    assert f"Of the {broken['impact ratio below 0.8']} that break the rule {surely} break it so surely" in prose
-    empty = points[points["ratio"] == 0]
-    assert "Three points of German credit lie at a ratio of 0" in prose
-    assert (len(empty), set(empty["source"])) == (3, {"German credit, age"})
-    cells = [by[share] for by, source in zip(record["runs"]["models"]["cells"], record["runs"]["models"]["source"], strict=True) if source == "German credit, age" for share in by]  # fmt: skip
-    young = [cell["25 or younger"] for cell in cells]
-    assert {sum(four) for four in young} == {40}
-    assert sum(four[0] + four[2] == 0 for four in young) == 3
+    said, figures = prose(), results.load("12_fairness_audit")["figures"]
+    points = pd.DataFrame(figures["points"])
+    rules = pd.DataFrame(figures["rules"]).T
+    assert rules.loc["ΔDP at most 0.1", "lets through"] == len(points)
+    surely = points[points["ratio_high"] < 0.8]
+    assert rules.loc["ΔDP at most 0.1", "ratio surely below 0.8"] == len(surely)
+    of_adult = points[points["source"].str.startswith("Adult")]
+    assert f"in {len(surely)} of {len(of_adult)} cases for sure" in said
+    assert set(surely["source"]) == {"Adult, sex", "Adult, race"}
+    assert "a fifth to two fifths of another's chance" in said
+    assert (of_adult["ratio"].min(), of_adult["ratio"].max()) == pytest.approx((0.2, 0.4), abs=0.025)
+    assert "The equalised-odds limit alone lets as much of that through." in said
+    assert rules.loc["equalised-odds gap at most 0.1", "ratio surely below 0.8"] >= len(surely)
+    assert "The ratio lets nothing of the kind through, and ten classifiers keep all three" in said
+    assert rules.loc["impact ratio at least 0.8", "either"] == 0
+    assert rules.loc["all three", "lets through"] == 10
+    assert points[points["source"] == "COMPAS, race"]["ratio"].min() > 0.9
+    assert round(figures["perfect"]["Adult, sex"], 2) == 0.19
+    assert "a classifier without error has 0.19 on these people" in said
+
+
+def test_a_gap_within_a_tenth_keeps_four_fifths_just_where_half_are_selected():
+    """What the chapter says of r, the rate of the group that is selected most often."""
+    assert r"$1 - 0.1/r \ge 0.8$ just when $r \ge 0.5$" in prose()
+    for hundredths in range(11, 101):
+        r = hundredths / 100
+        assert keeps((r - 0.1) / r, 0.8, least=True) == (r >= 0.5)
+    points = pd.DataFrame(results.load("12_fairness_audit")["figures"]["points"])
+    half = points[(points["highest"] >= 0.5) & (points["source"] != "COMPAS, race")]
+    assert (half["ratio"] >= 0.8 - 1e-4).all()
+    assert len(half)
+
+
+def test_ten_of_ten_on_one_side_is_no_coin():
+    assert "ten differences out of ten on one side about twice in a thousand times" in prose()
+    assert stats.binomtest(10, 10).pvalue == pytest.approx(0.002, abs=5e-5)
 
 
 def test_the_gaps_that_chance_makes_are_counted_without_rounding():
     """Of two groups of ten with a rate of 0.6, 49 % lie more than 0.1 apart; comparing shares in floating point says 55 %."""
-    counts = np.arange(11)
-    chance = stats.binom.pmf(counts, 10, 0.6)
-    apart = 10 * np.abs(counts[:, None] - counts) > 10
-    exact = float(chance @ apart @ chance)
-    book = json.loads((paths.root() / "notebooks" / "12_fairness_audit.ipynb").read_text())
-    printed = json.dumps(book["cells"])
-    assert f"   10 people in each group: gap above 0.1 in  {exact:.0%} of draws" in printed
+    ten = np.arange(11)
+    chance = stats.binom.pmf(ten, 10, 0.6)
+    counted, rounded = 10 * np.abs(ten[:, None] - ten) > 10, np.abs(ten[:, None] / 10 - ten / 10) > 0.1
+    assert float(chance @ counted @ chance) == pytest.approx(0.49, abs=0.005)
+    assert float(chance @ rounded @ chance) == pytest.approx(0.55, abs=0.005)
+    assert "np.mean(10 * np.abs(a - b) > size)" in prose()
+    assert "Two groups of ten with equal rates lie more than 0.1 apart in about half of the draws" in prose().replace(
+        "# ", ""
+    )
