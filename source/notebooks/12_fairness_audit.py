@@ -24,7 +24,7 @@
 #
 # > 1. A demographic parity gap of ΔDP ≤ 0.1 is acceptable.
 #
-# They do not stand alone: a manual of Red Hat calls a model "reasonably fair" if this difference lies between −0.1 and 0.1.
+# They do not stand alone: a manual of Red Hat counts a difference from −0.1 to 0.1 as reasonably fair.
 # Beside it stands a habit of practice that sounds safe:
 #
 # > 2. A model that does not see the sensitive attribute cannot treat its groups differently.
@@ -825,4 +825,4 @@ for name, broken in {
 # - A. Jacobs, H. Wallach, "Measurement and Fairness" (2021), [arXiv:1912.05511](https://arxiv.org/abs/1912.05511)
 # - Law: 29 CFR 1607.4(D), Uniform Guidelines on Employee Selection Procedures (1978), [text](https://www.ecfr.gov/current/title-29/subtitle-B/chapter-XIV/part-1607/section-1607.4), and the [agenda entry](https://www.reginfo.gov/public/do/eAgendaViewRule?RIN=3046-AB43&operation=OPERATION_EXPORT_XML&pubId=202510) on it; 42 U.S.C.
 #   2000e-2(k), [text](https://www.law.cornell.edu/uscode/text/42/2000e-2); Executive Order 14281 of 23 April 2025, [90 FR 17537](https://www.govinfo.gov/content/pkg/FR-2025-04-28/html/2025-07378.htm); Regulation (EU) 2024/1689 as amended by [Regulation (EU) 2026/1744](https://eur-lex.europa.eu/legal-content/EN/TXT/?uri=OJ:L_202601744)
-# - Red Hat OpenShift AI 2.16, [supported bias metrics](https://docs.redhat.com/en/documentation/red_hat_openshift_ai_self-managed/2.16/html/monitoring_data_science_models/supported-bias-metrics_bias-monitoring); R. K. E. Bellamy and others, "AI Fairness 360" (2018), [arXiv:1810.01943](https://arxiv.org/abs/1810.01943)
+# - Red Hat OpenShift AI 2.16, [supported bias metrics](https://docs.redhat.com/zh-cn/documentation/red_hat_openshift_ai_self-managed/2.16/html/monitoring_data_science_models/supported-bias-metrics_bias-monitoring) (in Chinese); R. K. E. Bellamy and others, "AI Fairness 360" (2018), [arXiv:1810.01943](https://arxiv.org/abs/1810.01943)
