@@ -99,7 +99,6 @@ def false_omission_rates(
 check.false_omission_rates(false_omission_rates)
 
 # %% [markdown]
-# Now in both directions of harm.
 # In Adult, those passed over miss an offer.
 # In COMPAS, 1 means "medium or high risk": those *not* selected who have the label 1 are people of whom the score said too little.
 
@@ -173,8 +172,8 @@ for group, p in (("African-American", 0.523), ("Caucasian", 0.391)):
 # *11 minutes · difficulty 3 of 5 · core*
 #
 # "We do not use sex" is no answer while another column knows it.
-# How much does a column tell of the attribute **among people with the same label**, so that it is not only the label that speaks?
-# Play a game: each person is named the group of somebody drawn at random from all with the same label *and* the same category of the column (it may be the same person).
+# How much does a column tell of the attribute **among people with the same label**?
+# Play a game: for each person, draw somebody at random with the same label *and* the same category of the column (it may be the same person), and name that one's group.
 # Over all people, which share is named rightly?
 # The column's gain is that share, less the share when the drawing looks at the label alone.
 #
@@ -197,8 +196,8 @@ def proxies(features: pd.DataFrame, attribute: pd.Series, label: pd.Series) -> d
     Returns
     -------
     dict of str to float
-        For each column the gain in the expected share of right answers, largest first. With all labels the same, two women
-        and two men of whom ``["x", "x", "x", "y"]`` is the column, with a man at "y": 2/3 less 1/2, about 0.167.
+        For each column the gain in the expected share of right answers, largest first. Two women and two men
+        with the same label, of whom all but one man have "x" in a column: 2/3 less 1/2, about 0.167.
     """
 
     ### BEGIN SOLUTION
@@ -206,10 +205,9 @@ def proxies(features: pd.DataFrame, attribute: pd.Series, label: pd.Series) -> d
         table = pd.crosstab(rows, attribute)
         return float((table**2).sum(axis=1).div(table.sum(axis=1)).sum() / len(attribute))
 
-    without, gains = right([label]), {}
-    for column in features:
-        values = features[column].astype(object)
-        gains[column] = right([label, values.where(values.notna(), "missing")]) - without
+    known = features.astype(object).where(features.notna(), "missing")
+    without = right([label])
+    gains = {column: right([label, known[column]]) - without for column in known}
     return dict(sorted(gains.items(), key=lambda pair: -pair[1]))
     ### END SOLUTION
 
@@ -226,11 +224,8 @@ table(
 )
 
 # %% [markdown]
-# `relationship` is a proxy that everybody sees.
-# `occupation` is one that nobody would leave out, since the job is what the model is about.
-# Two warnings.
-# A column with another value for each person would "tell everything" here, since we count on the people from whom we draw.
-# And several weak columns together can be as strong as one: this exercise looks at one at a time, and a clean list is no proof.
+# `relationship` everybody sees; `occupation` nobody would leave out, since the job is what the model is about.
+# And weak columns together can be as strong as one: a clean list is no proof.
 #
 # ## 4. Choose here, judge there
 #
@@ -307,7 +302,6 @@ print(choose_then_judge(scored(validation), scored(test), candidates))
 #
 # A bank has money for offers to a tenth of its people.
 # It takes the tenth with the highest scores, by a threshold chosen on validation, and its rule says: ΔDP at most 0.1.
-# An offer not received harms quietly.
 # **Ship, fix, or stop?**
 #
 # Two numbers belong on the table, and both limits were known before: 0.1 for the gap, 0.8 for the impact ratio.

@@ -611,7 +611,8 @@ claim(
     measured=f"ΔDP {live['demographic_parity']:.3f} with an impact ratio of {ratio:.2f} "
     "(Adult by sex, a tenth selected)",
     verdict="does not hold" if ratio.high < 0.8 else "not tested",
-    conditions="one model, one draw of the training rows; one case that surely breaks another limit is enough here",
+    conditions="one model, one draw of the training rows; one case that surely breaks another limit is "
+    "enough here",
 )
 
 # %%
@@ -622,8 +623,8 @@ claim(
     f"{blind[1]['men selected more, by']:.3f} more with label 1, {blind[0]['men selected more, by']:.3f} "
     "with label 0",
     verdict="does not hold" if uneven.low > 0 else "not tested",
-    conditions="outcomes of people with the same label, the model of this chapter; changing the word alone changes "
-    "nothing, by construction",
+    conditions="outcomes of people with the same label, the model of this chapter; changing the word alone "
+    "changes nothing, by construction",
 )
 
 # %% [markdown]
