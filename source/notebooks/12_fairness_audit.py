@@ -526,8 +526,8 @@ print(f"{len(wives)} wives: {model.predict(wives).sum()} selected; as husbands {
 #
 # The <dfn title="五分之四规则">four-fifths rule</dfn>, 0.8, comes from United States guidelines of 1978 on **hiring and other employment decisions** (29 CFR 1607.4(D)).
 # It is made for what people want, so for COMPAS we take those who are *not* called risky.
-# Even there it is a reason to look closer, no proof, and unreliable with few people: the same paragraph asks for statistical significance, too.
-# It stood in the code on 1 September 2026; the commission that wrote it plans to rescind its guidelines (RIN 3046-AB43).
+# Even there it is a reason to look closer, no proof, and unreliable with few people: the same paragraph weighs statistical significance, too.
+# It stood in the code on 1 September 2026; the Equal Employment Opportunity Commission, one of the agencies that issued it, lists a rule to rescind its guidelines (RIN 3046-AB43).
 # For offers and loans 0.8 has no force of law; we use it as a yardstick that many know.
 #
 # The experiment audited 200 classifiers on test data: Adult by sex and by its five races, COMPAS by race (people who were followed), German credit by age; two kinds of model, five seeds, and five thresholds, chosen on validation data.
@@ -639,6 +639,7 @@ claim(
 # One call audits any scikit-learn or PyTorch classifier and writes a page that can be handed on, in words that its readers use.
 # It says people instead of rates, shows intervals, who was not compared, who answers for it and what happens next.
 # The limits have to be set **before** it is written.
+# New York City asks for something like it: Local Law 144 wants an independent audit within the year before a hiring tool is used, and its summary published (enforced from 5 July 2023; the State Comptroller found in December 2025 that this hardly happens).
 
 # %%
 words = fairness_audit.Page(
@@ -825,5 +826,5 @@ for name, broken in {
 # - M. Hardt, E. Price, N. Srebro, "Equality of Opportunity in Supervised Learning" (2016), [arXiv:1610.02413](https://arxiv.org/abs/1610.02413); C. Dwork and others, "Fairness Through Awareness" (2012), [arXiv:1104.3913](https://arxiv.org/abs/1104.3913); M. Kusner and others, "Counterfactual Fairness" (2017), [arXiv:1703.06856](https://arxiv.org/abs/1703.06856)
 # - A. Jacobs, H. Wallach, "Measurement and Fairness" (2021), [arXiv:1912.05511](https://arxiv.org/abs/1912.05511)
 # - Law: 29 CFR 1607.4(D), Uniform Guidelines on Employee Selection Procedures (1978), [text](https://www.ecfr.gov/current/title-29/subtitle-B/chapter-XIV/part-1607/section-1607.4), and the [agenda entry](https://www.reginfo.gov/public/do/eAgendaViewRule?RIN=3046-AB43&operation=OPERATION_EXPORT_XML&pubId=202510) on it; 42 U.S.C.
-#   2000e-2(k), [text](https://www.law.cornell.edu/uscode/text/42/2000e-2); Executive Order 14281 of 23 April 2025, [90 FR 17537](https://www.govinfo.gov/content/pkg/FR-2025-04-28/html/2025-07378.htm); Regulation (EU) 2024/1689 as amended by [Regulation (EU) 2026/1744](https://eur-lex.europa.eu/legal-content/EN/TXT/?uri=OJ:L_202601744)
+#   2000e-2(k), [text](https://www.law.cornell.edu/uscode/text/42/2000e-2); Executive Order 14281 of 23 April 2025, [90 FR 17537](https://www.govinfo.gov/content/pkg/FR-2025-04-28/html/2025-07378.htm); the [audit of Local Law 144](https://www.osc.ny.gov/state-agencies/audits/2025/12/02/enforcement-local-law-144-automated-employment-decision-tools), 2 December 2025; Regulation (EU) 2024/1689 as amended by [Regulation (EU) 2026/1744](https://eur-lex.europa.eu/legal-content/EN/TXT/?uri=OJ:L_202601744)
 # - Red Hat OpenShift AI 2.16, [supported bias metrics](https://docs.redhat.com/zh-cn/documentation/red_hat_openshift_ai_self-managed/2.16/html/monitoring_data_science_models/supported-bias-metrics_bias-monitoring) (in Chinese); R. K. E. Bellamy and others, "AI Fairness 360" (2018), [arXiv:1810.01943](https://arxiv.org/abs/1810.01943)
