@@ -639,7 +639,7 @@ claim(
 # One call audits any scikit-learn or PyTorch classifier and writes a page that can be handed on, in words that its readers use.
 # It says people instead of rates, shows intervals, who was not compared, who answers for it and what happens next.
 # The limits have to be set **before** it is written.
-# New York City asks for something like it: Local Law 144 wants an independent audit within the year before a hiring tool is used, and its summary published (enforced from 5 July 2023; the State Comptroller found in December 2025 that this hardly happens).
+# New York City asks for something like it: Local Law 144 wants an independent audit within the year before a hiring tool is used, and its summary published (enforced from 5 July 2023; the State Comptroller found that enforcement ineffective in December 2025).
 
 # %%
 words = fairness_audit.Page(
