@@ -474,6 +474,14 @@ def _record(rng: np.random.Generator) -> dict[str, Any]:
         "backend": "gloo",
         "versions": {"python": "3.11.2", "torch": "2.13.0", "numpy": "2.3.5"},
         "hardware": {"cpu": "one of the workshop", "instructions": ["avx2"], "system": "Linux x86_64"},
+        "settings": {
+            "device": "cpu",
+            "threads": int(rng.integers(1, 9)),
+            "deterministic": False,
+            "benchmark": False,
+            "matmul precision": "highest",
+            "environment": {},
+        },
         "weights_sha256": _hex(rng, 64),
     }
 
@@ -488,6 +496,7 @@ def _cases_to_stop(rng: np.random.Generator) -> list[tuple[Any, ...]]:
         {"seed": None},
         {"versions": {}},
         {"commit": kept["commit"][:7]},
+        {"settings": {one: value for one, value in kept["settings"].items() if one != "threads"}},
     )
     cases.extend(
         (kept | fault, dict(kept) | fault) for fault in faults
@@ -501,6 +510,7 @@ def _cases_to_stop(rng: np.random.Generator) -> list[tuple[Any, ...]]:
     other = {"world_size": kept["world_size"] * 2, "batch_per_rank": kept["batch_per_rank"] + 1}
     cases.append((kept, kept | {"world_size": other["world_size"]}))  # not a repetition of this run
     cases.append((kept, kept | {"seed": kept["seed"] + 1}))
+    cases.append((kept, kept | {"settings": kept["settings"] | {"threads": kept["settings"]["threads"] + 1}}))
     return cases
 
 
@@ -537,7 +547,7 @@ decide = decision(
     examples=(
         ReasonedAnswer(
             "Fix",
-            "Promise what was shown: the same bits on equally many ranks of the same kind, with the record attached. And tell those whose answer differs between worlds that it does: for them the model has no answer.",
+            "Promise what was shown: the same bits on equally many ranks of the same kind and settings, with the record attached. And tell those whose answer differs between worlds that it does: for them the model has no answer.",
         ),
         ReasonedAnswer(
             "Stop",
