@@ -101,11 +101,10 @@ def on_rank_bytes(batch: int, positions: int, hidden: int) -> dict[str, Any]:
         theirs, init_device_mesh("cpu", (dist.get_world_size(),)), {"0": ColwiseParallel(), "2": RowwiseParallel()}
     )
     found: dict[str, Any] = {}
-    up, down = share_of(4 * hidden, "outputs"), share_of(hidden, "outputs")
 
     def scattering(each: Tensor) -> Tensor:
-        middle: Tensor = _Scattered.apply(linear(f(each), dense.up.weight[up], dense.up.bias[up]))
-        return gathered(linear(gelu(middle), dense.down.weight[down], dense.down.bias[down]))
+        middle: Tensor = _Scattered.apply(linear(f(each), first.weight, first.bias))
+        return gathered(linear(gelu(middle), second.weight, second.bias))
 
     models = {
         "block": split,
