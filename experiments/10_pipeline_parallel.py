@@ -131,7 +131,7 @@ def _claim_gpipe(same: pd.DataFrame, bubbles: pd.DataFrame) -> None:
         f"{many.max():.0%} longer for m = 16.",
         verdict="holds" if equal else "does not hold",
         conditions="GPT-2 with 8 layers, random weights and tokens, 3 seeds, m = 1, 4, 8; idle share with stages that sleep 48 ms a sample, batch 32, "
-        "m = 2 to 16, median of 3; gloo, 2 cores shared with other work",
+        "m = 2 to 16, median of 3, timed on 25 November 2026; gloo, 2 cores shared with other work",
     )
 
 
