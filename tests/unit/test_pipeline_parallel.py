@@ -510,7 +510,7 @@ def test_the_law_of_waiting_is_right_within_an_eighth_up_to_8_and_half_off_at_16
     above = [
         (m, p, idle / law - 1) for m, p, idle, law in zip(*(found[k] for k in ("m", "p", "idle", "law")), strict=True)
     ]
-    assert 0 <= min(share for *_, share in above)
+    assert min(share for *_, share in above) >= 0
     assert max(share for m, _, share in above if m <= 8) < 1 / 8
     assert 0.5 < max(share for m, p, share in above if (m, p) == (16, 2)) < 0.55
 
