@@ -259,8 +259,7 @@ assert trials.largest_error(launch(trials.step_on_rank, "gpipe", 4, ranks=2), gr
 #
 # Let all p stages take the same time for a micro-batch, τ for forward and backward together.
 # A pipeline's <dfn title="流水线气泡">bubble</dfn> is the time in which its devices wait, while it fills at the start of a step and drains at the end.
-# The last stage begins after p − 1 forward passes of the others.
-# At the end, the first stage has to wait for p − 1 backward passes of the others.
+# The last stage begins after p − 1 forward passes, one on each stage before it; when it is done, p − 1 backward passes are still to come.
 # So the step takes (m + p − 1)τ, of which each stage works mτ:
 #
 # $$\text{idle share}=1-\frac{m\tau}{(m+p-1)\tau}=\frac{p-1}{m+p-1}.$$
@@ -441,7 +440,7 @@ print("micro-batches held by stages 0 to 3:", held)
 #
 # The wait at both ends is p − 1 times what a stage takes.
 # The <dfn title="交错调度">interleaved schedule</dfn> gives each device v small stages instead of one large one, so that a micro-batch goes round all devices v times.
-# Now the wait is for a v-th of the time: $(p-1)/(vm+p-1)$.
+# Each wait is then a v-th as long, and the idle share $(p-1)/(vm+p-1)$.
 # The price is v times as many messages, and more micro-batches held at once.
 
 # %%
@@ -489,7 +488,7 @@ print(f"one layer saves {saved.peak:,} bytes; 64·s·b·h = {book:,} ({saved.pea
 # Here s = 32 is the number of positions, b = 2 that of sequences in a micro-batch, and h = 64 the hidden size.
 # On paper a layer saves 16·s·b·h numbers, if nothing is dropped and attention keeps no scores: 64·s·b·h bytes in float32.
 # The measured layer has 0.8 % more: means and variances of the norms, and the attention's row sums.
-# (Korthikanti et al. count in 16 bits, with dropout masks and the scores of a heads: sbh(34 + 5as/h) bytes.)
+# (Korthikanti et al. count in 16 bits, with dropout masks and attention scores, for *a* heads: *sbh*(34 + 5*as*/*h*) bytes.)
 #
 # Now all four stages, eight micro-batches of two sequences, in units of what one micro-batch takes:
 
@@ -604,7 +603,7 @@ table(
 #
 # What counts as "holds" was written into the experiment before the record was measured: gradients within 1e-5 (float32) and 1e-12 (float64) of one process, relative to each gradient's largest entry, for p = 2 and 4; peaks within 5 % of m and of min(m, p − rank); operations within 1 % of 4/3, in both variants.
 # One rule came later.
-# At first an idle share was to lie within 0.05 of the law: at m = 16 and p = 2 that allows 85 % more, so it tested nothing.
+# At first an idle share was to lie within 0.05 of the law: at m = 16 and p = 2 that allows 85 % more, so there it tested nothing.
 # Now the law's error is told in per cent, and the two schedules may differ by 10 % of the smaller share.
 # One cell of the record again, here:
 
@@ -655,7 +654,7 @@ claim(
 # An idle share is a share of a bill: a waiting device is rented and powered too, and somebody else could have used it.
 # Take the largest run of the paper that we follow for 1F1B: a model of 10¹² parameters on 3,072 A100s, p = 64 stages, 512 micro-batches on each pipeline, and by its authors' estimate 84 days (section 5.1 of [arXiv:2104.04473](https://arxiv.org/abs/2104.04473); the run itself was not finished there).
 # That section says that the schedule was interleaved.
-# The script that was published for it [has no small stages](https://github.com/NVIDIA/Megatron-LM/blob/main/examples/sc21/run_table_1.sh) for this model: v = 1.
+# The script that was published for it [has no small stages](https://github.com/NVIDIA/Megatron-LM/blob/cf547dea839f709ec2f147da0679d663da3c20da/examples/sc21/run_table_1.sh) for this model: v = 1.
 # The two do not fit together, so here are both:
 
 # %% tags=["nbval-check-output"]
@@ -712,7 +711,7 @@ table(
 # The high end of the emissions is more than 500 times the low one.
 # That is the honest answer: grid and waiting power decide, and a report that gives the middle number alone claims what nobody knows.
 # At an **assumed** 1 to 4 dollars for a GPU-hour, the waiting costs 0.4 million dollars (v = 2, low end) to 2.7 million (v = 1, high end).
-# A university group with four cards could work for 10 to 19 years in these hours.
+# A university group with four cards could work in these idle hours for 10 to 19 years.
 # And the pipelines with the largest bubbles are not these, but those of people whose memory allows only few micro-batches.
 #
 # ### A gate before the queue

@@ -608,7 +608,7 @@ claim(
 # %% [markdown]
 # ## The other strand
 #
-# The plan above runs on 64 GPUs for days.
+# The first plan above keeps 64 GPUs busy for days.
 # Before *how*, the question is **whether**.
 # Suppose that a public library wants an assistant that answers in its region's language.
 # Three ways: **train** the 7.5 billion parameters from nothing on 150 billion tokens; **fine-tune** an open model of that size on 50 million tokens; or **don't**, and use what exists with good retrieval.
@@ -617,7 +617,7 @@ claim(
 # <dfn title="电能使用效率">PUE</dfn> is the electricity of a data centre over that of its machines alone.
 # Energy is devices · hours · watts · PUE, and emissions are that times the grid's grams a kilowatt-hour.
 # The watts are those of a GPU *with its share of the node*: a board of 400 W stands in a node that may take 812 W for each.
-# No input is known exactly, so each has a range, and is named as assumed unless all three of its numbers have a source:
+# No input is known exactly, so each has a range, and is named as assumed unless both of its ends have a source:
 
 # %%
 from helix.distributed.paper.footprint import GRIDS, WATTS, Given, footprint
@@ -639,7 +639,7 @@ runs = {
 
 # %% [markdown]
 # The plan has an MFU of 60 %; Llama 3 reached 38 to 43 %.
-# So half as many hours again is no pessimism: it is an MFU of 40 %, and a failure on top is not in it.
+# So half as many hours again is no pessimism: it is an MFU of 40 %, and no failure is in it yet.
 
 
 # %% tags=["hide-input"]
