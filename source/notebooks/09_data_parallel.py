@@ -835,13 +835,7 @@ table(
     "where a published training gives the speed.",
     formats={"largest model, 10⁹ parameters": ".1f", "years on one": ",.0f"},
 )
-claim(
-    "distributed_only_choice",
-    measured=f"a trillion takes {on_one_device(1e12, DEVICES['H100'], tokens=450e9).years:.0f} years on one H100, "
-    f"and {min(on_one_device(1e12, one).devices for one in DEVICES.values())} of the largest devices to hold; "
-    f"but states of {max(map(largest_model, DEVICES.values())) / 1e9:.0f} billion fill one of these already",
-    verdict="holds",
-)
+claim("distributed_only_choice")
 
 # %% [markdown]
 # The speeds are those of published trainings of large models, in each paper's own count: the A100's 8 operations a parameter and token include what was computed again, the others' are 6.
