@@ -12,8 +12,6 @@
 # At the end you will have written the order of 1F1B, the last stage of a pipeline on a real rank, an exact balance of unequal stages, and a control that stops a plan which wastes devices.
 #
 # **75 minutes · 5 exercises · read [the chapter](../notebooks/10_pipeline_parallel.ipynb) first.**
-#
-# Exercise 2 needs two processes; all others are plain functions.
 
 # %%
 import itertools
@@ -128,7 +126,7 @@ check.last_stage(last_stage)
 #
 # The output layer of a model with a large vocabulary costs as much as several layers.
 # Cut the layers into contiguous stages so that the slowest stage is as fast as can be.
-# There are at most twelve layers, so you may try every cut; for hundreds of layers `helix.distributed.paper.balance` has a faster way.
+# There are at most twelve layers, so you may try every cut.
 
 
 # %%
@@ -202,7 +200,7 @@ check.peak_bytes(peak_bytes)
 # %% [markdown]
 # ## 5. A decision: may this plan have the devices?
 #
-# *19 minutes · difficulty 3 of 5 · core*
+# *18 minutes · difficulty 3 of 5 · core*
 #
 # A group wants four cards of 24 GB for three weeks, to train a model of 1.7 billion parameters with a vocabulary of 256,000 tokens for many languages.
 # Its plan says: six layers on each card, 16 micro-batches, 1F1B; so a bubble of 3/19, or 16 %, and on average 17 of 24 GB in use.
@@ -220,7 +218,7 @@ check.peak_bytes(peak_bytes)
 # | `plan.schedule`, `plan.microbatches`, `plan.stages` | `"gpipe"` or `"1f1b"`, m, p |
 #
 # First measure the plan, and another one.
-# (Operations and bytes are counted by the formulas of `helix.distributed.paper.costs`; a card reaches 10¹⁴ operations a second in matrix products, two thirds of what it could.)
+# (Operations and bytes are on paper; a card reaches 10¹⁴ operations a second in matrix products, two thirds of what it could.)
 
 # %%
 step = PLAN.events()

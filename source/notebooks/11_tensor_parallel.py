@@ -553,8 +553,9 @@ assert abs(live["throughput"] / stored["throughput"] - 1) < 1e-6
 rows = pd.DataFrame(record["plans"])
 off = (rows["throughput"] / rows["published throughput"] - 1).abs()
 print(
-    f"our first choice is the published layout in {(rows['rank'] == 1).sum()} of {len(rows)} rows; its throughput "
-    f"is off by {off.max():.1%} at most, by {off[5:].max():.1%} in the five rows that nothing was fitted to"
+    f"our first choice is the published layout in {(rows['rank'] == 1).sum()} of {len(rows)} rows; its "
+    f"throughput is off by {off.max():.1%} at most; in the five rows that nothing was fitted to, by "
+    f"{off[5:].max():.1%}"
 )
 
 # %% tags=["hide-input"]

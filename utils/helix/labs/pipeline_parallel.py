@@ -544,7 +544,7 @@ def _to_pass(rng: np.random.Generator) -> list[tuple[PipelinePlan]]:
 decide = decision(
     lab="pipeline_parallel",
     title="A decision: may this plan have the devices?",
-    minutes=19,
+    minutes=18,
     evidence={"mfu": lambda: PLAN.mfu, "fullest_device": lambda: fullest(PLAN)},
     limits={"mfu": MFU_AT_LEAST, "fullest_device": FULL_AT_MOST},
     stop=_to_stop,
