@@ -211,13 +211,12 @@ check.peak_bytes(peak_bytes)
 # | field | what it is |
 # |---|---|
 # | `plan.events()` | one step as it is simulated, for `schedules` and your `peak_bytes` |
-# | `plan.activations` | bytes that each stage keeps of one micro-batch (a list) |
-# | `plan.fixed` | bytes that each stage keeps always: weights, gradients, Adam's states (a list) |
+# | `plan.activations` | bytes of one micro-batch that each stage keeps, a list |
+# | `plan.fixed` | bytes that each stage keeps always: weights, gradients, Adam |
 # | `plan.device` | bytes of a card; all are alike |
 # | `plan.mfu` | operations that the *model* asks for, over those that the cards could have done in the time of the step |
 # | `plan.schedule`, `plan.microbatches`, `plan.stages` | `"gpipe"` or `"1f1b"`, m, p |
 #
-# First measure the plan, and another one.
 # (Operations and bytes are on paper; a card reaches 10¹⁴ operations a second in matrix products, two thirds of what it could.)
 
 # %%
