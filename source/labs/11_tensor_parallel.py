@@ -162,6 +162,7 @@ def sum_of_own_positions(summand: torch.Tensor) -> torch.Tensor:
 check.sum_of_own_positions(sum_of_own_positions)
 
 # %% [markdown]
+# (Whoever took `reduce_scatter_tensor` saw a warning: PyTorch 2.13 has it as `reduce_scatter_single`.)
 # An all-gather before the next columns is the other half.
 # Together they send what g sent, and activations between are cut by t.
 #
