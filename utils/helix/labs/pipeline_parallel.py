@@ -569,7 +569,7 @@ decide = decision(
     examples=(
         ReasonedAnswer(
             "Fix",
-            "The same model, cut after layers 4, 13 and 23, keeps both limits on the same four cards: an MFU of 0.48, 0.84 of the fullest. With layers computed "
+            "The same model with the boundaries (4, 13, 23) keeps both limits on the same four cards: an MFU of 0.48, the fullest card at 0.84. With layers computed "
             "again it can wait less than that, and take longer.",
         ),
         ReasonedAnswer(
