@@ -310,7 +310,7 @@ def decide() -> Decision:
         evidence={"changed_by_world": "> 0.001", "hashes_of_a_world": "== 1"},
         choice="fix: promise it for the recorded world only",
         dissent="Nobody repeats a training to the bit; a share of changed answers would tell people more.",
-        residual_risk="The same world with other threads, libraries or processors may end at other bits as well.",
+        residual_risk="The same world with other threads or processors may end at other bits as well.",
         owner="The head of the sorting line",
         review_date=date.today() + timedelta(days=90),
         control=may_publish,

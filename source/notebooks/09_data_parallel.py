@@ -42,7 +42,7 @@ distributed.warm()  # in the background: the process from which ranks are forked
 # ### Ranks
 #
 # Distributed training is the *same program*, started N times.
-# Each copy is a <dfn title="进程编号">rank</dfn>; all it knows is its number r, and N, the <dfn title="进程总数">world size</dfn>.
+# A <dfn title="进程编号">rank</dfn> is one of the N copies; all it knows is its number r, and N, the <dfn title="进程总数">world size</dfn>.
 # `launch` starts a function on N local processes and returns what each of them returned:
 
 # %%
@@ -363,7 +363,7 @@ for mend in (False, True):
 # ### A layer that looks around
 #
 # The equation also needs each ℓᵢ to depend on sample i alone.
-# <dfn title="批归一化">BatchNorm</dfn> breaks that: it subtracts the mean *of the batch*.
+# <dfn title="批归一化">BatchNorm</dfn> subtracts from each sample the mean *of its batch*, and so breaks that.
 # On N ranks it sees N small batches, and computes another function.
 # GroupNorm and LayerNorm look at one sample, and do not care.
 # PyTorch's `SyncBatchNorm` computes the statistics over all ranks, but refuses the CPU; `batches.synchronised` puts in the same idea for gloo:
@@ -401,9 +401,9 @@ plots.show(
 # *(This section and “From this notebook to a cluster” may wait for a second reading.)*
 #
 # With DDP every rank holds everything.
-# <dfn title="分片">Sharding</dfn> lets each rank keep 1/N of it.
+# With <dfn title="分片">sharding</dfn> each of N ranks keeps 1/N of the weights, gradients or optimiser states, instead of all of them.
 # ZeRO (2020) numbers what is cut.
-# In <dfn title="混合精度">mixed precision</dfn>, where weights and gradients have 2 bytes and Adam keeps 4 bytes each of a master copy and two moments:
+# In <dfn title="混合精度">mixed precision</dfn> weights and gradients have 2 bytes each, and Adam keeps a copy of the weights and two moments in 4 bytes each:
 
 # %% tags=["hide-input", "nbval-check-output"]
 from helix.display import table
@@ -495,9 +495,9 @@ print(
 # ### Thousands of GPUs, on paper
 #
 # Now the same two terms for a cluster that we do not have: nodes of eight A100s as in Narayanan et al. (2021).
-# Inside a node a ring carries 235 GB/s.
+# Inside a node a ring carries 235 GB/s, NCCL's limit for this GPU.
 # Each GPU has a network card of 25 GB/s, and a gradient is cut into eight rings, one through each card: 200 GB/s leave a node.
-# A step of a ring starts in 3.4 µs inside a node and 9.6 µs between nodes (NCCL's own table, by which it chooses).
+# A step of a ring starts in 3.4 µs inside a node and 9.6 µs between nodes (for large messages, in [NCCL's own table](https://github.com/NVIDIA/nccl/blob/master/src/graph/tuning.cc)).
 # Starts grow with N in a ring; NCCL's *trees* need only about $2\log_2 N$ of them, and it takes whichever is faster.
 #
 # A model of P = 10⁹ parameters, gradients in 16 bits, 6P operations for each token:
@@ -566,7 +566,8 @@ print(f"{speed / 1e12:.0f} TFLOP/s over {link / 1e9:.0f} GB/s: at least {speed /
 #
 # $$S(B) = S_\text{min}\left(1 + \frac{B_\text{crit}}{B}\right).$$
 #
-# No batch gets below $S_\text{min}$ steps, and at the <dfn title="临界批量">critical batch</dfn> $B_\text{crit}$ twice as many are needed.
+# No batch gets below $S_\text{min}$ steps.
+# At the <dfn title="临界批量">critical batch</dfn> $B_\text{crit}$ a training needs twice the fewest steps that any batch needs.
 # Ten batch sizes, each with the best of seven learning rates (chosen on three seeds, counted on five others), SGD to a validation loss of 0.50:
 
 # %% tags=["hide-input"]
@@ -684,7 +685,7 @@ _ = launch(script.main)
 
 # %% [markdown]
 # On more than one machine the command is the same, given on every node, with the address where they meet; Slurm can give it for you.
-# (Kubernetes has Kubeflow's Trainer, whose `TrainJob` replaces the older `PyTorchJob`.)
+# (Kubernetes has Kubeflow's Trainer, whose `TrainJob` [replaces](https://www.kubeflow.org/docs/components/trainer/operator-guides/migration/) the older `PyTorchJob`.)
 # The tests run it with two agents on one machine, which play two nodes; **it was not run on a cluster**, and the file says so:
 
 # %% tags=["nbval-check-output"]
@@ -736,7 +737,7 @@ for failing in (one_raises, one_is_killed, shapes_differ):
 # ### How often it fails, and how to go on
 #
 # A training on 16,384 H100s met 419 unexpected interruptions in 54 days (Llama 3, 2024, section 3.3.4): one every 50,700 GPU-hours, one every three hours for all.
-# After each it goes on from the last <dfn title="检查点">checkpoint</dfn>, the state that was saved; what came after is lost.
+# A <dfn title="检查点">checkpoint</dfn> is the saved state of a training, from which it goes on after an interruption; what came after it is lost.
 # Saving often costs time too.
 # With c seconds to save and M seconds between failures, saving every $\tau = \sqrt{2cM}$ seconds loses about the least (Young, 1974):
 
@@ -763,7 +764,7 @@ table(rows, caption, formats={"lost": ".1%", "hours between failures": ",.1f", "
 
 # %%
 def resumed(X, y, saved: tuple[str, ...]) -> bool:
-    """Return whether ten steps, a checkpoint of `saved`, and ten steps more give the bits of twenty in one go."""
+    """Return whether ten steps, a checkpoint of `saved`, and ten more give the bits of twenty in one go."""
     r, N = dist.get_rank(), dist.get_world_size()
     whole, kept = train(data_parallel.DataParallel(network(0)), X, y, r, N), {}
     for begin in (0, 10):

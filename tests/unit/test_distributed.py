@@ -693,7 +693,7 @@ def asked():
         ("raise NotImplementedError", Outcome.NOT_ATTEMPTED, "`twice` still raises NotImplementedError"),
         ("return helper()", Outcome.NOT_ATTEMPTED, "`helper`, which this exercise uses, is still blank"),
         ("return 1 / rank", Outcome.RAISED, "ZeroDivisionError: division by zero (on rank 0)"),
-        ("return None", Outcome.INCORRECT, "The check cannot use what your function returned (TypeError"),
+        ("return None", Outcome.INCORRECT, "The check cannot use what your function returned (`TypeError"),
         ("os.kill(os.getpid(), 9)", Outcome.RAISED, "was killed by signal 9 (SIGKILL)"),
         ("dist.recv(torch.ones(1), 1 - rank)", Outcome.RAISED, "No rank could go on"),
         ("dist.all_reduce(torch.ones(2 + rank))", Outcome.RAISED, "tensors of different sizes"),
