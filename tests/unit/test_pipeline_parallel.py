@@ -12,13 +12,14 @@ from torch import nn
 
 from helix.distributed import RankFailed, launch
 from helix.distributed.measured.saved import SavedBytes, layer_bytes
-from helix.distributed.paper import balance, costs, schedules
+from helix.distributed.paper import balance, costs, published, schedules
 from helix.distributed.paper.pipeline_plan import GPT, PLAN, plan_for
 from helix.distributed.paper.schedules import Event, order, simulate
 from helix.distributed.parallel import pipeline_trials as trials
 from helix.distributed.parallel import sleepers
 from helix.distributed.parallel.gpt2_stages import cut, next_token_loss, small_gpt2
 from helix.distributed.parallel.pipeline_parallel import ByTorch, Pipeline, check_divides
+from helix.record import results
 from lessons import from_chapter
 from warmed import warmed
 
@@ -197,19 +198,25 @@ def test_layer_costs_are_the_planners_operations():
 
 
 def test_the_labs_plan_breaks_both_limits_and_can_be_mended():
-    def judged(plan):
+    def full(plan):
         counts = schedules.held(plan.events())
-        full = [f + n * a for f, n, a in zip(plan.fixed, counts, plan.activations, strict=True)]
-        return schedules.idle_share(plan.events()), max(full) / plan.device, sum(full) / plan.stages / plan.device
+        each = [f + n * a for f, n, a in zip(plan.fixed, counts, plan.activations, strict=True)]
+        return max(each) / plan.device, sum(each) / plan.stages / plan.device
 
-    idle, fullest, mean = judged(PLAN)
-    assert idle > 0.4
-    assert fullest > 1
-    assert mean < 0.75
+    assert PLAN.mfu < 0.36
+    assert full(PLAN)[0] > 1
+    assert full(PLAN)[1] < 0.75
     assert costs.bubble(4, 16) < 0.2
-    mended = plan_for(GPT, balance.balance(balance.layer_costs(GPT), 4), 16, PLAN.device, rematerialised=True)
-    assert judged(mended)[0] < 0.2
-    assert judged(mended)[1] < 0.9
+    again = plan_for(
+        GPT, (6, 12, 18), 16, PLAN.device, rematerialised=True
+    )  # what the lab shows: waits less, takes longer
+    assert schedules.idle_share(again.events()) < schedules.idle_share(PLAN.events())
+    assert again.mfu < PLAN.mfu
+    mended = plan_for(GPT, (4, 13, 23), 16, PLAN.device)
+    assert mended.mfu > 0.45
+    assert full(mended)[0] < 0.88
+    # An idle share of 0.2 at most would refuse it, and let a slower one pass.
+    assert schedules.idle_share(mended.events()) > 0.2
 
 
 def test_computing_again_is_no_useful_work():
@@ -493,3 +500,25 @@ def test_the_chapters_gpipe_is_the_packages(boundaries, m):
     found = launch(chapters_gpipe, boundaries, m, False, ranks=len(boundaries) + 1, note=False)
     assert all(same for same, _, _ in found)
     assert found[-1][1] == pytest.approx(found[-1][2])
+
+
+# What the chapter says of its record
+
+
+def test_the_law_of_waiting_is_right_within_an_eighth_up_to_8_and_half_off_at_16():
+    found = results.load("10_pipeline_parallel")["figures"]["bubble"]
+    above = [
+        (m, p, idle / law - 1) for m, p, idle, law in zip(*(found[k] for k in ("m", "p", "idle", "law")), strict=True)
+    ]
+    assert min(share for *_, share in above) >= 0
+    assert max(share for m, _, share in above if m <= 8) < 1 / 8
+    assert 0.5 < max(share for m, p, share in above if (m, p) == (16, 2)) < 0.55
+
+
+def test_a_trillion_parameters_wait_for_the_hours_that_the_chapter_names():
+    run = published.TABLE_1[9]
+    hours = 3072 * 84 * 24
+    idle = [costs.bubble(run.layout.pipeline, run.layout.microbatches(run.batch), v) * hours for v in (1, 2)]
+    assert idle == pytest.approx([678_554, 358_941], abs=1)
+    assert [round(each / 4 / 8766) for each in idle] == [19, 10]  # years of four cards
+    assert [round(idle[1] / 1e6, 1), round(4 * idle[0] / 1e6, 1)] == [0.4, 2.7]  # million dollars
