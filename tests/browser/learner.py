@@ -317,7 +317,7 @@ class Learner:
 
     def card(self, exercise, heading, seconds=PATIENCE):
         """Return the card that is seen under the check of an exercise, once it has this heading."""
-        card = self.cell(f"check.{exercise}(").locator(".jp-OutputArea [role=status]")
+        card = self.cell(f"check.{exercise}(").locator(".jp-OutputArea section.hx-card")
         sees(self.page, card, f"a card under `check.{exercise}` that says {heading!r}", heading, seconds)
         return card
 

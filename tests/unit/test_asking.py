@@ -57,7 +57,7 @@ def test_without_a_case_in_words_the_references_parameters_name_it():
 def test_what_is_of_the_wrong_kind_is_told_as_such():
     assert told(ask(lambda values: None), [1, 8]).because.startswith("Your function returned nothing")
     pair = ask(lambda values: min(values), lambda values: (min(values), max(values)))
-    assert told(pair, [1, 8]).because == "Your function returned a `int`; a tuple (a list will do) is expected."
+    assert told(pair, [1, 8]).because == "Your function returned an `int`; a tuple (a list will do) is expected."
     assert ask(lambda values: [1, 8], lambda values: (min(values), max(values)))([1, 8], because="No.") == [1, 8]
 
 

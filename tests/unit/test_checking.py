@@ -31,6 +31,7 @@ from helix.checking import (
     expect,
     expect_raises,
     expect_that,
+    theirs,
 )
 from helix.checking import exercises as engine
 from helix.checking.card import Card
@@ -89,7 +90,7 @@ def asks(value, **options):
 def in_the_house(line):
     """Make an exercise whose code stands where check modules stand, so that its lines are not the learner's."""
     names = {}
-    code = compile(f"def case(answer, rng):\n    {line}", f"{engine._OURS}/labs/{LAB}.py", "exec")
+    code = compile(f"def case(answer, rng):\n    {line}", f"{theirs._OURS}/labs/{LAB}.py", "exec")
     exec(code, names)
     return exercise(lab=LAB, title="A line", minutes=1, repeats=1)(names["case"])
 
@@ -104,6 +105,10 @@ def uses_blank(a, b):
 
 def right(a, b):
     return abs(a - b)
+
+
+def refuse(case):
+    raise ValueError(case)
 
 
 # ------------------------------------------------------------------ four outcomes
@@ -222,7 +227,9 @@ def test_a_long_error_is_cut():
 
 
 def test_the_limits_are_said():
-    assert "stopped after 0.3 seconds" in toy(seconds=0.3).verdict(lambda a, b: time.sleep(60)).message
+    assert (
+        "took longer than 0.3 seconds and was stopped" in toy(seconds=0.3).verdict(lambda a, b: time.sleep(60)).message
+    )
     assert "unharmed" in toy().verdict(lambda a, b: os._exit(0)).message
     verdict = toy(memory=300 * 2**20).verdict(lambda a, b: np.ones(2**34))
     assert "more than 300 MB" in verdict.message
@@ -408,7 +415,7 @@ def test_a_large_value_is_shown_short():
 def test_a_value_the_check_cannot_use_is_told_as_such():
     verdict = in_the_house("answer() + 1").verdict(lambda: "one")
     assert verdict.outcome is Outcome.INCORRECT
-    assert "cannot use what your function returned (TypeError" in verdict.message
+    assert "cannot use what your function returned (`TypeError" in verdict.message
 
 
 # ------------------------------------------------------------------ cases and misconceptions
@@ -506,7 +513,9 @@ def test_expect_that():
 @pytest.mark.parametrize(
     ("answer", "outcome"),
     [
-        (lambda: int("x"), Outcome.CORRECT),
+        (lambda: refuse("x"), Outcome.CORRECT),
+        (lambda: int("x"), Outcome.INCORRECT),
+        (lambda: min([]), Outcome.INCORRECT),
         (lambda: 1, Outcome.INCORRECT),
         (lambda: {}["x"], Outcome.RAISED),
         (lambda: blank(1, 2), Outcome.NOT_ATTEMPTED),
@@ -535,7 +544,7 @@ def test_the_card_is_text_outside_a_notebook(monkeypatch, capsys):
     shown = capsys.readouterr().out
     assert "✗ Incorrect: Difference\nThis is signed.\nCase: a = " in shown
     assert "Your answer: " in shown
-    assert "0 of 1 core exercises of this lab are correct." in shown
+    assert "0 of 1 core exercises of this lab are done." in shown
 
 
 def test_the_card_is_html_in_a_notebook(monkeypatch):
@@ -545,17 +554,19 @@ def test_the_card_is_html_in_a_notebook(monkeypatch):
     monkeypatch.setattr(IPython.display, "display", lambda data, raw: shown.append(data))
     toy()(right)
     assert set(shown[0]) == {"text/html", "text/plain"}
-    assert "✓ Correct" in shown[0]["text/html"]
+    assert "✓ </span>Correct</b>: Difference" in shown[0]["text/html"]
+    assert "aria-label='Correct: Difference'" in shown[0]["text/html"]
 
 
 def test_hostile_text_is_escaped():
     bad = "<script>alert('x')</script> `<b>` & </pre></div>"
     verdict = Verdict(Outcome.RAISED, bad, given=bad, got=bad, where=bad, printed=bad, details={"notes": [bad]})
-    html = Card(bad, verdict, hints=(bad,), help=bad, count=bad, warning=bad)._repr_html_()
+    hints = {bad: bad}
+    html = Card(bad, verdict, hints=hints, last_hints=hints, help=bad, again=bad, count=bad, warning=bad)._repr_html_()
     assert "<script" not in html
     assert "<b>`" not in html
     assert "<code>&lt;b&gt;</code>" in html
-    assert html.count("&lt;script&gt;") == 11
+    assert html.count("&lt;script&gt;") == 16
     assert html.count("</pre>") == 3
     assert html.count("<div") == html.count("</div>")
 
@@ -738,6 +749,12 @@ class Gate:
         return case < 5
 
 
+def refuses_bad_cases(case):
+    if case < 5:
+        return True
+    raise ValueError("not this one")
+
+
 def good():
     return Decision(
         question="May it be released?",
@@ -775,9 +792,12 @@ def decide():
 def test_a_good_decision_is_registered_with_its_values_and_the_controls_source(decide, capsys):
     decide(good)
     shown = capsys.readouterr().out
-    assert "✓ Correct" in shown
-    assert "Is anyone missing?" in shown
-    assert "Another answer: Ship. Nevertheless." in shown
+    assert "✓ Recorded: Decide" in shown
+    assert "Correct" not in shown
+    assert "No program can judge" in shown
+    assert "- Is `The head of credit risk` one person who can be called" in shown
+    assert "- Is anyone missing?" in shown
+    assert "**Another answer: Ship.** Nevertheless." in shown
     kept = decisions.registered()[LAB]
     assert kept["values"] == {"gap": 0.18}
     assert kept["control"] == {"name": "gate", "source": "def gate(case):\n    return case < 5\n"}
@@ -795,6 +815,7 @@ def test_a_good_decision_is_registered_with_its_values_and_the_controls_source(d
         ({"choice": "ship"}, "It ships a gap."),
         ({"control": lambda case: True}, "It lets a bad case pass."),
         ({"control": lambda case: False}, "It stops a good case."),
+        ({"control": refuses_bad_cases}, "A control answers True or False; it does not raise"),
         ({"control": lambda case: 0}, "must return True (let it pass) or False"),
         ({"control": lambda case: None}, "must return True (let it pass) or False"),
         ({"control": "gate"}, "`control` is not a function"),
@@ -911,9 +932,9 @@ def test_evidence_that_cannot_be_computed_is_told_by_the_check():
 
 def test_the_latest_decision_of_a_lab_counts(decide, capsys):
     decide(good)
-    decide(lambda: replace(good(), owner="Somebody else"))
+    decide(lambda: replace(good(), owner="Dr. Bello"))
     decide(lambda: replace(good(), choice="ship"))
-    assert decisions.registered()[LAB]["owner"] == "Somebody else"
+    assert decisions.registered()[LAB]["owner"] == "Dr. Bello"
     assert len(journal.read(decisions.path())) == 2
 
 
@@ -921,7 +942,7 @@ def test_a_decision_that_cannot_be_saved_is_told(decide, monkeypatch, capsys):
     monkeypatch.setattr(decisions, "register", broken_disk)
     decide(good)
     shown = capsys.readouterr().out
-    assert "✓ Correct" in shown
+    assert "✓ Recorded" in shown
     assert "could not be saved" in shown
 
 

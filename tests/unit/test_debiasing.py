@@ -1,8 +1,13 @@
 """The mitigations: what they compute, what they refuse, and that they narrow the gap that they are for."""
 
+import itertools
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from helix.course import catalogue
 from helix.record import results
@@ -148,7 +153,19 @@ def test_weights_count():
         ({"groups": ["a", 1, "b", "a"]}, "mixes"),
         ({"groups": ["a", None, "b", "a"]}, "missing"),
         ({"X": np.array([[np.nan], [1], [2], [3]])}, "NaN"),
-        ({"gap": -1.0}, "not negative"),
+        ({"X": np.zeros((3, 1))}, "There are 3 rows of data and 4 labels"),
+        ({"X": np.zeros((5, 1))}, "There are 5 rows of data and 4 labels"),
+        ({"X": np.zeros(4)}, r"a row a person; their shape is \(4,\)"),
+        ({"X": [["low"], ["high"], ["low"], ["low"]]}, "Features must be numbers"),
+        ({"gap": -1.0}, "numbers from 0 up"),
+        ({"gap": float("nan")}, "numbers from 0 up; got nan"),
+        ({"adversary": float("inf")}, "numbers from 0 up"),
+        ({"rate": float("nan")}, "lie above 0; got 8, 512 and nan"),
+        ({"epochs": 0}, "lie above 0; got 0"),
+        ({"batch": 0}, "lie above 0"),
+        ({"weights": [1, 1, -1, 1]}, "not negative"),
+        ({"weights": [0, 0, 0, 0]}, "not all are 0"),
+        ({"penalty": lambda p, code: p.sum() * float("nan"), "gap": 1.0}, "The training diverged"),
         ({"weights": np.array([1, np.nan, 1, 1])}, "NaN"),
     ],
 )
@@ -226,11 +243,66 @@ def test_thresholds_refuse(scores, message):
 def test_thresholds_refuse_an_impossible_eps_and_ties_that_leave_nothing():
     with pytest.raises(ValueError, match="eps is 2"):
         d.parity_thresholds([0.1, 0.2, 0.3, 0.4], [0, 1, 0, 1], ["a", "a", "b", "b"], 2)
+    with pytest.raises(ValueError, match="There is only the group 'a'"):
+        d.parity_thresholds([0.1, 0.2], [0, 1], ["a", "a"])
     tied = np.r_[np.full(99, 0.2), 0.3, np.linspace(0, 1, 100)]
     y = np.r_[np.zeros(99), 1, np.ones(100)].astype(int)
-    with pytest.raises(ValueError, match="same score"):
-        d.parity_thresholds(np.r_[np.full(99, 0.7), 0.3, np.full(99, 0.2), 0.1], y, np.repeat(["a", "b"], 100))
+    halves, tenths = np.repeat([0.7, 0.3], 50), np.repeat([0.7, 0.3], [10, 90])  # rates of 0, 0.5, 1 and of 0, 0.1, 1
+    with pytest.raises(ValueError, match="same score: .* only those that select nobody or everybody"):
+        d.parity_thresholds(np.r_[halves, tenths], y, np.repeat(["a", "b"], 100))
+    assert set(d.parity_thresholds(np.r_[halves, tenths], y, np.repeat(["a", "b"], 100), 0.4)) == {"a", "b"}
     assert set(d.parity_thresholds(tied, y, np.repeat(["a", "b"], 100))) == {"a", "b"}
+
+
+def test_a_rare_label_still_gets_thresholds():
+    """Of 400 people with different scores 20 have label 1, so that to select nobody is most often right, and decides nothing."""
+    scores, y, groups = np.random.default_rng(0).random(400), np.arange(400) % 20 == 0, np.array(["a", "b"] * 200)
+    chosen = d.select(scores, groups, d.parity_thresholds(scores, y, groups))
+    assert 0 < chosen.sum() < 400
+    assert gaps(y, chosen, groups)["demographic_parity"] <= 1 / 200 + 1e-12
+
+
+@settings(max_examples=150)
+@given(st.integers(0, 10**6))
+def test_thresholds_are_the_best_that_decide(seed):
+    """Against every pair of thresholds, on small tables with ties, three groups now and then."""
+    rng = np.random.default_rng(seed)
+    of = np.repeat(list("abc")[: int(rng.integers(2, 4))], rng.integers(3, 7))
+    scores, y, eps = rng.integers(0, 5, len(of)) / 8, rng.integers(0, 2, len(of)), float(rng.choice([0, 0.1, 0.3, 1]))
+    if any(np.ptp(scores[of == name]) == 0 for name in set(of)):
+        return
+    cuts, slack = (-1.0, *np.unique(scores)), eps + 1 / min(np.unique(of, return_counts=True)[1]) + 1e-9
+    best = -1
+    for pick in itertools.product(cuts, repeat=len(set(of))):
+        tried = d.select(scores, of, dict(zip(sorted(set(of)), pick, strict=True)))
+        rates = [tried[of == name].mean() for name in set(of)]
+        if 0 < tried.sum() < len(of) and max(rates) - min(rates) <= slack:
+            best = max(best, int((tried == y).sum()))
+    if best < 0:
+        with pytest.raises(ValueError, match="same score"):
+            d.parity_thresholds(scores, y, of, eps)
+    else:
+        chosen = d.select(scores, of, d.parity_thresholds(scores, y, of, eps))
+        assert 0 < chosen.sum() < len(of)
+        assert int((chosen == y).sum()) == best
+
+
+def test_a_gap_of_exactly_the_limit_is_kept_everywhere():
+    """0.4 − 0.3 is 0.10000000000000003 to a float."""
+    first, second = [1] * 4 + [0] * 6, [1] * 3 + [0] * 7
+    y, before = [1, 0] * 20, ([1] * 5 + [0] * 15) * 2
+    assert d.refusals(y, before, (first + second) * 2, (["a"] * 10 + ["b"] * 10) * 2) == []
+    assert d.choose({"s": (0.9, 0.4 - 0.3)}) == "s"
+    with pytest.raises(ValueError, match="No setting"):
+        d.choose({"s": (0.9, 0.1001)})
+
+
+def test_probabilities_take_what_fit_takes():
+    X, y, groups = pd.DataFrame({"x": np.linspace(-1, 1, 40), "z": 1}), np.arange(40) % 2, ["a", "b"] * 20
+    model = d.fit(X, y, groups, seed=0, epochs=1)
+    assert np.array_equal(d.probabilities(model, X), d.probabilities(model, X.to_numpy()))
+    with pytest.raises(ValueError, match="1 features are NaN"):
+        d.probabilities(model, [[np.nan, 1]])
 
 
 def test_select_wants_a_threshold_for_every_group():

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from helix.checking import Outcome, exercise, expect, isolation
+from helix.texts import AT_MOST
 
 MB = isolation.MEGABYTE
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks a child for each check")
@@ -211,7 +212,8 @@ def test_only_the_beginning_of_what_is_printed_is_kept():
 
     printed = isolation.run(answer, 20, 512 * MB).printed
     assert printed
-    assert set(printed) == {"x"}
+    assert set(printed) == {"x", "…"}
+    assert len(printed) == AT_MOST
     assert len(printed) < 10_000
 
 
@@ -304,7 +306,7 @@ def test_no_process_is_left_behind(then, tmp_path):
 
     start = time.monotonic()
     isolation.run(answer, 1.5, 512 * MB)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 12  # at most six times the limit on a busy machine, and some for the start
     assert all(gone(int(process)) for process in note.read_text().split())
 
 
@@ -447,7 +449,7 @@ def test_beside_the_main_thread_it_runs_without_an_alarm():
     [
         (lambda: 1, Outcome.CORRECT, "holds"),
         (lambda: 2, Outcome.INCORRECT, "not one"),
-        (loops, Outcome.RAISED, "stopped after 0.2 seconds"),
+        (loops, Outcome.RAISED, "longer than 0.2 seconds"),
         (exits, Outcome.RAISED, "SystemExit: enough"),
         (interrupts, Outcome.RAISED, "KeyboardInterrupt"),
     ],

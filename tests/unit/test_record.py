@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import helix.record
+from decision_texts import EVASIVE, HONEST, UNSEEN
 from helix import paths
 from helix.course import cli
 from helix.record import Decision, claim, claims, decisions, evidence, export, journal, progress, results
@@ -598,46 +599,63 @@ def test_a_complete_decision_has_no_problems():
 
 @pytest.mark.parametrize("field", ["question", "dissent", "residual_risk", "owner"])
 @pytest.mark.parametrize(
-    "blank", ["", "  ", "...", "…", " TODO ", "tbd", "n/a", "None", None, ..., 3, ["text"]], ids=str
+    ("blank", "says"),
+    [
+        *((blank, "is empty") for blank in ("", "  ", "...", "…", None, ...)),
+        *(
+            (word, f"says `{word.strip()}`, and that says nothing")
+            for word in (" TODO ", "tbd", "n/a", "None", "-", "无")
+        ),
+        ("asdf asdf asdf", "says `asdf asdf asdf`, and that says nothing"),
+        ("Who answers for it", "still holds the words of the form"),
+        (3, "is an `int`; it takes a text"),
+        (["text"], "is a `list`; it takes a text"),
+    ],
+    ids=str,
 )
-def test_a_blank_field_is_a_problem(field, blank):
-    assert [problem.partition(".")[0] for problem in made(**{field: blank}).problems(TODAY)] == [f"`{field}` is empty"]
+def test_a_field_that_says_nothing_is_told_as_what_it_is(field, blank, says):
+    problems = made(**{field: blank}).problems(TODAY)
+    assert [problem.field for problem in problems] == [field]
+    assert problems[0].says.startswith(f"`{field}` {says}")
 
 
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"affected": []}, "`affected` is empty"),
+        ({"affected": []}, "`affected` names nobody yet"),
+        ({"affected": ["no one", "..."]}, "`affected` names nobody yet"),
+        ({"affected": {"women", "men"}}, "`affected` is a `set`; write a list"),
+        ({"affected": np.array(["women", "men"])}, "`affected` is a `ndarray`; write a list"),
+        ({"affected": (one for one in ["women"])}, "`affected` is a `generator`; write a list"),
         ({"affected": "women"}, "`affected` is one text"),
         ({"affected": ...}, "`affected` is empty"),
-        ({"affected": [...]}, "`affected` is empty"),
+        ({"affected": [...]}, "`affected` names nobody yet"),
         ({"affected": ["women", ...]}, "`affected` has an entry that is blank"),
         ({"affected": ["women", 3]}, "`affected` has an entry that is blank"),
         ({"options": ["stop"]}, "two entries"),
         ({"options": ["stop", "stop"]}, "two entries"),
         ({"options": ["stop", "..."]}, "two entries"),
-        ({"options": {"stop", "ship"}}, "two entries"),
-        ({"options": None}, "two entries"),
         ({"options": ["ship", "stop", ""]}, "`options` has an entry that is blank"),
-        ({"choice": "fix"}, "`choice` is 'fix'"),
+        ({"choice": "fix"}, "`choice` is `fix`"),
         ({"options": ["wait", "stop"], "choice": "wait"}, "`choice` begins with ship, fix or stop"),
-        ({"dissent": "x"}, "`dissent` says too little"),
+        ({"dissent": "why"}, "`dissent` says too little"),
         ({"dissent": "不 好"}, "`dissent` says too little"),
-        ({"choice": None}, "`choice` is None"),
+        ({"choice": None}, "`choice` is empty"),
         ({"evidence": {}}, "`evidence` is empty"),
         ({"evidence": None}, "`evidence` is empty"),
-        ({"evidence": ["gap"]}, "`evidence` is empty"),
-        ({"evidence": {"gap": "large"}}, "says 'large' of `gap`"),
-        ({"evidence": {"gap": 0.1}}, "says 0.1 of `gap`"),
+        ({"evidence": ["gap"]}, "`evidence` is a `list`; write a `dict`"),
+        ({"evidence": "gap > 0.15"}, "`evidence` is a `str`; write a `dict`"),
+        ({"evidence": {"gap": "large"}}, "says `large` of `gap`"),
+        ({"evidence": {"gap": 0.1}}, "says `0.1` of `gap`"),
         ({"evidence": {"gap": "< nan"}}, "write a relation and a number"),
         ({"evidence": {"gap": "=< 1"}}, "write a relation and a number"),
         ({"evidence": {"gap": "< 1 or > 2"}}, "write a relation and a number"),
-        ({"review_date": TODAY}, "`review_date`"),
+        ({"review_date": TODAY}, "`review_date` is 2026-03-01; it must be after today"),
         ({"review_date": TODAY - timedelta(days=1)}, "`review_date`"),
         ({"review_date": TODAY + timedelta(days=732)}, "`review_date`"),
-        ({"review_date": datetime(2026, 5, 1)}, "`review_date`"),
-        ({"review_date": "2026-05-01"}, "`review_date`"),
-        ({"review_date": None}, "`review_date`"),
+        ({"review_date": datetime(2026, 5, 1)}, "`review_date` is a `datetime`; write a date without a time"),
+        ({"review_date": "2026-05-01"}, "`review_date` is a `str`; write a date"),
+        ({"review_date": None}, "`review_date` is empty"),
         ({"control": None}, "`control` is not a function"),
         ({"control": True}, "`control` is not a function"),
     ],
@@ -646,12 +664,26 @@ def test_a_blank_field_is_a_problem(field, blank):
 def test_a_malformed_field_is_a_problem(changes, says):
     problems = made(**changes).problems(TODAY)
     assert len(problems) == 1
-    assert says in problems[0]
+    assert says in problems[0].says
+    assert problems[0].field in changes
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [({"stop", "ship"}, "`options` is a `set`; write a list"), (None, "`options` is empty. Write a list.")],
+    ids=str,
+)
+def test_options_that_are_no_list_are_told_before_the_choice_is_held_against_them(options, says):
+    problems = made(options=options).problems(TODAY)
+    assert [problem.field for problem in problems] == ["options"]
+    assert problems[0].says.startswith(says)
 
 
 def test_every_problem_is_named_at_once():
     nothing = dict.fromkeys(Decision.__dataclass_fields__)
-    assert len(made(**nothing).problems(TODAY)) == 9  # a choice is asked for once there are options
+    assert [problem.field for problem in made(**nothing).problems(TODAY)] == [
+        "question", "dissent", "residual_risk", "affected", "options", "choice", "evidence", "owner", "review_date", "control",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -677,8 +709,72 @@ def test_relations(text, holds):
     decision = made(evidence={"gap": text})
     assert decision.problems(TODAY) == []
     assert decision.contradictions({"gap": 0.18}) == (
-        [] if holds else [f"The decision says that `gap` is {text}, but its value is 0.18."]
+        [] if holds else [f"The decision says that `gap` is {text.strip()}, but its value is 0.18."]
     )
+
+
+def test_a_value_is_shown_with_the_digits_that_tell_it_from_the_number():
+    assert made(evidence={"gap": "<= 0.1"}).contradictions({"gap": 0.10000004}) == [
+        "The decision says that `gap` is <= 0.1, but its value is 0.10000004."
+    ]
+
+
+def test_honest_decisions_pass():
+    refused = [(changes, found) for changes in HONEST if (found := made(**changes).problems(TODAY))]
+    assert not refused
+    assert len(HONEST) >= 80
+    asked = [changes for changes in HONEST if len(made(**changes).doubts()) > 1]
+    assert len(asked) <= 5  # of these something is asked beside what is asked of all
+
+
+@pytest.mark.parametrize(
+    ("texts", "refused_at_least", "let_pass"),
+    # Those that pass are on the card all the same: of each owner it is asked whether it is one person who can be called.
+    [(EVASIVE, 58, set()), (UNSEEN, 54, {"fix: someday", "the whole team"})],
+    ids=["known", "unseen"],
+)
+def test_evasive_decisions_are_refused_or_asked_about(texts, refused_at_least, let_pass):
+    refused = [text for text, changes in texts if made(**changes).problems(TODAY)]
+    asked = [text for text, changes in texts if text not in refused and len(made(**changes).doubts()) > 1]
+    assert len(refused) >= refused_at_least
+    assert {text for text, _ in texts} - {*refused, *asked} == let_pass
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        (
+            {"options": ["ship", "fix: change nothing"], "choice": "fix"},
+            "the rest changes nothing: `fix: change nothing`",
+        ),
+        ({"options": ["fix", "stop: release it"], "choice": "stop: release it"}, "the rest lets it go out"),
+        ({"options": ["fix", "ship: never"], "choice": "ship: never"}, "the rest lets nothing go out"),
+        ({"owner": "the algorithm"}, "`owner` is `the algorithm`, whom nobody can call"),
+        ({"owner": "everyone involved"}, "whom nobody can call"),
+        ({"dissent": "Nobody disagrees."}, "gives no reason against your choice: `Nobody disagrees.`"),
+        ({"residual_risk": "没有风险。"}, "says that nothing can go wrong"),
+    ],
+    ids=str,
+)
+def test_words_that_take_back_what_was_asked_are_told(changes, says):
+    problems = made(**changes).problems(TODAY)
+    assert [says in problem.says for problem in problems] == [True]
+
+
+def test_what_cannot_be_told_is_asked():
+    doubts = made(
+        options=["fix: change nothing but the date", "stop"],
+        choice="fix",
+        dissent="Nobody disagrees. But it comes too late.",
+        residual_risk="There are many perspectives on age.",
+        owner="the whole `team`",
+    ).doubts()
+    assert doubts == [
+        "Your fix says “change nothing”. What will be different afterwards, and who sees to it?",
+        "A part of your dissent says that there is none. Does the rest stand without it?",
+        "“many perspectives” can be said of every decision. Does your residual risk say what is so of this one?",
+        "Is `the whole 'team'` one person who can be called, and who may stop it?",
+    ]
 
 
 def test_unknown_evidence_contradicts():

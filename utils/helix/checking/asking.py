@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import dis
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -12,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from helix.checking.expectations import Unmet, expect_raises, matches, of_type, shorten
+from helix.checking import theirs
+from helix.checking.expectations import ATOL, ROUNDED, RTOL, Unmet, expect_raises, is_rounded, matches, of_type, shorten
 from helix.checking.ranks import Found, Question, on_ranks
 
 Mistakes = Mapping[str, Callable[..., Any] | tuple[Callable[..., Any], ...]]
 
+# A rounded value is explained only by what rounds: within a check's tolerance other mistakes may lie beside the right value.
+_SAME = (1e-12, 1e-15)
 _NONE: Mapping[str, Callable[[], bool]] = {}
-_RAISE = dis.opmap["RAISE_VARARGS"]
 
 
 class Ask:
@@ -36,6 +37,7 @@ class Ask:
 
     def __init__(self, answer: Callable[..., Any], reference: Callable[..., Any], mistakes: Mistakes) -> None:
         self.answer, self.reference, self.mistakes = answer, reference, mistakes
+        self.asked: list[tuple[Any, ...]] = []  # the arguments of each question so far
 
     def __call__(
         self,
@@ -45,8 +47,8 @@ class Ask:
         mistakes: Mistakes | None = None,
         explain: bool = True,
         exact: bool = False,
-        rtol: float = 1e-6,
-        atol: float = 1e-9,
+        rtol: float = RTOL,
+        atol: float = ATOL,
         may_change: bool = False,
     ) -> Any:
         """Ask one question; return what the answer gave, if it is right.
@@ -78,27 +80,30 @@ class Ask:
         """
 
         def unmet(said: str, shown: str, explains: Mapping[str, Callable[[], bool]] = _NONE) -> Unmet:
-            return Unmet(said, given or self._named(args), shown, explains)
+            return Unmet(said, given or self.named(args), shown, explains)
 
+        self.asked.append(args)
         tolerance = (0.0, 0.0) if exact else (rtol, atol)
         wanted = self.reference(*copy.deepcopy(args))
         own = copy.deepcopy(args)
         try:
             got = self.answer(*own)
         except Exception as error:
-            if not _deliberate(error):
+            if not theirs.deliberate(error):
                 raise
             refusal = f"{because} Your function refuses this case, which has an answer."
-            raise unmet(refusal, f"{type(error).__name__}: {error}") from None
-        if not matches(got, wanted, *tolerance):
+            raise unmet(refusal, f"{type(error).__name__}: {theirs.text_of(error)}") from None
+        rounded = not exact and max(rtol / RTOL, atol / ATOL) <= 1 and is_rounded(got, wanted)
+        if rounded or not matches(got, wanted, *tolerance):
             kept = _kept(got)
+            explaining = _explains(
+                {**(mistakes or {}), **self.mistakes} if explain else {},
+                lambda one: matches(kept, one(*copy.deepcopy(args)), *(_SAME if rounded else tolerance)),
+            )
             raise unmet(
                 (of_type(got, wanted) if explain else "") or because,
-                shorten(got),
-                _explains(
-                    {**(mistakes or {}), **self.mistakes} if explain else {},
-                    lambda one: matches(kept, one(*copy.deepcopy(args)), *tolerance),
-                ),
+                shorten(got, unlike=wanted),
+                explaining | ({ROUNDED: lambda: True} if rounded else {}),
             )
         if not may_change and (changed := self._changed(args, own)):
             raise unmet(
@@ -110,11 +115,12 @@ class Ask:
 
     def raises(self, error: type[Exception], *args: Any, because: str, given: str = "") -> None:
         """Expect that the answer refuses these arguments with this error."""
+        self.asked.append(args)
         expect_raises(
             error,
             lambda: self.answer(*copy.deepcopy(args)),
             because=because,
-            given=given or self._named(args),
+            given=given or self.named(args),
         )
 
     def on_ranks(
@@ -125,8 +131,8 @@ class Ask:
         careful: bool = True,
         most_bytes: float | None = None,
         bytes_because: str = "",
-        rtol: float = 1e-6,
-        atol: float = 1e-9,
+        rtol: float = RTOL,
+        atol: float = ATOL,
     ) -> Found:
         """Ask on several ranks at once, all questions in one launch; return what was found, if every value is right.
 
@@ -164,17 +170,21 @@ class Ask:
                 explains: Mapping[str, Callable[[], bool]] = _NONE,
                 asked: Question = question,
             ) -> Unmet:
-                return Unmet(said, asked.given or self._named(asked.arguments()), shown, explains)
+                return Unmet(said, asked.given or self.named(asked.arguments()), shown, explains)
 
+            self.asked.append(args)
             wanted = by_rank(self.reference)
-            if not _alike(got, wanted, rtol, atol):
+            rounded = max(rtol / RTOL, atol / ATOL) <= 1 and is_rounded(got, wanted)
+            if rounded or not _alike(got, wanted, rtol, atol):
+                near = _SAME if rounded else (rtol, atol)
+                explaining = _explains(
+                    {**question.mistakes, **self.mistakes},
+                    lambda one, got=got, by_rank=by_rank, near=near: _alike(got, by_rank(one), *near),  # type: ignore[misc]
+                )
                 raise unmet(
                     question.because,
-                    shorten(got),
-                    _explains(
-                        {**question.mistakes, **self.mistakes},
-                        lambda one, got=got, by_rank=by_rank: _alike(got, by_rank(one), rtol, atol),  # type: ignore[misc]
-                    ),
+                    shorten(got, unlike=wanted),
+                    explaining | ({ROUNDED: lambda: True} if rounded else {}),
                 )
             if any(changed):
                 raise unmet(
@@ -184,7 +194,7 @@ class Ask:
             raise unmet(bytes_because, f"{found.sent:.0f} bytes from one rank")
         return found
 
-    def _named(self, args: Sequence[Any]) -> str:
+    def named(self, args: Sequence[Any]) -> str:
         """Return the case in words: each argument by the name of the reference's parameter."""
         shown = (
             (name, "a function" if callable(value) else shorten(value, 100))
@@ -205,6 +215,49 @@ class Ask:
         """Return the name of the first argument that is not any more what was given."""
         pairs = zip(self._names(len(args)), args, own, strict=True)
         return next((name for name, before, after in pairs if not unchanged(before, after)), "")
+
+
+class _Reached(Exception):
+    """The question that was looked for; its arguments."""
+
+
+class Again(Ask):
+    """Answers all questions rightly up to one, and hands out the arguments of that one: to look at a case once more."""
+
+    def __init__(self, reference: Callable[..., Any], number: int) -> None:
+        super().__init__(reference, reference, {})
+        self._number = number
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        """Answer a question rightly, or hand it out."""
+        self._reach(args)
+        return super().__call__(*args, **options)
+
+    def raises(self, error: type[Exception], *args: Any, because: str, given: str = "") -> None:
+        """Pass a question that is to be refused."""
+        self._reach(args)
+        self.asked.append(args)
+
+    def on_ranks(self, *questions: Question, **options: Any) -> Found:
+        """Pass questions that are asked of ranks, without asking them."""
+        for question in questions:
+            self._reach(question.arguments())
+            self.asked.append(question.arguments())
+        return Found([[] for _ in questions], [[] for _ in questions])
+
+    def _reach(self, args: tuple[Any, ...]) -> None:
+        if len(self.asked) == self._number:
+            raise _Reached(copy.deepcopy(args))
+
+    def find(self, ask_all: Callable[[Ask], object]) -> tuple[Any, ...] | None:
+        """Return the arguments of the question; None if it is not reached, as when something else is asked between."""
+        try:
+            ask_all(self)
+        except _Reached as reached:
+            return tuple(reached.args[0])
+        except Exception:
+            return None
+        return None
 
 
 def distinct(
@@ -298,18 +351,6 @@ def _kept(value: Any) -> Any:
         return copy.deepcopy(value)
     except Exception:
         return value
-
-
-def _deliberate(error: Exception) -> bool:
-    """Whether a `raise` of the learner's own refused the case; an error that happened is shown with its line instead."""
-    if isinstance(error, NotImplementedError | AssertionError) or error.__traceback__ is None:
-        return False
-    step = error.__traceback__
-    while step.tb_next:
-        step = step.tb_next
-    from helix.checking.exercises import is_theirs
-
-    return is_theirs(step.tb_frame.f_code.co_filename) and step.tb_frame.f_code.co_code[step.tb_lasti] == _RAISE
 
 
 def unchanged(before: Any, after: Any) -> bool:

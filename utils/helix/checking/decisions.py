@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -9,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from helix.checking import isolation, wrong_decisions
-from helix.checking.exercises import Exercise, shorten_text
+from helix.checking import isolation, theirs, wrong_decisions
+from helix.checking.exercises import Exercise
 from helix.checking.expectations import Unmet, matches, shorten
 from helix.checking.verdict import Verdict
 from helix.record import decisions
-from helix.record.decisions import Decision
+from helix.record.decisions import Decision, Problem
 from helix.record.evidence_store import recorded
+from helix.texts import quoted
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,14 @@ class Rule:
         Takes the decision and the true values of the evidence; True if the rule is broken.
     message : str
         What the learner is then told.
+    case : callable, optional
+        For a message that says what the control stops: returns that case, as the control's arguments. The message is told
+        only if the learner's control, called with it, returns False.
     """
 
     broken: Callable[[Decision, Mapping[str, float]], bool]
     message: str
+    case: Callable[[], Sequence[Any]] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,9 @@ def decision(
     rubric: Sequence[str],
     examples: tuple[ReasonedAnswer, ReasonedAnswer],
     difficulty: int = 3,
-    hints: Sequence[str] = (),
+    at_limit: Callable[[np.random.Generator], Iterable[tuple[Sequence[Any], float, bool]]] | None = None,
+    hints: Mapping[str, str] | None = None,
+    last_hints: Mapping[str, str] | None = None,
     errors: Mapping[str, str] | None = None,
     seconds: float = 20.0,
 ) -> Exercise:
@@ -84,47 +92,46 @@ def decision(
         What a program cannot judge: questions the learner holds against the own text.
     examples : tuple of two ReasonedAnswer
         Two contrasting, reasoned answers, shown after the own one was accepted.
+    at_limit : callable, optional
+        For a control that may take a `limit`: draws cases (the control's other arguments), each with a limit and whether the
+        case may pass under it. Ask at another limit than the default, and at exactly the limit. A control without a parameter
+        of that name is not asked them.
+    hints, last_hints : mapping of str to str
+        By field of the decision, or ``form`` where none was returned: a hint is offered where its field has a problem, and
+        nowhere else. A last hint may give the answer away.
     """
     computed = {id: cache(compute) for id, compute in evidence.items()}
 
-    def draw(rng: np.random.Generator) -> list[tuple[Sequence[Any], bool, str]]:
-        asked = [(case, False, stop_because) for case in stop(rng)] + [
-            (case, True, pass_because) for case in let_pass(rng)
+    def draw(rng: np.random.Generator) -> list[_Asked]:
+        asked = [_Asked(case, False, stop_because) for case in stop(rng)]
+        asked += [_Asked(case, True, pass_because) for case in let_pass(rng)]
+        return [asked[place] for place in rng.permutation(len(asked))] + [
+            _Asked(case, passes, "", limit) for case, limit, passes in (at_limit(rng) if at_limit else ())
         ]
-        return [asked[place] for place in rng.permutation(len(asked))]
 
-    def cases(answer: Callable[[], Any], asked: list[tuple[Sequence[Any], bool, str]]) -> dict[str, Any]:
+    def cases(answer: Callable[[], Any], asked: list[_Asked]) -> dict[str, Any]:
         made = answer()
         if not isinstance(made, Decision):
-            raise Unmet("Your function must return a `Decision(...)`.", got=shorten(made))
-        if problems := made.problems():
-            raise Unmet(" ".join(problems))
-        _check_evidence(made, computed)
-        values = recorded()
-        if contradictions := made.contradictions(values):
-            raise Unmet(" ".join(contradictions))
-        for id, limit in (limits or {}).items():
-            if not made.settles(id, limit, values[id]):
-                raise Unmet(
-                    f"What you say of `{id}` ({made.evidence[id]}) could be said on both sides of {limit:g}. "
-                    f"Say on which side it lies."
-                )
-        for rule in rules:
-            if rule.broken(made, values):
-                raise Unmet(rule.message)
-        for case, wanted, because in asked:
-            let = _ask(made.control, case)
-            if not isinstance(let, bool | np.bool_):
-                raise Unmet("Your control must return True (let it pass) or False (stop it).", got=shorten(let))
-            if bool(let) is not wanted:
-                raise Unmet(because, got=shorten(bool(let)))
+            raise Unmet("Your function must return a `Decision(...)`.", got=shorten(made), details={"fields": ["form"]})
+        found = made.problems()
+        values: dict[str, float] = {}
+        if isinstance(made.evidence, Mapping) and made.evidence:
+            values = recorded() | {id: compute() for id, compute in computed.items()}
+            found += _of_evidence(made, values, computed, limits or {})
+        found += _of_rules(made, values, rules, sure=not found)
+        if callable(made.control):
+            found += _of_control(made.control, asked, sure=not found)
+        if found:
+            fields = list(dict.fromkeys(problem.field for problem in found))
+            raise Unmet(_listed([problem.says for problem in found]), details={"fields": fields})
         return {
             "decision": {**made.as_record(), "values": {id: values[id] for id in made.evidence}},
             "message": "Your decision is complete, agrees with its evidence, and its control works. It is in your register.",
             "notes": [
-                "Whether it is wise, no program can say. Hold it against these questions:",
-                *(f"• {question}" for question in rubric),
-                *(f"Another answer: {example.choice}. {example.reasons}" for example in examples),
+                "No program can judge whether your reasons are good, whether the dissent is fair, and who is not named. "
+                "Ask yourself, or better somebody who would decide otherwise:\n"
+                + "".join(f"\n- {question}" for question in (*made.doubts(), *rubric)),
+                *(f"**Another answer: {example.choice}.** {example.reasons}" for example in examples),
             ],
         }
 
@@ -133,8 +140,14 @@ def decision(
 
     def brought(solution: Callable[[], Decision]) -> Iterable[wrong_decisions.Wrong]:
         values = {id: compute() for id, compute in computed.items()}
-        return wrong_decisions.wrong_decisions(solution, values, limits or {}, stop_because, pass_because)
+        return wrong_decisions.wrong_decisions(
+            solution, values, limits or {}, stop_because, pass_because, takes_limit=at_limit is not None
+        )
 
+    if unknown := {*(hints or {}), *(last_hints or {})} - {"form", *Decision.__dataclass_fields__}:
+        raise TypeError(
+            f"The hints of a decision are named by its fields, or `form`; not {', '.join(sorted(unknown))}."
+        )
     cases.__name__ = name
     cases.__doc__ = title
     return Exercise(
@@ -144,7 +157,8 @@ def decision(
         core=True,
         minutes=minutes,
         difficulty=difficulty,
-        hints=hints,
+        hints=hints or {},
+        last_hint=last_hints or {},
         errors=errors or {},
         repeats=1,
         seconds=seconds,
@@ -157,29 +171,125 @@ def decision(
     )
 
 
-def _ask(control: Callable[..., Any], case: Sequence[Any]) -> Any:
-    """Call a control; say so if it cannot be called with a case."""
-    try:
-        return control(*case)
-    except TypeError as error:
-        if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-            raise  # it was called, and failed inside
-        raise Unmet(
-            f"Your control cannot be called with a case ({shorten_text(error)}). It gets {len(case)} arguments; any further one "
-            "needs a default."
-        ) from None
+@dataclass(frozen=True)
+class _Asked:
+    """A case for the control, and what is told if it answers otherwise."""
+
+    case: Sequence[Any]
+    passes: bool
+    because: str
+    limit: float | None = None
 
 
-def _check_evidence(made: Decision, wanted: Mapping[str, Callable[[], float]]) -> None:
-    """Refuse evidence that is missing, or that is not what the check computes itself."""
-    have = recorded()
+def _listed(sentences: Sequence[str]) -> str:
+    """Return one sentence as it is, several as a list."""
+    sentences = list(dict.fromkeys(sentences))
+    if len(sentences) == 1:
+        return sentences[0]
+    return f"{len(sentences)} things have to be mended:\n" + "".join(f"\n- {one}" for one in sentences)
+
+
+def _of_evidence(
+    made: Decision, values: Mapping[str, float], wanted: Mapping[str, Callable[[], float]], limits: Mapping[str, float]
+) -> list[Problem]:
+    """Return where evidence is missing, stale, contradicted, or settles nothing. `values` are the true ones."""
+    have, found = recorded(), []
     for id, compute in wanted.items():
         if id not in have:
-            raise Unmet(f'This run has not recorded `{id}` yet. Run the cell with `evidence("{id}", …)` first.')
-        if id not in made.evidence:
-            raise Unmet(f"The decision does not say what it makes of `{id}`. Add it to `evidence`.")
-        if not matches(have[id], compute(), rtol=1e-6, atol=1e-9):
-            raise Unmet(
-                f"The value recorded as `{id}` is not the one that the check computes. Run your cells again from the top; if that does not help, a function that it comes from is not right yet.",
-                got=shorten(have[id]),
+            found.append(f'This run has not recorded `{id}` yet. Run the cell with `evidence("{id}", …)` first.')
+        elif not matches(have[id], compute(), rtol=1e-6, atol=1e-9):
+            found.append(
+                f"The value recorded as `{id}`, {have[id]:.6g}, is not the one that the check computes. Run your cells again "
+                "from the top; if that does not help, a function that it comes from is not right yet."
             )
+        if id not in made.evidence:
+            found.append(f"The decision does not say what it makes of `{id}`. Add it to `evidence`.")
+    contradicted = made.contradictions(values)
+    settled = [
+        f"What you say of `{id}` ({made.says_of(id)}) could be said on both sides of {limit:g}. Say on which side it lies."
+        for id, limit in limits.items()
+        if made.says_of(id) and not any(f"`{id}`" in sentence for sentence in contradicted)
+        if not made.settles(id, limit, values[id])
+    ]
+    # Of what was never recorded, or has changed since, the first thing to do is to record it.
+    stale = {id for id in wanted if any(f"`{id}`" in sentence for sentence in found)}
+    found += [one for one in (*contradicted, *settled) if not any(f"`{id}`" in one for id in stale)]
+    return [Problem("evidence", sentence) for sentence in found]
+
+
+def _of_rules(made: Decision, values: Mapping[str, float], rules: Sequence[Rule], sure: bool) -> list[Problem]:
+    """Return which rules are broken. Where fields have problems, what a rule cannot read breaks none."""
+    found = []
+    for rule in rules:
+        try:
+            broken = rule.broken(made, values) and (
+                rule.case is None or (callable(made.control) and _stops(made.control(*rule.case())))
+            )
+        except Exception:
+            if sure and rule.case is None:
+                raise
+            continue  # what is wrong with a field or with the control is told for itself
+        if broken:
+            found.append(Problem("choice", rule.message))
+    return found
+
+
+def _stops(let: Any) -> bool:
+    return isinstance(let, bool | np.bool_) and not let
+
+
+def _of_control(control: Callable[..., Any], asked: Sequence[_Asked], sure: bool) -> list[Problem]:
+    """Return what is wrong with a control, a sentence of each kind."""
+    takes_limit = _takes_limit(control)
+    found: dict[str, None] = {}
+    for one in asked:
+        if one.limit is not None and not takes_limit:
+            continue
+        try:
+            let = control(*one.case) if one.limit is None else control(*one.case, limit=one.limit)
+        except NotImplementedError:
+            raise
+        except Exception as error:
+            if not theirs.deliberate(error, ours=True) and not _not_called(error):
+                if sure and not found:
+                    raise  # the card of an error shows its line, and what helps
+                found[f"Your control fails on a case ({theirs.told(error)})."] = None
+            elif _not_called(error):
+                found[
+                    f"Your control cannot be called with a case ({theirs.told(error)}). It gets {len(one.case)} arguments; any "
+                    "further one needs a default."
+                ] = None
+            else:
+                found[
+                    f"Your control raised {theirs.told(error)} where it should answer. A control answers True or False; it does not "
+                    "raise: `return False` stops a case."
+                ] = None
+            break
+        if not isinstance(let, bool | np.bool_):
+            found[
+                f"Your control must return True (let it pass) or False (stop it); it returned {quoted(shorten(let))}."
+            ] = None
+            break
+        if bool(let) is not one.passes:
+            found[one.because or _AT_LIMIT[one.passes].format(one.limit)] = None
+    return [Problem("control", sentence) for sentence in found]
+
+
+_AT_LIMIT = {
+    True: "Your control takes a `limit`, and with `limit={:g}` it stops a case that lies within it or just at it. At most is `<=`, "
+    "and the limit is the one that it is given.",
+    False: "Your control takes a `limit`, and with `limit={:g}` it lets a case pass that lies beyond it. It must hold for every "
+    "limit that it is given.",
+}
+
+
+def _takes_limit(control: Callable[..., Any]) -> bool:
+    try:
+        return "limit" in inspect.signature(control).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def _not_called(error: Exception) -> bool:
+    """Whether a function was not even entered, since its parameters do not fit."""
+    return isinstance(error, TypeError) and error.__traceback__ is not None and error.__traceback__.tb_next is None

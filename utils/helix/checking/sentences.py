@@ -13,7 +13,7 @@ from helix.checking.exercises import Exercise
 LEAST = 3  # wrong answers to an exercise, those included that it brings itself
 _TOLD = {"because", "bytes_because", "mistakes", "if_equals"}  # of a dictionary its keys
 _ASKED = {"ask", "answer"}  # what stands between their brackets is the case
-_NEVER_TOLD = {"title", "hints", "errors", "rubric", "examples", "given", "got"}
+_NEVER_TOLD = {"title", "hints", "last_hint", "last_hints", "errors", "rubric", "examples", "given", "got"}
 
 Rows = Mapping[str, Sequence[tuple[Any, str]]]
 

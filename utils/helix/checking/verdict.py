@@ -35,6 +35,8 @@ class Verdict:
         What the answer printed while it was checked.
     details : mapping
         Plain data for the record, such as a decision's fields; `notes` in it are shown after a correct answer.
+    again : list of int
+        Of a case that failed the seed, its index, and the number of the question: enough to draw it once more. Empty without one.
     """
 
     outcome: Outcome
@@ -44,6 +46,7 @@ class Verdict:
     where: str = ""
     printed: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    again: list[int] = field(default_factory=list)
 
     def as_plain(self) -> dict[str, Any]:
         """Return the verdict as JSON-serialisable data."""

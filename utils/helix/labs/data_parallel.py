@@ -57,10 +57,10 @@ def _of_partners(*distances: int) -> Callable[[Parts], Parts]:
     seconds=30,
     processes=True,
     hints=(
-        "In step k the partner's number differs from yours in bit k: `dist.get_rank() ^ distance`, with distance 1, 2, 4, …",
+        "In step k the partner's number differs from yours in bit k, and only there.",
         "What you send is the sum that you have so far, not what you began with.",
-        "`sending = dist.isend(sum, partner)`, then receive into a tensor of its own, then `sending.wait()`, then add.",
     ),
+    last_hint="The partner is `dist.get_rank() ^ distance`, with distance 1, 2, 4, … Then `sending = dist.isend(sum, partner)`, then receive into a tensor of its own, then `sending.wait()`, then add.",
     errors={
         r"SIGSEGV": "Is there a rank of that number? Distances are less than the number of ranks, which is not always 8.",
         r"wait|all were stopped": _WAITS,
@@ -171,10 +171,10 @@ def _answered(rng: np.random.Generator, n: int) -> tuple[list[int], list[int]]:
     seconds=30,
     processes=True,
     hints=(
-        "`X[rank::world]` deals out all samples, each once, and the shares differ by one at most.",
-        "Add up two numbers over all ranks, in one all-reduce: how many are right, and how many there are.",
+        "Deal the samples out like cards: each once, and no rank gets two more than another.",
         "A share may be empty: a mean of it would be NaN, a count is 0. Nobody may skip the all-reduce.",
     ),
+    last_hint="`X[rank::world]` is the share. Add up two numbers over all ranks, in one all-reduce: how many are right, and how many there are.",
     errors={r"wait|all were stopped": "A rank left out the all-reduce, perhaps the one whose share is empty."},
 )
 def evaluate(answer: Callable[..., Any], rng: np.random.Generator) -> None:
@@ -273,8 +273,8 @@ _clip = _scaled_by(lambda norms: float(np.sqrt((norms**2).sum())))
     hints=(
         "The squared norm of the whole is the sum of the squared norms of its parts.",
         "All-reduce one number, the sum of squares of your shard; take the root *afterwards*.",
-        "The factor is `min(1, most / norm)`: short gradients stay as they are.",
     ),
+    last_hint="The factor is `min(1, most / norm)`: short gradients stay as they are.",
     errors={r"wait|all were stopped": "A rank left out the all-reduce, perhaps the one with an empty shard."},
     reference=_clip,
     mistakes={
@@ -409,8 +409,8 @@ def _offers(rng: np.random.Generator) -> tuple[Any, Any]:
     hints=(
         "For N ranks the batch is `N * share`; the law gives the steps, `seconds[N]` the time of each.",
         "Every rank is paid for as long as the training lasts: N · steps · seconds.",
-        "Keep those within the budget, and take the one with the least time; of equal times the fewest ranks.",
     ),
+    last_hint="Keep those within the budget, and take the one with the least time; of equal times the fewest ranks.",
     draw=_offers,
     reference=_fastest,
     mistakes=_CHOICES,
@@ -544,9 +544,9 @@ decide = decision(
             "Whoever is paid by an answer that hangs on how many processes summed a gradient is not served by a repetition of the same chance. Until such pictures go to a person, sort by hand.",
         ),
     ),
-    hints=(
-        "Start from the form above, and replace every `...` by a sentence of your own.",
-        "`run_record.missing(record)` and `run_record.differences(record, repetition)` are lists: empty where nothing is wrong. Ask all three questions.",
-        'Look at the numbers that you recorded, and say on which side of 0.001 the first lies: `"changed_by_world": "> ..."` or `"<= ..."`; the second is a number of hashes, `"== ..."`.',
-    ),
+    hints={
+        "form": "Start from the form above, and replace every `...` by a sentence of your own.",
+        "control": "`run_record.missing(record)` and `run_record.differences(record, repetition)` are lists: empty where nothing is wrong. Ask all three questions.",
+        "evidence": 'Look at the numbers that you recorded, and say on which side of 0.001 the first lies: `"changed_by_world": "> ..."` or `"<= ..."`; the second is a number of hashes, `"== ..."`.',
+    },
 )

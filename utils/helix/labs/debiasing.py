@@ -43,8 +43,8 @@ def _safe_gap(p: Floats, code: Floats) -> tuple[float, Floats]:
     hints=(
         "Without one of the groups return `0.0` and zeros of the shape of `p`.",
         "The signed gap is a mean minus a mean; each person of a group of n moves it by 1/n, with opposite signs in the two groups.",
-        "The absolute value turns the signs round where the signed gap is negative: multiply the gradient by `np.sign(gap)`.",
     ),
+    last_hint="The absolute value turns the signs round where the signed gap is negative: multiply the gradient by `np.sign(gap)`.",
     errors={
         r"Mean of empty slice|invalid value": "The mean of nobody is NaN. Ask whether both groups are there before you divide.",
     },
@@ -108,8 +108,8 @@ def _weights_within(y: Names, group: Names, level: Names) -> Floats:
     hints=(
         "Take one level at a time, and forget everybody else: `here = level == one`.",
         "Within it, a cell's weight is the share that it would have if group and label had nothing to do with each other, over the share that it has.",
-        "With `own = here & (group == name)` and `same = here & (y == label)`: `own.sum() * same.sum() / here.sum() / (own & same).sum()` for everyone in `own & same`.",
     ),
+    last_hint="With `own = here & (group == name)` and `same = here & (y == label)`: `own.sum() * same.sum() / here.sum() / (own & same).sum()` for everyone in `own & same`.",
     errors={
         r"ambiguous": "`level == one and group == name` does not work on arrays; write `(level == one) & (group == name)`.",
         r"divi": "A cell is empty: this group has nobody with this label in this level. Then there is nobody to weight either.",
@@ -186,8 +186,8 @@ def _for_all(scores: Floats, group: Names, rate: float) -> dict[str, float]:
     hints=(
         "For each group take the scores of its people with label 1, largest first: `np.sort(own)[::-1]`.",
         "If k are to be selected, these are the places 0 to k − 1. The threshold is the score at place k, since only *more* than it is selected.",
-        "`own = np.sort(scores[(group == name) & (y == 1)])[::-1]`, then `float(own[int(np.floor(rate * len(own)))])`; before that, `raise ValueError(...)` if `len(own) < at_least`.",
     ),
+    last_hint="`own = np.sort(scores[(group == name) & (y == 1)])[::-1]`, then `float(own[int(np.floor(rate * len(own)))])`; before that, `raise ValueError(...)` if `len(own) < at_least`.",
     errors={
         r"out of bounds": "There are no so many qualified people. The places run from 0 to n − 1, and a group may have too few: raise a ValueError.",
         r"ambiguous": "`group == name and y == 1` does not work on arrays; write `(group == name) & (y == 1)`.",
@@ -288,8 +288,8 @@ def _signed_kept(one: dict[str, Pair], limit: float) -> bool:
     hints=(
         "First keep what is within the limit on validation, then look at accuracy on validation. Test comes last, and only for the strength that was chosen.",
         "The gaps are signed. Within the limit is `abs(gap) <= limit`.",
-        "`best = max(kept, key=lambda strength: kept[strength])`, then `return best, abs(tried[best]['test'][1])`; if `kept` is empty, `raise ValueError(...)`.",
     ),
+    last_hint="`best = max(kept, key=lambda strength: kept[strength])`, then `return best, abs(tried[best]['test'][1])`; if `kept` is empty, `raise ValueError(...)`.",
     errors={r"empty": "Nothing is within the limit: raise a ValueError of your own before you look for the best."},
     reference=_rule(),
     mistakes={
@@ -439,6 +439,7 @@ decide = decision(
         Rule(
             lambda made, values: made.verb == "ship" and values["opportunity_gap_growth"] > TOLERANCE,
             "Your control stops this model, and your choice ships it. One of the two has to change.",
+            case=_adult,
         ),
         Rule(
             lambda made, values: len([one for one in made.affected if str(one).strip()]) < 2,
@@ -460,9 +461,12 @@ decide = decision(
             "Income of 1994 says who was paid, not who deserves credit. No penalty on its predictions mends that.",
         ),
     ),
-    hints=(
-        "Start from the form above, and replace every `...` by a sentence of your own.",
-        "`debiasing.refusals(y, before, after, groups)` names every reason to refuse; an empty list may pass. A lambda can be a control: `lambda y, before, after, groups: ...`.",
-        '`{"parity_gap_after": "<= 0.1", "opportunity_gap_growth": "> 0.02"}`',
-    ),
+    hints={
+        "form": "Start from the form above, and replace every `...` by a sentence of your own.",
+        "control": "`debiasing.refusals(y, before, after, groups)` names every reason to refuse; an empty list may pass. A lambda can be a control: `lambda y, before, after, groups: ...`.",
+        "evidence": "Look at the numbers that you recorded, and say of each on which side of its limit it lies.",
+    },
+    last_hints={
+        "evidence": '`{"parity_gap_after": "<= 0.1", "opportunity_gap_growth": "> 0.02"}`',
+    },
 )

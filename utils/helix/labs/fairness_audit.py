@@ -77,9 +77,9 @@ def _unknown_as(value: float | None) -> Rates:
     difficulty=2,
     hints=(
         "Below the line stand the people whom the model did *not* select: `y_pred == 0`. Above it, those of them whose label is 1.",
-        "For one group: `below = (groups == name) & (y_pred == 0)`, then `y_true[below].mean()`, if `below.sum() >= at_least`.",
         "Loop over `np.unique(groups)` and fill a `dict`; a group with too few people below the line gets `None`.",
     ),
+    last_hint="For one group: `below = (groups == name) & (y_pred == 0)`, then `y_true[below].mean()`, if `below.sum() >= at_least`.",
     errors={
         r"Mean of empty slice|invalid value": "A group without anybody below the line has no rate. Answer `None` before you divide.",
         r"ambiguous": "`y_pred == 0 and groups == name` does not work on arrays; write `(y_pred == 0) & (groups == name)`.",
@@ -183,11 +183,13 @@ def _ppv(base_rate: float, tpr: float, fpr: float) -> float:
     minutes=8,
     difficulty=2,
     hints=(
-        "Think of one person drawn from the group. With which probability has this person the label 1 *and* is selected? And the label 0 and is "
-        "selected?",
+        (
+            "Think of one person drawn from the group. With which probability has this person the label 1 *and* is selected? And the label 0 and is "
+            "selected?"
+        ),
         "Selected are `base_rate * tpr + (1 - base_rate) * fpr` of the group. The first part has the label 1.",
-        "`selected = base_rate * tpr + (1 - base_rate) * fpr`; if it is 0 raise the `ValueError`, else return `base_rate * tpr / selected`.",
     ),
+    last_hint="`selected = base_rate * tpr + (1 - base_rate) * fpr`; if it is 0 raise the `ValueError`, else return `base_rate * tpr / selected`.",
     errors={
         r"ZeroDivisionError": "Nobody is selected, so the PPV is not defined. Raise a `ValueError` before you divide."
     },
@@ -284,12 +286,16 @@ def _columns(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.Series]:
     minutes=11,
     difficulty=3,
     hints=(
-        "Without any column the best guess is the largest group, for everybody. With a column, guess the largest group *within each category*, and "
-        "count over all people how often that is right.",
-        "`pd.crosstab(column, attribute)` counts the groups in each category; `.max(axis=1)` are the right guesses. A missing value is a category of "
-        "its own: `column.astype(object).where(column.notna(), 'missing')`.",
-        "`gain = table.max(axis=1).sum() / len(attribute) - attribute.value_counts(normalize=True).max()`; then sort the dict by its values, descending.",
+        (
+            "Without any column the best guess is the largest group, for everybody. With a column, guess the largest group *within each category*, and "
+            "count over all people how often that is right."
+        ),
+        (
+            "`pd.crosstab(column, attribute)` counts the groups in each category; `.max(axis=1)` are the right guesses. A missing value is a category of "
+            "its own: `column.astype(object).where(column.notna(), 'missing')`."
+        ),
     ),
+    last_hint="`gain = table.max(axis=1).sum() / len(attribute) - attribute.value_counts(normalize=True).max()`; then sort the dict by its values, descending.",
     errors={
         r"Cannot setitem on a Categorical|new category": "A categorical column takes no new category. Make it plain first: `column.astype(object)`.",
     },
@@ -454,12 +460,18 @@ def _scored(rng: np.random.Generator, names: list[str], levels: Floats, threshol
     minutes=13,
     difficulty=3,
     hints=(
-        "Two steps that must not mix. First look only at `validation`: which candidates keep both limits? Take the lowest of them. Then, once, look at "
-        "`test`.",
-        "Write a helper that returns the selection rates of the groups for one split and threshold. The gap is `max − min`, the impact ratio `min / max`; "
-        "where nobody is selected (`max == 0`) a candidate does not qualify.",
+        (
+            "Two steps that must not mix. First look only at `validation`: which candidates keep both limits? Take the lowest of them. Then, once, look at "
+            "`test`."
+        ),
+        (
+            "Write a helper that returns the selection rates of the groups for one split and threshold. The gap is `max − min`, the impact ratio `min / max`; "
+            "where nobody is selected (`max == 0`) a candidate does not qualify."
+        ),
+    ),
+    last_hint=(
         "`good = [t for t in candidates if gap(validation, t) <= limit and ratio(validation, t) >= 0.8]`; if it is empty return `None`, else "
-        "`t = min(good)` and `return t, gap(test, t)`.",
+        "`t = min(good)` and `return t, gap(test, t)`."
     ),
     errors={
         r"ZeroDivisionError|invalid value": "At a high threshold nobody is selected, and the impact ratio is not defined: such a threshold does not qualify.",
@@ -532,8 +544,8 @@ def choose_then_judge(ask: Ask, cases: list[tuple[Split, Split, list[float], flo
 
 
 @cache
-def _tenth() -> tuple[float, float]:
-    """Return gap and impact ratio of the lab's selection, computed from Adult as the lab does."""
+def _tenth_selection() -> tuple[Names, Names]:
+    """Return whom the lab selects, and their groups, computed from Adult as the lab does."""
     from sklearn.compose import make_column_transformer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -547,7 +559,14 @@ def _tenth() -> tuple[float, float]:
     train, validation, test = (adult.load(split) for split in ("train", "validation", "test"))
     model = make_pipeline(coder, LogisticRegression(max_iter=1000)).fit(train, train[adult.LABEL])
     cut = np.quantile(model.predict_proba(validation)[:, 1], 0.9)
-    rates = pd.Series(model.predict_proba(test)[:, 1] > cut).groupby(test["sex"].astype(str)).mean()
+    return (model.predict_proba(test)[:, 1] > cut).astype(int), test["sex"].astype(str).to_numpy()
+
+
+@cache
+def _tenth() -> tuple[float, float]:
+    """Return ΔDP and impact ratio of that selection."""
+    selected, groups = _tenth_selection()
+    rates = pd.Series(selected).groupby(groups).mean()
     return float(rates.max() - rates.min()), float(rates.min() / rates.max())
 
 
@@ -601,7 +620,8 @@ decide = decision(
     rules=(
         Rule(
             lambda made, values: made.verb == "ship" and values["impact_ratio"] < RATIO,
-            "Your control would stop this selection, and your choice ships it. One of the two has to change.",
+            "Your control stops this selection, and your choice ships it. One of the two has to change.",
+            case=_tenth_selection,
         ),
     ),
     rubric=(
@@ -622,11 +642,15 @@ decide = decision(
             "label; ask first what an offer should depend on.",
         ),
     ),
-    hints=(
-        "Start from the form above, and replace every `...` by a sentence of your own.",
-        'ΔDP lies below its limit and the ratio too: `{"dp_gap": "<= 0.1", "impact_ratio": "< 0.8"}`.',
-        "The control gets `selected` and `groups`: take the rate of each group, and return `max > 0 and max - min <= 0.1 and min / max >= 0.8`.",
-    ),
+    hints={
+        "form": "Start from the form above, and replace every `...` by a sentence of your own.",
+        "evidence": "Look at the numbers that you recorded, and say of each on which side of its limit it lies.",
+        "control": "The control gets `selected` and `groups`: take the rate of each group, and ask for both limits. Where nobody is selected there is no ratio.",
+    },
+    last_hints={
+        "evidence": 'ΔDP lies below its limit and the ratio too: `{"dp_gap": "<= 0.1", "impact_ratio": "< 0.8"}`.',
+        "control": "The control gets `selected` and `groups`: take the rate of each group, and return `max > 0 and max - min <= 0.1 and min / max >= 0.8`.",
+    },
     errors={
         r"ZeroDivisionError|invalid value": "Where nobody is selected there is no ratio. Ask for that first, and answer False.",
         r"unexpected keyword argument": "The fields of `Decision` are spelled as in the form above the exercise.",

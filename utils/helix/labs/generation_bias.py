@@ -37,8 +37,8 @@ def _beyond_neutral(counts: Counts, word: str, neutral: str = "person") -> float
     hints=(
         "A text without a pronoun says neither “he” nor “she”: it belongs neither above nor below the line.",
         "Compute he / (he + she) for the word and for the neutral word.",
-        "Return the first less the second, with its sign; raise a `ValueError` before you divide by 0.",
     ),
+    last_hint="Return the first less the second, with its sign; raise a `ValueError` before you divide by 0.",
     errors={
         r"division by zero": "A word without any pronoun has no share: raise a ValueError that says so before you divide."
     },
@@ -182,8 +182,8 @@ def _small(tokens: Sequence[Token], first: bool, later: bool) -> list[str]:
     hints=(
         "Look the pair up by the role, not by the word: `he, she = FORMS[role]`.",
         'Whichever of the pair the word is, in lower case, the other one takes its place. Leave it if `whose` is not `"wanted"`.',
-        "`other.capitalize() if word[0].isupper() else other`",
     ),
+    last_hint="`other.capitalize() if word[0].isupper() else other`",
     errors={r"KeyError": "A word that is no pronoun has an empty role: look into FORMS only if there is one."},
     reference=_counterfactual,
     mistakes={
@@ -249,8 +249,8 @@ def _arrives(known: Floats, found: Floats) -> float:
     hints=(
         "Take the mean off the known leans: `x = known - known.mean()`.",
         "The slope is the sum of x times found over the sum of x squared.",
-        "`float(x @ found / (x @ x))`",
     ),
+    last_hint="`float(x @ found / (x @ x))`",
     reference=_arrives,
     mistakes={
         "This is the correlation. It says how well the points lie on a line, and is 1 for a line that is nearly flat, too.": (
@@ -321,8 +321,8 @@ def _publish(
     hints=(
         "Three ways: nothing found; pronouns only; anything else.",
         '`set(found) == {"pronoun"}` is true for one pronoun and for five, and false beside any other code.',
-        "Look again after the repair: publish it only if `find(repaired)` is empty; else hold the text as it was.",
     ),
+    last_hint="Look again after the repair: publish it only if `find(repaired)` is empty; else hold the text as it was.",
     reference=_publish,
     mistakes={
         "It was rewritten, and something is still found in it. Look again before you publish.": (
@@ -460,6 +460,7 @@ decide = decision(
         Rule(
             lambda made, values: made.verb == "ship" and values["trait_skew"] > LIMIT,
             "Your control stops this generator: its traits are far above the limit. Your choice ships it. One of the two has to change.",
+            case=lambda: (_portal()["biased"], _portal()["augmented"]),
         ),
     ),
     rubric=(
@@ -477,9 +478,13 @@ decide = decision(
             "The portal cannot say which other axes its texts lean on. Until it can, humans write, with the detector beside them.",
         ),
     ),
-    hints=(
-        "Start from the form above, and replace every `...` by a sentence of your own.",
-        'The control gets two dicts: `max(abs(after["pronoun_skew"]), abs(after["trait_skew"])) <= 0.1`, and a third condition on `faultless`.',
-        '`{"pronoun_skew": "<= 0.1", "trait_skew": "> 0.1"}`',
-    ),
+    hints={
+        "form": "Start from the form above, and replace every `...` by a sentence of your own.",
+        "evidence": "Look at the numbers that you recorded, and say of each on which side of its limit it lies.",
+        "control": "The control gets two dicts, `before` and `after`. Ask for both skews, whichever way they lean, and for what the repair cost.",
+    },
+    last_hints={
+        "control": 'The control gets two dicts: `max(abs(after["pronoun_skew"]), abs(after["trait_skew"])) <= 0.1`, and a third condition on `faultless`.',
+        "evidence": '`{"pronoun_skew": "<= 0.1", "trait_skew": "> 0.1"}`',
+    },
 )

@@ -46,10 +46,12 @@ _order = _ahead(lambda stages, rank: stages - 1 - rank)
     difficulty=3,
     hints=(
         "Draw four stages and follow micro-batch 0 to the last stage and back. How many forward passes can stage `rank` do before B0 reaches it?",
-        "Warm-up: `ahead = stages - 1 - rank` forward passes, but never more than there are micro-batches. Then one F and one B in turn. What is left over "
-        "at the end?",
-        "`for i in range(microbatches - ahead)`: append `('F', ahead + i)` and `('B', i)`. Then the last `ahead` backward passes.",
+        (
+            "Warm-up: `ahead = stages - 1 - rank` forward passes, but never more than there are micro-batches. Then one F and one B in turn. What is left over "
+            "at the end?"
+        ),
     ),
+    last_hint="`for i in range(microbatches - ahead)`: append `('F', ahead + i)` and `('B', i)`. Then the last `ahead` backward passes.",
     reference=_order,
     mistakes={
         "This is GPipe's order: all forward passes first. 1F1B starts a backward pass as soon as one can have arrived, so that fewer "
@@ -166,8 +168,10 @@ def _trained(case: tuple[int, list[int], int], weights: Weights) -> tuple[float,
     hints=(
         "For each micro-batch: receive it, `stage(x)`, the loss, `backward()`, send `x.grad`. What has to be asked of a received tensor so that it gets a `.grad`?",
         "The mean over all samples is not the mean of the micro-batches' means where these differ in size. What does a micro-batch of 3 in a batch of 10 count?",
+    ),
+    last_hint=(
         "`x = torch.empty(n, width, dtype=torch.float64)`; `dist.recv(x, src=rank - 1)`; `x.requires_grad_()`; `loss = cross_entropy(stage(x), y) * n / sum(sizes)`; "
-        "`loss.backward()`; `dist.send(x.grad, dst=rank - 1)`; add `loss.item()`.",
+        "`loss.backward()`; `dist.send(x.grad, dst=rank - 1)`; add `loss.item()`."
     ),
     errors={
         r"does not require grad|does not have a grad_fn": "A received tensor is new here: nobody asked for its gradient. `x.requires_grad_()`, before the stage gets it.",
@@ -333,8 +337,8 @@ def _layers(rng: np.random.Generator) -> tuple[list[int], int] | None:
     hints=(
         "A pipeline goes at the pace of its slowest stage. So each cut has one number, and the best cut is the one where it is smallest.",
         "With at most twelve layers all cuts can be tried: `itertools.combinations(range(1, len(costs)), stages - 1)`.",
-        "`min(all_cuts, key=slowest)`, where `slowest(cuts)` is the largest of `sum(costs[a:b]) for a, b in itertools.pairwise([0, *cuts, len(costs)])`.",
     ),
+    last_hint="`min(all_cuts, key=slowest)`, where `slowest(cuts)` is the largest of `sum(costs[a:b]) for a, b in itertools.pairwise([0, *cuts, len(costs)])`.",
     draw=lambda rng: distinct(rng, _layers, _balance, _SHORTCUTS, apart=True),
     reference=_balance,
     mistakes={
@@ -438,8 +442,8 @@ def _passes(rng: np.random.Generator) -> tuple[list[Event], list[int]]:
     hints=(
         "For one stage: a micro-batch is there from the start of its F to the end of its B. At which moments can the number rise?",
         "Only when an F starts. So count at each such moment `t` how many micro-batches have `F.start <= t < B.end`.",
-        "Make two dicts for each stage, `{microbatch: start of F}` and `{microbatch: end of B}`; the peak is the largest count over all `t` in the first; times `bytes_each[stage]`.",
     ),
+    last_hint="Make two dicts for each stage, `{microbatch: start of F}` and `{microbatch: end of B}`; the peak is the largest count over all `t` in the first; times `bytes_each[stage]`.",
     draw=lambda rng: distinct(rng, _passes, _peaks, _HELD_OTHERWISE, apart=True),
     reference=_peaks,
     mistakes=_HELD_OTHERWISE,
@@ -545,6 +549,7 @@ decide = decision(
         Rule(
             lambda made, values: made.verb == "ship" and (values["idle_share"] > IDLE_AT_MOST or values["fullest_device"] > FULL_AT_MOST),
             "Your control stops this plan, and your choice ships it. One of the two has to change.",
+            case=lambda: (PLAN,),
         ),
     ),
     rubric=(
@@ -565,9 +570,5 @@ decide = decision(
             "and leave the cards to those who have work for all of them.",
         ),
     ),
-    hints=(
-        "`PLAN.events()` gives the predicted step. Its idle share is `schedules.idle_share(...)`; what each stage holds is your `peak_bytes`.",
-        "A control gets one plan: `plan.events()`, `plan.activations`, `plan.fixed`, `plan.device`. Add `fixed` to your peaks, stage by stage.",
-        "Return `idle_share <= 0.2 and max(...) <= 0.9`, with the maximum over the stages of (fixed + peak) / device.",
-    ),
+    hints={"evidence": "`PLAN.events()` gives the predicted step. Its idle share is `schedules.idle_share(...)`; what each stage holds is your `peak_bytes`.", "control": "A control gets one plan: `plan.events()`, `plan.activations`, `plan.fixed`, `plan.device`. Add `fixed` to your peaks, stage by stage.",},last_hints={"control": "Return `idle_share <= 0.2 and max(...) <= 0.9`, with the maximum over the stages of (fixed + peak) / device.",},
 )  # fmt: skip

@@ -46,12 +46,16 @@ def _symmetric(low: float, high: float, bits: int, unused: int, middle: int) -> 
     minutes=9,
     difficulty=2,
     hints=(
-        "Widen the range first: `low = min(low, 0.0)`, `high = max(high, 0.0)`. From one end to the other there are as many steps as "
-        "there are whole numbers, less one.",
-        "The scale is `(high - low) / (2**bits - 1)`. The zero point is the whole number that means 0: `low` is the whole number 0, so 0 "
-        "lies `-low / scale` steps further.",
-        "`return scale, int(round(-low / scale))`, and before it `if low == high: return 1.0, 0`.",
+        (
+            "Widen the range first: `low = min(low, 0.0)`, `high = max(high, 0.0)`. From one end to the other there are as many steps as "
+            "there are whole numbers, less one."
+        ),
+        (
+            "The scale is `(high - low) / (2**bits - 1)`. The zero point is the whole number that means 0: `low` is the whole number 0, so 0 "
+            "lies `-low / scale` steps further."
+        ),
     ),
+    last_hint="`return scale, int(round(-low / scale))`, and before it `if low == high: return 1.0, 0`.",
     errors={
         r"ZeroDivisionError|division by zero": "The range can hold nothing but 0 (`low == high == 0`). Return `(1.0, 0)` then.",
         r"cannot convert float NaN|invalid value": "0 divided by 0: is the range that holds nothing but 0 answered before?",
@@ -89,7 +93,7 @@ def scale_and_zero_point(ask: Ask, rng: np.random.Generator) -> None:
     for low, high in ((-a, b + 1), (-b - 1, a), (a, b + 1), (-b - 1, -a)):  # in the last two 0 lies outside
         got = ask(*(low, high, bits), because="These are not the scale and the zero point of this range.")
         expect_that(
-            isinstance(got[1], int | np.integer),
+            np.asarray(got[1]).dtype.kind in "iu",
             because="The zero point is whole, but still a float: `np.round` gives one. Wrap it in `int(...)`.",
             got=got,
         )
@@ -128,8 +132,8 @@ def _trip(
     hints=(
         "Three steps: divide by the scale and round, add the zero point, clip. Then two back: subtract the zero point, multiply by the scale.",
         "`np.clip(values, 0, 2**bits - 1)` clips; do it after the zero point was added, since the whole numbers run from 0.",
-        "`q = np.clip(np.round(x / scale) + zero_point, 0, 2**bits - 1)`, then `scale * (q - zero_point)`.",
     ),
+    last_hint="`q = np.clip(np.round(x / scale) + zero_point, 0, 2**bits - 1)`, then `scale * (q - zero_point)`.",
     errors={
         r"cast|overflow|out of bounds": "int8 ends at 127, and the whole numbers here reach 255. Let them stay floats: the chapter's "
         "`.astype(np.int8)` belongs to a symmetric grid.",
@@ -211,8 +215,8 @@ _OF_THE_TENSOR = (
     hints=(
         "You want the largest magnitude over all axes but one. `np.moveaxis(weight, axis, 0)` brings that one to the front.",
         "After `rows = np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1)` each row is a channel: `np.abs(rows).max(axis=1)`.",
-        "Divide by `2**(bits - 1) - 1`, and use `np.where(largest > 0, ..., 1.0)` for channels that are all zeros.",
     ),
+    last_hint="Divide by `2**(bits - 1) - 1`, and use `np.where(largest > 0, ..., 1.0)` for channels that are all zeros.",
     errors={
         r"AxisError|axis .* is out of bounds": "The weight may have any number of axes, and `axis` may be negative.",
         r"could not be broadcast|shape mismatch": "Is the result one number a channel, of shape (channels,)?",
@@ -285,11 +289,13 @@ def _gradient(
     minutes=8,
     difficulty=3,
     hints=(
-        "Find out which numbers were clipped: compute the whole numbers as before, without clipping them, and see which lie outside of 0 to "
-        "2**bits − 1.",
+        (
+            "Find out which numbers were clipped: compute the whole numbers as before, without clipping them, and see which lie outside of 0 to "
+            "2**bits − 1."
+        ),
         "Inside, the answer is `upstream`, as it is. Outside it is 0. `np.where(condition, a, b)` chooses.",
-        "`q = np.round(x / scale) + zero_point`, then `np.where((q >= 0) & (q <= 2**bits - 1), upstream, 0.0)`.",
     ),
+    last_hint="`q = np.round(x / scale) + zero_point`, then `np.where((q >= 0) & (q <= 2**bits - 1), upstream, 0.0)`.",
     errors={
         r"truth value of an array": "Combine conditions on arrays with `&` and brackets: `(q >= 0) & (q <= last)`.",
     },
@@ -432,8 +438,8 @@ def _parts(rng: np.random.Generator) -> tuple[Losses, Sizes, int]:
     hints=(
         "`itertools.product` makes every combination: `product(*(added_loss[part] for part in parts))` gives one number of bits a part.",
         "Keep the combinations that fit: the sum of `bits * numbers[part]` is in bits, and the budget in bytes, eight times as large.",
-        "Of those that fit take the `min(..., key=...)` by the sum of `added_loss[part][bits]`; if none fits, `raise ValueError(...)`.",
     ),
+    last_hint="Of those that fit take the `min(..., key=...)` by the sum of `added_loss[part][bits]`; if none fits, `raise ValueError(...)`.",
     errors={
         r"KeyError": "The parts have other names here, and other numbers of bits. Take both from `added_loss`.",
         r"min\(\) (?:arg|iterable)|empty sequence": "No combination was left, though some fit: does it count eight bits a byte, and look at "
@@ -553,6 +559,7 @@ decide = decision(
         Rule(
             lambda made, values: made.verb == "ship" and values["worst_fall_possible"] > LIMIT,
             "Your control stops this network, and your choice ships it. One of the two has to change.",
+            case=lambda: (_labels(), _recorded("fp32"), _recorded("mixed")),
         ),
     ),
     rubric=(
@@ -573,11 +580,15 @@ decide = decision(
             "for an app. The time is better spent on a network that was built for pictures of this size.",
         ),
     ),
-    hints=(
-        "Start from the form above, and replace every `...` by a sentence of your own.",
-        'The measured fall lies below 0.02, what the interval allows above: `{"worst_fall": "<= 0.02", "worst_fall_possible": "> 0.02"}`.',
-        "`all(change.low >= -limit for change in quantization.class_changes(labels, before, after).values())` is the whole control.",
-    ),
+    hints={
+        "form": "Start from the form above, and replace every `...` by a sentence of your own.",
+        "evidence": "Look at the numbers that you recorded, and say of each on which side of its limit it lies.",
+        "control": "`class_changes(labels, before, after).values()` are intervals, with `.value`, `.low` and `.high`. Which of them says what a class may have lost?",
+    },
+    last_hints={
+        "evidence": 'The measured fall lies below 0.02, what the interval allows above: `{"worst_fall": "<= 0.02", "worst_fall_possible": "> 0.02"}`.',
+        "control": "`all(change.low >= -limit for change in quantization.class_changes(labels, before, after).values())` is the whole control.",
+    },
     errors={
         r"KeyError": "The pictures may hold any classes. Look at all the values: `class_changes(...).values()`.",
         r"has no attribute 'low'": "`class_changes` gives a `dict`; its `.values()` are the intervals, with `.value`, `.low` and `.high`.",

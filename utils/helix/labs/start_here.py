@@ -86,8 +86,8 @@ DIGITS = range(1, 5)
     hints=(
         "A selection rate is a mean: the mean of 0s and 1s is the share of 1s.",
         "pandas can split one Series by another: `a.groupby(b)`. What you call on the result is computed for each group.",
-        "Group `selected` by `group`, take `.mean()`, and make a `dict` of it with `.to_dict()`.",
     ),
+    last_hint="Group `selected` by `group`, take `.mean()`, and make a `dict` of it with `.to_dict()`.",
     errors={
         r"KeyError: '?(?:Male|Female|sex|income_over_50k)": "The check calls your function with other people, in other "
         "groups. Use the arguments `selected` and `group`, not `people`, and let the data say which groups there are.",
@@ -152,8 +152,8 @@ _gap = _of_extremes(lambda low, high: high - low)
     hints=(
         "With two groups it is a difference without its sign. Which two rates matter when there are five groups?",
         "The largest rate and the smallest rate are all you need: `max(...)` and `min(...)`.",
-        "`rates` is a `dict`; its numbers are `rates.values()`. Subtract the smallest from the largest.",
     ),
+    last_hint="`rates` is a `dict`; its numbers are `rates.values()`. Subtract the smallest from the largest.",
     errors={
         r"KeyError": "The groups have other names here. Work with all the values, whatever their keys are.",
         r"'dict' object has no attribute|unsupported operand|dict_values|not callable": "`rates` is a `dict` that maps names "
@@ -216,8 +216,8 @@ class _Gate:
     hints=(
         "You have written all of it already: rates first, then their gap.",
         "Compare the gap with `limit`. A gap of exactly `limit` may pass.",
-        "`return parity_gap(selection_rates(selected, group)) <= limit`",
     ),
+    last_hint="`return parity_gap(selection_rates(selected, group)) <= limit`",
     errors={
         r"KeyError": "The gate meets other people than Adult's. Use its arguments, and let the data name the groups.",
         r"parity_gap\(\) (?:takes|missing)": "`parity_gap` takes one argument, the rates: compute them first.",
@@ -293,11 +293,22 @@ def release_gate(ask: Ask, rng: np.random.Generator) -> None:
     )
 
 
+def _adult_case() -> tuple[pd.Series, pd.Series]:
+    people = adult.load("train")
+    return people["income_over_50k"], people["sex"].astype(str)
+
+
 @cache
 def _adult_gap() -> float:
-    people = adult.load("train")
-    rates = people.groupby(people["sex"].astype(str))["income_over_50k"].mean()
-    return float(rates.max() - rates.min())
+    rates = _rates(*_adult_case()).values()
+    return float(max(rates) - min(rates))
+
+
+def _at_limit(rng: np.random.Generator) -> list[tuple[tuple[pd.Series, pd.Series], float, bool]]:
+    """Return selections beyond and just at another limit than 0.1, in numbers that binary floats hold exactly."""
+    one, other = _names(rng, 2)
+    apart = _by_rates(rng, {one: 250, other: 750})
+    return [(apart, 0.5, True), (apart, 0.375, False), (_by_rates(rng, {one: 750, other: 250}), 0.75, True)]
 
 
 def _cases_to_stop(rng: np.random.Generator) -> list[tuple[pd.Series, pd.Series]]:
@@ -333,13 +344,15 @@ decide = decision(
     limits={"parity_gap": LIMIT},
     stop=_cases_to_stop,
     stop_because="Your control lets a selection pass whose gap is far above 0.1: Adult's own labels, or one in which the gap runs the "
-    "other way or lies with a third group. Your `release_gate` would stop it.",
+    "other way or lies with a third group.",
     let_pass=_cases_to_pass,
     pass_because="Your control stops a selection whose gap is below 0.1. Then nothing could ever be released.",
+    at_limit=_at_limit,
     rules=(
         Rule(
             lambda made, values: made.verb == "ship" and values["parity_gap"] > LIMIT,
             "Your control stops these labels, and your choice ships them. One of the two has to change.",
+            case=_adult_case,
         ),
     ),
     rubric=(
@@ -360,11 +373,14 @@ decide = decision(
             "and mitigate until it opens; publish the price in accuracy, and ask those affected at the review.",
         ),
     ),
-    hints=(
-        "Start from the form above the exercise, and replace every `...` by a sentence of your own.",
-        '`evidence` is a dict such as `{"parity_gap": "< 0.05"}`: the id that you recorded, and what you say of its value.',
-        "`control=release_gate` is enough: it is called with `selected` and `group`, so give `limit` its default of 0.1.",
-    ),
+    hints={
+        "form": "Start from the form above the exercise, and replace every `...` by a sentence of your own.",
+        "evidence": '`evidence` is a dict such as `{"parity_gap": "< 0.05"}`: the id that you recorded, and what you say of its value.',
+        "control": "A control is called with `selected` and `group`, and with nothing else. Have you written such a function?",
+    },
+    last_hints={
+        "control": "`control=release_gate` is enough: it is called with `selected` and `group`, so give `limit` its default of 0.1.",
+    },
     errors={
         r"missing \d+ required positional argument": "If `release_gate` is named, its `limit` needs the default that the lab "
         "gave it; if `Decision` is named, one of its fields is missing.",

@@ -82,8 +82,8 @@ def _tokens(rng: np.random.Generator) -> tuple[Whole, per_rank]:
     hints=(
         "Subtract the number of this rank's first word. Which tokens are then yours?",
         "Look up something valid for the others too (`clamp`), and set it to 0 with the mask. A negative index would count from the end.",
-        "One all-reduce of the rows that were found gives everybody the whole embedding.",
     ),
+    last_hint="One all-reduce of the rows that were found gives everybody the whole embedding.",
     errors={
         r"all were stopped": _LEFT_OUT,
         r"index out of range|out of bounds": "A token of another rank was looked up in your rows. Clamp the index, and mask what is not yours.",
@@ -180,8 +180,8 @@ def _of_own_words(parts: Parts, targets: Whole) -> list[float]:
     hints=(
         "Subtract the largest logit *of all ranks* before `exp`: an all-reduce with `op=dist.ReduceOp.MAX`.",
         "Sum the exponentials of your words, then over the ranks; only then take the logarithm.",
-        "The target's logit is on one rank only. The others add 0, as in exercise 1; subtract the same largest logit from it.",
     ),
+    last_hint="The target's logit is on one rank only. The others add 0, as in exercise 1; subtract the same largest logit from it.",
     errors={
         r"all were stopped": _LEFT_OUT,
         r"index out of range|out of bounds": "A target of another rank was looked up among your words. Clamp the index, and mask it.",
@@ -259,9 +259,9 @@ def _sums_of_own(summands: Parts) -> Parts:
     processes=True,
     hints=(
         "`summand.chunk(t)` cuts it by positions: part r is what rank r needs from everybody.",
-        "`dist.reduce_scatter(own, parts)` sums part r over all ranks into `own` on rank r.",
-        "`own = torch.empty_like(parts[0])` before, and return it.",
+        "There is a collective that sums part r over all ranks into one tensor on rank r: half an all-reduce.",
     ),
+    last_hint="`own = torch.empty_like(parts[0])`, then `dist.reduce_scatter(own, parts)`, and return `own`.",
     errors={r"all were stopped": _LEFT_OUT},
     reference=_sums_of_own,
     mistakes={
@@ -369,8 +369,8 @@ def _cluster(rng: np.random.Generator) -> tuple[Any, ...]:
     hints=(
         "Go through all t that divide `per_node` and `heads`, and all p that divide `layers`.",
         "d is what is left: `gpus // (t * p)`, if t·p divides the GPUs.",
-        "Keep those with `memory(t, p, d) <= usable`, and take the one with the least `time(t, p, d)`.",
     ),
+    last_hint="Keep those with `memory(t, p, d) <= usable`, and take the one with the least `time(t, p, d)`.",
     draw=_cluster,
     reference=_choose(),
     mistakes=_SHORTCUTS,
@@ -449,6 +449,11 @@ def _job(value: float, high: float, sources: tuple[str, str, str, str]) -> Any:
 _SOURCES = ("the scheduler's log", "the rack's meter", "the operator's report", "the grid's yearly table")
 
 
+def _training() -> tuple[Any, float]:
+    """Return a job that uses what the training of the lab does, every input looked up, and the budget."""
+    return _job(_estimates()["train_kwh"], _estimates()["train_high_kwh"], _SOURCES), BUDGET
+
+
 def _cases_to_stop(rng: np.random.Generator) -> list[tuple[Any, ...]]:
     budget = float(rng.integers(4, 9) * 1_000)
     cases = [
@@ -486,6 +491,7 @@ decide = decision(
         Rule(
             lambda made, values: made.verb == "ship" and values["train_high_kwh"] > BUDGET,
             "Your control stops this training: at its high end it breaks the budget, “whatever happens”. One of the two has to change.",
+            case=_training,
         ),
         Rule(
             lambda made, values: len([one for one in made.affected if str(one).strip()]) < 2,
@@ -507,9 +513,12 @@ decide = decision(
             "Nobody has shown that readers' questions need a model that writes. Retrieval answers many of them with a shelf mark and a page; collect the questions for three months, then ask again.",
         ),
     ),
-    hints=(
-        "Start from the form above, and replace every `...` by a sentence of your own.",
-        "`estimated.kwh.high` is the high end, `estimated.assumed` the list of inputs without a source: empty where all have one.",
-        '`{"train_high_kwh": "> 6000", "tune_high_kwh": "<= 6000", "train_kwh": "< 6000"}`',
-    ),
+    hints={
+        "form": "Start from the form above, and replace every `...` by a sentence of your own.",
+        "control": "`estimated.kwh.high` is the high end, `estimated.assumed` the list of inputs without a source: empty where all have one.",
+        "evidence": "Look at the numbers that you recorded, and say of each on which side of its limit it lies.",
+    },
+    last_hints={
+        "evidence": '`{"train_high_kwh": "> 6000", "tune_high_kwh": "<= 6000", "train_kwh": "< 6000"}`',
+    },
 )
