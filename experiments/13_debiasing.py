@@ -6,9 +6,9 @@ how much a result depends on training, not on who was asked. `surely` counts the
 too, keeps the limit.
 
 Grids, epochs and rules were fixed after one look at a single seed on the test people of both tables (it showed that COMPAS needs a
-larger λ and α than Adult). For the penalty, which the claim is about, that choice was undone: its grid was made finer and longer, for
-both tables alike, until λ decides nothing on either (`FURTHER`), so that no look can have picked its ends. The other grids stay as
-they are; they are there to compare.
+larger λ and α than Adult). For the penalty, which the claim is about, that choice was undone: its grid was made finer and longer, the
+same for both tables (`FURTHER`), from a λ that changes hardly anything to one with which nearly everybody gets the same answer, so that
+no look can have picked its ends. The other grids stay as they are; they are there to compare.
 
 One rule chooses a setting, for each run on its own: the most accurate one whose ΔDP on validation is at most 0.1 (`LIMIT`). A model
 that gives everybody the same answer has no gap and decides nothing, so that only settings more accurate than the better of the two
