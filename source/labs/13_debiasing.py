@@ -323,7 +323,7 @@ table(by_strength.rename_axis("λ chosen"), caption="What your rule chose on COM
 # Your rule has an answer in all 20 runs.
 # In three of them it breaks the limit on people whom the rule had not seen; the gap on validation would have hidden that.
 # And look at the last column.
-# Where nothing weaker keeps the limit, λ = 32 does, by selecting nearly everybody, in one run really everybody: no gap, and nothing decided.
+# Four runs end at λ = 32, which selects nearly everybody, and in one of them really everybody: no gap, and nothing decided.
 # That is why the chapter's rule also asks for more accuracy than one answer for everybody has.
 #
 # ## 5. A decision: may the mitigated model be shipped?

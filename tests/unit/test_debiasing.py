@@ -688,6 +688,24 @@ def test_the_people_in_the_prose_are_the_records(record, prose):
         assert said in prose, said
 
 
+def test_what_the_lab_says_of_its_rule_is_the_records(record):
+    from helix.labs.debiasing import _rule
+
+    chosen = []
+    for _, run in _runs(record, "compas").iterrows():
+        names = {float(name.split()[1]): name for name in run.index if name.startswith("regulariser")}
+        splits = ("validation", "test")
+        tried = {
+            strength: {split: _rates(run[name][split])[:2] for split in splits} for strength, name in names.items()
+        }
+        strength, gap = _rule()(tried)
+        cells = np.array(run[names[strength]]["test"])
+        chosen.append((strength, gap > 0.1, cells[:, [0, 2]].sum() == cells.sum()))
+    strengths, above, everybody = zip(*chosen, strict=True)
+    assert (len(chosen), sum(above), strengths.count(32.0)) == (20, 3, 4)
+    assert [one for one, all_ in zip(strengths, everybody, strict=True) if all_] == [32.0]
+
+
 def test_the_gap_by_race_stays(record, prose):
     from helix.datasets import adult
 
