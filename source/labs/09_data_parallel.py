@@ -25,7 +25,7 @@ import pandas as pd
 import torch
 import torch.distributed as dist
 
-from helix import distributed
+from helix import display, distributed
 from helix.labs import data_parallel as check
 from helix.distributed.measured import run_record
 from helix.record import Decision, evidence, results
@@ -220,10 +220,12 @@ check.choose_ranks(choose_ranks)
 # %%
 law = results.load("09_data_parallel")["figures"]["law"]
 seconds = {2**k: 0.01 * 1.02**k for k in range(10)}
+rows = []
 for budget in (30.0, 60.0, 120.0, 480.0):
     ranks = choose_ranks(seconds, 8, (law["least_steps"], law["batch"]), budget)
     steps = law["least_steps"] * (1 + law["batch"] / (8 * ranks))
-    print(f"{budget:5.0f} rank-seconds: {ranks:3} ranks, {steps * seconds[ranks]:5.2f} s")
+    rows.append({"budget, rank-seconds": budget, "ranks": ranks, "seconds": steps * seconds[ranks]})
+display.table(rows, caption="What a budget buys.", formats={"budget, rank-seconds": ".0f", "seconds": ".2f"})
 
 # %% [markdown]
 # Each halving of the time costs more than the one before.
@@ -241,7 +243,11 @@ for budget in (30.0, 60.0, 120.0, 480.0):
 
 # %%
 sums = results.load("09_data_parallel")["figures"]["sums"]
-pd.DataFrame(sums["rates"]["0.02"]["changed"]).rename_axis("seed").map("{:.2%}".format)
+display.table(
+    pd.DataFrame(sums["rates"]["0.02"]["changed"]).rename_axis("seed").reset_index(),
+    caption="Share of the test pictures that two worlds answer differently; columns: their ranks.",
+    formats=".2%",
+)
 
 # %%
 evidence("changed_by_world", max(max(seeds) for seeds in sums["rates"]["0.02"]["changed"].values()))
@@ -251,7 +257,7 @@ evidence("hashes_of_a_world", sums["hashes_of_a_world"])  # of two runs on equal
 # Your **control** runs before a result is published.
 # It gets two records as `run_record.record` makes them: that of the run, and that of a repetition.
 # It returns True only if **both records are complete**, the repetition had the **same inputs**, and it ended at the **same weights** (`weights_sha256`).
-# A record that lacks the world size, or a hash, lets nobody repeat anything.
+# A record that lacks the world size, a hash, or the threads of a rank lets nobody repeat anything.
 #
 # This is the form; copy it into the function and replace every `...` by words of your own.
 #
@@ -304,7 +310,7 @@ def decide() -> Decision:
         evidence={"changed_by_world": "> 0.001", "hashes_of_a_world": "== 1"},
         choice="fix: promise it for the recorded world only",
         dissent="Nobody repeats a training to the bit; a share of changed answers would tell people more.",
-        residual_risk="The same world on another processor or library may end at other bits as well.",
+        residual_risk="The same world with other threads or processors may end at other bits as well.",
         owner="The head of the sorting line",
         review_date=date.today() + timedelta(days=90),
         control=may_publish,

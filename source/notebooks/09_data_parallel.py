@@ -17,18 +17,14 @@
 # A GPU is not needed: the processes here are the real thing, `torch.distributed` with its backend gloo (between CPUs; NCCL is its counterpart for GPUs), and the same functions run with NCCL on a cluster.
 
 # %%
-from importlib.metadata import version
-
 from helix import distributed
 
 distributed.warm()  # in the background: the process from which ranks are forked
-for package in ("numpy", "torch"):
-    print(package, version(package))
 
 # %% [markdown]
 # ## The claim
 #
-# The articles that this course grew from say two things:
+# Two sources that this course grew from ("AI大时代要懂的2种核心能力:技术驾驭与伦理决策", JC, 18 September 2025, and chapters 28 to 30 of a Chinese tutorial series on generative AI) say:
 #
 # > Beyond a trillion parameters, distributed training is the only choice.
 #
@@ -46,7 +42,7 @@ for package in ("numpy", "torch"):
 # ### Ranks
 #
 # Distributed training is the *same program*, started N times.
-# Each copy is a **rank**; all it knows is its number r, and N, the **world size**.
+# A <dfn title="进程编号">rank</dfn> is one of the N copies; all it knows is its number r, and N, the <dfn title="进程总数">world size</dfn>.
 # `launch` starts a function on N local processes and returns what each of them returned:
 
 # %%
@@ -66,7 +62,8 @@ list(launch(hello, "hello", ranks=3, note=False))
 
 # %% [markdown]
 # Ranks share no memory: what one knows, another knows only if it was sent.
-# The most important **collective** is *all-reduce*: everybody puts a tensor in, everybody gets the sum.
+# A <dfn title="集合通信">collective</dfn> is an operation that all ranks call together.
+# The most important one is the <dfn title="全归约">all-reduce</dfn>: everybody puts a tensor in, everybody gets the sum.
 
 
 # %% tags=["nbval-check-output"]
@@ -86,14 +83,13 @@ print(launch(add_up, ranks=3, note=False))
 # The **ring** has no such rank.
 # Cut each tensor into N chunks, and let every rank only ever send *one chunk to its right neighbour*:
 #
-# - **reduce-scatter**, N−1 steps: pass a chunk on, add what arrives.
-#   In the end each rank holds *one* chunk of the sum.
-# - **all-gather**, N−1 steps: pass the finished chunks on.
+# - <dfn title="归约散射">reduce-scatter</dfn>, N−1 steps: pass a chunk on, add what arrives; in the end each rank holds *one* chunk of the sum.
+# - <dfn title="全收集">all-gather</dfn>, N−1 steps: pass the finished chunks on, until each rank holds all of them.
 #
 # Here is what four ranks hold after each step.
 # A number says how many ranks' values are in the chunk already:
 
-# %%
+# %% tags=["hide-input"]
 import numpy as np
 
 from helix import plots
@@ -111,7 +107,6 @@ def after(step: int, N: int = 4) -> np.ndarray:
     return held
 
 
-# %%
 fig, axes = plots.figure(columns=4, rows=2, height=3.9)
 for step, ax in enumerate(axes.flat[:7]):
     title = "start" if not step else f"{'reduce-scatter' if step < 4 else 'all-gather'} {(step - 1) % 3 + 1}"
@@ -265,8 +260,9 @@ for N in (2, 3):
 #
 # `ByHand` sends one message a parameter, and each message costs a start, however small it is.
 # One message after all gradients would waste the time of the backward pass.
-# DDP does something between: it fills **buckets** of about 25 MB (the first of 1 MB) in the order in which backward reaches the parameters, from last to first, and sends a bucket while backward goes on.
-# `helix.distributed.parallel.data_parallel` has one limit for all its buckets:
+# Between the two lies the <dfn title="梯度桶">bucket</dfn>: gradients that are sent together, as soon as the last of them is there, while backward goes on.
+# DDP's first backward pass sends one message and notes in which order gradients come; from the second on its buckets have 25 MB (the first 1 MB).
+# `helix.distributed.parallel.data_parallel` takes the parameters from last to first, and one limit for all buckets:
 
 # %% tags=["nbval-check-output"]
 from helix.distributed.parallel.data_parallel import buckets_of
@@ -312,15 +308,16 @@ print(f"a seed of its own:  {len({i for hand in apart for i in hand})} of 10,000
 #    Deal out evaluation without filling up, and add up *counts*, not means.
 # 3. **A seed for each rank** looks careful and deals from four different packs: a third of the samples is left out of each epoch, others come twice or more.
 #
-# In the record, ten seeds cannot tell the first or the third from the right way: **the accuracy does not give these mistakes away.**
-# They show when those left out are the rare ones.
+# In the record, over ten seeds, the accuracies of the first and the third do not differ from the right way's: **accuracy does not give these mistakes away.**
+# They show only where the samples that were left out are the rare ones.
 #
 # ### Uneven shares
 #
 # The equation above divides by N because all shares have equally many samples.
 # If they have not, the **mean of means** is not the mean: the few samples of a small share count as much as the many of a large one.
 # DDP does not notice.
-# The mend is to weigh each rank's loss by $N n_r / \sum_q n_q$, with $n_r$ its number of samples (in a language model: of *tokens* that count in the loss):
+# The mend is to weigh each rank's loss by $N n_r / \sum_q n_q$, with $n_r$ the number of what its loss is a mean of.
+# In a language model that is the number of *tokens* that count, without padding: it differs even where all ranks have equally many texts, and between the micro-batches of one rank too.
 
 # %%
 import copy
@@ -366,7 +363,7 @@ for mend in (False, True):
 # ### A layer that looks around
 #
 # The equation also needs each ℓᵢ to depend on sample i alone.
-# **BatchNorm** breaks that: it subtracts the mean *of the batch*.
+# <dfn title="批归一化">BatchNorm</dfn> subtracts from each sample the mean *of its batch*, and so breaks that.
 # On N ranks it sees N small batches, and computes another function.
 # GroupNorm and LayerNorm look at one sample, and do not care.
 # PyTorch's `SyncBatchNorm` computes the statistics over all ranks, but refuses the CPU; `batches.synchronised` puts in the same idea for gloo:
@@ -379,7 +376,7 @@ for name, norm in (("BatchNorm", torch.nn.BatchNorm1d(64)), ("GroupNorm", torch.
             f"{name}, {'over all ranks' if mend else 'of a share':14}", "differs" if error > 1e-5 else "equal"
         )
 
-# %%
+# %% tags=["hide-input"]
 from helix.record import results
 
 record = results.load("09_data_parallel")["figures"]
@@ -399,13 +396,42 @@ plots.show(
 )
 
 # %% [markdown]
-# ### Who holds what: FSDP
+# ### Who holds what: ZeRO and FSDP
 #
 # *(This section and “From this notebook to a cluster” may wait for a second reading.)*
 #
-# With DDP every rank holds everything: in float32 with Adam 4 bytes of weight, 4 of gradient and 8 of moments for each parameter.
-# **Sharding** lets each rank keep 1/N of it.
-# ZeRO numbers what is cut: stage 1 Adam's moments, stage 2 the gradients too, stage 3 also the weights, which are then gathered only while their layer is at work.
+# With DDP every rank holds everything.
+# With <dfn title="分片">sharding</dfn> each of N ranks keeps 1/N of the weights, gradients or optimiser states, instead of all of them.
+# ZeRO (2020) numbers what is cut.
+# In <dfn title="混合精度">mixed precision</dfn> weights and gradients have 2 bytes each, and Adam keeps a copy of the weights and two moments in 4 bytes each:
+
+# %% tags=["hide-input", "nbval-check-output"]
+from helix.display import table
+from helix.distributed.paper import costs
+
+cut = ("nothing (DDP)", "Adam's states", "and gradients", "and weights")
+table(
+    [
+        {
+            "stage": stage,
+            "cut over the ranks": what,
+            "bytes a parameter, N = 8": sum(costs.states(1, 8, stage).values()),
+            "N = 64": sum(costs.states(1, 64, stage).values()),
+            "sent, in n(N−1)/N": costs.data_rounds(costs.Layout(zero=stage), 1),
+        }
+        for stage, what in enumerate(cut)
+    ],
+    caption="What ZeRO's stages leave on a rank, and what a rank sends for n bytes of weights in a step.",
+    formats=".2f",
+)
+
+# %% [markdown]
+# Stage 1 costs nothing on the wire: instead of an all-reduce, gradients are reduce-scattered and new weights gathered.
+# So most trainings have it today.
+# Stages 2 and 3 send more where a step has several micro-batches, as each is scattered or gathered anew.
+# *Hybrid* sharding cuts within a node only, and copies between nodes: the many messages stay where links are fast.
+# (Sums of 16-bit gradients lose digits as N grows, so `fully_shard` can be told to send them in 32.)
+#
 # PyTorch's FSDP2 is stage 3 in one function, `fully_shard`; `counted` records what PyTorch hands over to the backend:
 
 # %%
@@ -436,12 +462,11 @@ print(calls)
 # %% [markdown]
 # A shard of 51,020 bytes goes into the gather, all 204,080 into the reduce-scatter.
 # The whole network is one unit here, so one gather is enough.
-# With a unit for each layer, weights are let go and gathered again for the backward pass; then, for n bytes of parameters, a rank sends $3\frac{N-1}{N}n$ instead of $2\frac{N-1}{N}n$.
-# Memory falls with N, traffic rises by half.
+# With a unit for each layer, weights are let go and gathered again for the backward pass: that is the 3 of the table, where DDP has 2.
 #
 # ### What a message costs
 #
-# A message of x bytes takes about **α + βx** seconds: α to start, β for each byte.
+# A message of x bytes takes about α + βx seconds: the <dfn title="延迟">latency</dfn> α is what it takes to start, β is the time of one byte.
 # A ring all-reduce of n bytes sends 2(N−1) messages of n/N in a row:
 #
 # $$t_\text{ring}(n, N) = 2(N-1)\,\alpha + 2\,\frac{N-1}{N}\,n\,\beta .$$
@@ -456,10 +481,8 @@ from helix.distributed.measured import messages
 
 model = messages.fit(record["alpha_beta"]["pairs"])
 print(f"α = {model.latency.value * 1e6:.0f} µs, 1/β = {1e-9 / model.seconds_per_byte.value:.1f} GB/s")
-
-# %%
-table = pd.DataFrame(record["alpha_beta"]["table"])
-ratios = table["gloo"] / table["predicted"]
+timed = pd.DataFrame(record["alpha_beta"]["table"])
+ratios = timed["gloo"] / timed["predicted"]
 print(
     f"gloo's all-reduce on two ranks takes {ratios.min():.1f} to {ratios.max():.1f} times what the model "
     "predicts"
@@ -469,13 +492,15 @@ print(
 # Right about the shape, and off by a factor that depends on the size: probably because gloo starts threads and copies buffers, and two processes share the memory of one machine.
 # Good enough to decide with, not to promise with.
 #
-# ### 1,000 GPUs, on paper
+# ### Thousands of GPUs, on paper
 #
-# Now the same two lines for a cluster that we do not have: nodes of eight A100s as in Narayanan et al. (2021).
-# A GPU sends 300 GB/s inside a node.
-# Each has a network card of 25 GB/s, and a gradient is cut into eight rings, one through each card, so that 200 GB/s leave a node.
-# α is assumed to be 10 µs.
-# A model of 1 billion parameters, gradients in 16 bits (2 GB), 6 operations a parameter and token:
+# Now the same two terms for a cluster that we do not have: nodes of eight A100s as in Narayanan et al. (2021).
+# Inside a node a ring carries 235 GB/s, NCCL's limit for this GPU.
+# Each GPU has a network card of 25 GB/s, and a gradient is cut into eight rings, one through each card: 200 GB/s leave a node.
+# A step of a ring starts in 3.4 µs inside a node and 9.6 µs between nodes (for large messages, in [NCCL's own table](https://github.com/NVIDIA/nccl/blob/master/src/graph/tuning.cc)).
+# Starts grow with N in a ring; NCCL's *trees* need only about $2\log_2 N$ of them, and it takes whichever is faster.
+#
+# A model of P = 10⁹ parameters, gradients in 16 bits, 6P operations for each token:
 #
 # - **strong scaling**: the step always has 2²⁰ tokens, and more GPUs share them;
 # - **weak scaling**: each GPU always has 2¹⁴ tokens, and the step grows.
@@ -483,44 +508,54 @@ print(
 # %%
 from helix.distributed.paper.clusters import selene
 
-cluster, parameters = selene(1024), 1e9
-speed = cluster.peak * cluster.efficiency
+cluster, P = selene(4096), 1e9
+speed = cluster.peak * cluster.efficiency  # operations a second that large products reach
 
 
 def step_time(N: int, tokens: float) -> tuple[float, float]:
     """Return seconds of arithmetic and of all-reduce in a step of `tokens` on N GPUs; on paper."""
-    link = cluster.intra if cluster.per_node >= N else cluster.per_node * cluster.inter
-    arithmetic = 6 * parameters * tokens / N / speed
-    return arithmetic, 2 * (N - 1) * cluster.latency + 2 * (N - 1) / N * 2 * parameters / link
+    all_reduce = cluster.all_reduce(2 * P, costs.Layout(data=N))
+    return 6 * P * tokens / N / speed, min(all_reduce.values())
 
 
-# %%
-counts = 2 ** np.arange(0, 11)
+# %% tags=["hide-input"]
+counts = 2 ** np.arange(0, 13)
 fig, axes = plots.figure(columns=2, height=3.0, sharey=True)
 for ax, title, tokens in (
-    (axes[0], "strong: 2²⁰ tokens", 2**20),
+    (axes[0], "strong: 2²⁰ tokens", 2**20 * np.ones(13)),
     (axes[1], "weak: 2¹⁴ tokens each", counts * 2**14),
 ):
-    arithmetic, ring_time = np.array(
-        [step_time(int(N), t) for N, t in zip(counts, tokens * np.ones(11), strict=True)]
-    ).T
-    ax.plot(counts, arithmetic / (arithmetic + ring_time), label="one after the other", markevery=1)
-    hidden = arithmetic / 3 + np.maximum(2 / 3 * arithmetic, ring_time)  # only backward has gradients to send
+    arithmetic, messages_ = np.array([step_time(int(N), k) for N, k in zip(counts, tokens, strict=True)]).T
+    ax.plot(counts, arithmetic / (arithmetic + messages_), label="one after the other", markevery=1)
+    hidden = arithmetic / 3 + np.maximum(2 / 3 * arithmetic, messages_)  # only backward has gradients to send
     ax.plot(counts, arithmetic / hidden, label="overlapped with backward", markevery=1)
     ax.set(xscale="log", xlabel="GPUs", title=title, ylim=(0, 1.05))
 axes[0].set_ylabel("share of the time in arithmetic")
 axes[0].legend(frameon=False, fontsize=8)
-last = step_time(1024, 2**20)
+last = step_time(4096, 2**20)
 plots.show(
     fig,
-    alt=f"On paper. Strong scaling to 1,024 GPUs leaves {last[0] / sum(last):.0%} of the time for "
-    f"arithmetic: {last[0]:.2f} s of it against {last[1]:.2f} s of all-reduce. With weak scaling more than "
-    "nine tenths are left, and with overlap nearly all.",
+    alt=f"On paper. Strong scaling: with overlap nearly all of the time is arithmetic up to 1,024 GPUs; at 4,096 it is "
+    f"{last[0] / (last[0] / 3 + max(2 / 3 * last[0], last[1])):.0%}, without overlap {last[0] / sum(last):.0%}. "
+    "Weak scaling: more than nine tenths without overlap, nearly all with it.",
 )
 
 # %% [markdown]
-# Beyond a point, a GPU more makes the step hardly shorter: the all-reduce takes nearly $2n\beta$ however many share the arithmetic, and a ring $2(N-1)\alpha$ more with each.
-# (So NCCL also has trees, with about $2\log_2 N$ starts.)
+# **When does the all-reduce hide behind the backward pass?**
+# With k tokens a GPU, backward takes 4Pk/speed, and the all-reduce sends about 2 · 2P bytes.
+# P drops out: starts aside, it hides if k ≥ speed/bandwidth.
+
+# %% tags=["nbval-check-output"]
+link = cluster.ring(costs.Layout(data=4096))
+print(f"{speed / 1e12:.0f} TFLOP/s over {link / 1e9:.0f} GB/s: at least {speed / link:,.0f} tokens a GPU")
+
+# %% [markdown]
+# So data parallelism is rarely bound by its messages: GPUs run out of *tokens* first.
+# Whether more tokens are the answer is the next section's question.
+# (Paper also leaves out that every step waits for its slowest rank.)
+#
+# Products reach two thirds of the peak here, waiting takes its part, and what counts in the end is the <dfn title="模型算力利用率">MFU</dfn> (model FLOPs utilisation): operations that the model asks for, over those that the devices could have done in the time.
+# Llama 3, with 405 billion parameters, was trained at 38 to 43 % (2024).
 #
 # ### The critical batch
 #
@@ -531,22 +566,25 @@ plots.show(
 #
 # $$S(B) = S_\text{min}\left(1 + \frac{B_\text{crit}}{B}\right).$$
 #
+# No batch gets below $S_\text{min}$ steps.
+# At the <dfn title="临界批量">critical batch</dfn> $B_\text{crit}$ a training needs twice the fewest steps that any batch needs.
 # Ten batch sizes, each with the best of seven learning rates (chosen on three seeds, counted on five others), SGD to a validation loss of 0.50:
 
-# %%
+# %% tags=["hide-input"]
 law = record["law"]
 sizes = np.array([float(batch) for batch in law["means"]])
 means = np.array(list(law["means"].values()))
-curve = law["least_steps"] * (1 + law["batch"] / sizes)
+fine = np.geomspace(sizes[0], sizes[-1], 100)
+curve = law["least_steps"] * (1 + law["batch"] / fine)
 fig, axes = plots.figure(columns=2, height=3.0)
-axes[0].plot(sizes, means, "o", markevery=1, label="measured")
-axes[0].plot(sizes, curve, "-", marker="", label="the law")
+axes[0].plot(sizes, means, "o", label="measured")
+axes[0].plot(fine, curve, "-", marker="", label="the law")
 axes[0].set(xscale="log", yscale="log", xlabel="batch B, samples", ylabel="steps to the target")
 axes[0].set_yticks([200, 500, 1000, 2000], ["200", "500", "1,000", "2,000"], minor=False)
 axes[0].set_yticks([], minor=True)
 axes[0].legend(frameon=False, fontsize=8)
-axes[1].plot(sizes / 8, means[0] / means, "o", markevery=1, label="measured")
-axes[1].plot(sizes / 8, curve[0] / curve, "-", marker="", label="the law")
+axes[1].plot(sizes / 8, means[0] / means, "o", label="measured")
+axes[1].plot(fine / 8, curve[0] / curve, "-", marker="", label="the law")
 axes[1].plot(sizes / 8, sizes / 8, ":", marker="", color="#666666", label="ideal")
 axes[1].set(xscale="log", yscale="log", xlabel="ranks of 8 samples each", ylabel="times fewer steps")
 axes[1].legend(frameon=False, fontsize=8)
@@ -647,12 +685,13 @@ _ = launch(script.main)
 
 # %% [markdown]
 # On more than one machine the command is the same, given on every node, with the address where they meet; Slurm can give it for you.
+# (Kubernetes has Kubeflow's Trainer, whose `TrainJob` [replaces](https://www.kubeflow.org/docs/components/trainer/operator-guides/migration/) the older `PyTorchJob`.)
 # The tests run it with two agents on one machine, which play two nodes; **it was not run on a cluster**, and the file says so:
 
 # %% tags=["nbval-check-output"]
 from helix.distributed.paper import jobs
 
-job = jobs.Job("sum-of-ranks", "sum_of_ranks.py", nodes=4, per_node=8)
+job = jobs.Job("sum-of-ranks", "sum_of_ranks.py", nodes=4, per_node=8, restarts=3)
 print(jobs.torchrun(job, "node-0.example"), "\n")
 print(jobs.slurm(job, "00:30:00"))
 
@@ -693,18 +732,81 @@ for failing in (one_raises, one_is_killed, shapes_differ):
 # %% [markdown]
 # `careful=True` compares shapes before each collective.
 # Without it, gloo may end a rank, or, worse, *return a wrong sum*.
+# (On a cluster NCCL's *flight recorder* tells which rank did not come to which collective.)
+#
+# ### How often it fails, and how to go on
+#
+# A training on 16,384 H100s met 419 unexpected interruptions in 54 days (Llama 3, 2024, section 3.3.4): one every 50,700 GPU-hours, one every three hours for all.
+# A <dfn title="检查点">checkpoint</dfn> is the saved state of a training, from which it goes on after an interruption; what came after it is lost.
+# Saving often costs time too.
+# With c seconds to save and M seconds between failures, saving every $\tau = \sqrt{2cM}$ seconds loses about the least (Young, 1974):
+
+# %% tags=["nbval-check-output"]
+c, restart = 30, 300  # seconds to save and to start again: assumed, measure yours
+rows = []
+for gpus in (8, 1024, 16_384):
+    M = 54 * 24 * 16_384 / 419 * 3600 / gpus
+    tau = (2 * c * M) ** 0.5
+    lost = c / tau + tau / 2 / M + restart / M  # saving; half an interval done again; starting
+    rows.append(
+        {"GPUs": gpus, "hours between failures": M / 3600, "save every, minutes": tau / 60, "lost": lost}
+    )
+caption = (
+    "Failures at the rate of one published training, and the interval of checkpoints that loses least time."
+)
+table(rows, caption, formats={"lost": ".1%", "hours between failures": ",.1f", "save every, minutes": ",.0f"})
+
+# %% [markdown]
+# `torch.distributed.checkpoint` lets each rank save its own shard, in the background if wanted (`async_save`), and another number of ranks can load it. `--max-restarts=3` above makes torchrun start all ranks again.
+# But what is a *whole* checkpoint?
+# Ten steps, an interruption, ten more, on two ranks, held against twenty in one go:
+
+
+# %%
+def resumed(X, y, saved: tuple[str, ...]) -> bool:
+    """Return whether ten steps, a checkpoint of `saved`, and ten more give the bits of twenty in one go."""
+    r, N = dist.get_rank(), dist.get_world_size()
+    whole, kept = train(data_parallel.DataParallel(network(0)), X, y, r, N), {}
+    for begin in (0, 10):
+        model = data_parallel.DataParallel(network(0))
+        optimiser = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+        if kept:
+            model.load_state_dict(kept["weights"])
+        if kept and "optimiser" in saved:
+            optimiser.load_state_dict(kept["optimiser"])
+        for batch in torch.arange(960).view(20, N, 48 // N)[begin if "step" in saved else 0 :][:10, r]:
+            optimiser.zero_grad()
+            cross_entropy(model(X[batch]), y[batch]).backward()
+            optimiser.step()
+        kept = {"weights": model.state_dict(), "optimiser": optimiser.state_dict()}
+    return torch.equal(torch.cat([p.detach().flatten() for p in model.parameters()]), whole)
+
+
+# %% tags=["nbval-check-output"]
+for saved in (("weights",), ("weights", "optimiser"), ("weights", "optimiser", "step")):
+    print(
+        f"{' + '.join(saved):28}",
+        "the same bits" if all(launch(resumed, X[:960], y[:960], saved)) else "other weights",
+    )
+
+# %% [markdown]
+# A checkpoint without the optimiser, or without the place in the data, goes on without an error, with another training.
+# Dropout and augmentation add the state of each rank's random numbers.
 #
 # ## The measurement
 #
 # `experiments/09_data_parallel.py` repeated this over seeds and worlds.
-# Equality first: the largest difference over 2, 3 and 4 ranks and five seeds, relative to the largest entry, after the first gradient and after 21 steps.
+# Equality first:
 
-# %%
-pd.DataFrame(record["equal"]).T.map("{:.0e}".format)
-
-# %%
+# %% tags=["hide-input"]
 from helix.record.claims import claim
 
+table(
+    pd.DataFrame(record["equal"]).T.rename(columns=lambda name: name.replace("_", ", ", 1).replace("_", " ")),
+    caption="Largest difference from one process, relative to the largest entry, over 2, 3 and 4 ranks and five "
+    "seeds: of the first gradient, and of the weights after 21 steps; by hand and by PyTorch's DDP.",
+    formats=".0e",
+)
 claim(
     "ddp_gradient_synchronisation",
     measured="2 and 3 ranks, 20 steps: weights of one process within 1e-5; shares of 88 and 8: "
@@ -714,37 +816,32 @@ claim(
 
 # %% [markdown]
 # And the trillion.
-# Training states alone, in mixed precision with Adam, are 16 bytes a parameter: 2 of weight, 2 of gradient, 4 of a master copy and 8 of moments.
+# Training states alone are 16 bytes a parameter: 2 + 2 + 4 + 4 + 4, as above.
 
-# %%
+# %% tags=["hide-input"]
 from helix.distributed.paper.one_device import DEVICES, largest_model, on_one_device
 
-pd.DataFrame(
-    {
-        name: {
-            "memory, GB": f"{device.memory / 1e9:.0f}",
-            "largest model, 10⁹ parameters": f"{largest_model(device) / 1e9:.1f}",
+table(
+    [
+        {
+            "device": name,
+            "memory, GB": round(device.memory / 1e9),
+            "largest model, 10⁹ parameters": largest_model(device) / 1e9,
             "devices for 10¹²": on_one_device(1e12, device).devices,
-            "years for 10¹² on one": f"{years:,.0f}"
-            if (years := on_one_device(1e12, device, tokens=450e9).years)
-            else "",
+            "years on one": on_one_device(1e12, device, tokens=450e9).years,
         }
         for name, device in DEVICES.items()
-    }
-).T
-
-# %%
-claim(
-    "distributed_only_choice",
-    measured=f"states of {max(map(largest_model, DEVICES.values())) / 1e9:.0f} billion parameters fill the "
-    f"largest device; a trillion takes {on_one_device(1e12, DEVICES['H100'], tokens=450e9).years:.0f} "
-    "years on one H100",
-    verdict="holds if the line is drawn far lower: memory is full at a hundredth of it",
+    ],
+    caption="A trillion parameters against one device: states in its memory, and years for 450 billion tokens "
+    "where a published training gives the speed.",
+    formats={"largest model, 10⁹ parameters": ".1f", "years on one": ",.0f"},
 )
+claim("distributed_only_choice")
 
 # %% [markdown]
-# Years are for 450 billion tokens, and only where a published run gives the throughput.
-# For the other devices only memory was looked at; newer ones hold more, and none near 16 TB.
+# The speeds are those of published trainings of large models, in each paper's own count: the A100's 8 operations a parameter and token include what was computed again, the others' are 6.
+# 450 billion tokens are what a plan of 2021 gave its trillion parameters, less than half a token each; at 20 for each (chapter 11), the H100 needs 8,800 years.
+# For the other devices only memory was looked up; the largest is of July 2026.
 #
 # So the sentence is true, and it understates: the line lies at the memory of *your* device.
 # And two ways around it are missing: moving states to the host's memory and disks (ZeRO-Infinity, 2021), which moves that wall and not the one of time; and **not training a trillion parameters**, which chapter 11 puts into numbers.
@@ -757,26 +854,22 @@ claim(
 # Floating-point addition is not associative: 0.1 + (0.2 + 0.3) is not (0.1 + 0.2) + 0.3.
 # And the order of a sum depends on how many ranks take part.
 #
-# Five epochs on Fashion-MNIST, each step the *same* 48 samples, split among 1, 2, 3 or 4 ranks.
-# From the record, over five seeds (a *world* is a run on N ranks):
+# Five epochs on Fashion-MNIST, each step the *same* 48 samples, split among 1, 2, 3 or 4 ranks, five seeds, at a calm rate and at one near the edge of stability.
+# From the record (a *world* is a run on N ranks):
 
 # %%
 sums = record["sums"]
-print(
-    "hashes of a world that ran twice:",
-    sums["hashes_of_a_world"],
-    " hashes of four worlds:",
-    *set(sums["hashes_of_four_worlds"]),
+print("hashes of a world that ran twice:", sums["hashes_of_a_world"])
+print("hashes of four worlds:", *set(sums["hashes_of_four_worlds"]))
+table(
+    [
+        {"rate": name, "ranks": pair, **{f"seed {seed}": one for seed, one in enumerate(changed)}}
+        for name, rate in (("calm, 0.02", "0.02"), ("rapid, 0.1", "0.1"))
+        for pair, changed in sums["rates"][rate]["changed"].items()
+    ],
+    caption="Share of 10,000 test pictures that two worlds answer differently.",
+    formats=".1%",
 )
-pd.DataFrame(
-    {
-        f"{name} rate, {rate}": {
-            f"ranks {pair}": ", ".join(f"{one:.1%}" for one in seeds)
-            for pair, seeds in sums["rates"][rate]["changed"].items()
-        }
-        for name, rate in (("calm", "0.02"), ("rapid", "0.1"))
-    }
-).rename_axis("test pictures answered differently, by seed")
 
 # %%
 from helix.distributed.measured import run_record
@@ -802,27 +895,42 @@ print("the same world gives the same bits:", all(first == second for first, seco
 print("another world gives others:", len({first for first, _ in found.values()}), "results of 3")
 
 # %% [markdown]
-# So the same world gives the same bits (on this CPU, with gloo and one thread a rank), and four worlds gave four sets of weights, for every seed.
+# So the same world gives the same bits, and four worlds gave four sets of weights, for every seed.
 # Mostly it does not matter: at the calm rate, in four of five seeds not one of 10,000 pictures is answered differently.
 # In the fifth 2 to 3 % are, and at the rapid rate up to a quarter.
 # Nobody could have told beforehand which seed it would be.
 # For those people, the number of processes that summed a gradient has decided.
 #
 # So an audit needs the world, too.
-# `run_record.record` writes down what moves the bits of a run here, and `run_record.missing` is the **gate**: it refuses a record that leaves one of them out.
-# (Elsewhere more belongs to it: threads a rank, and on GPUs their model and the algorithms that the libraries chose.)
+# Is that all?
+# Two ranks, everything the same, but an operation is shared by one or two *threads*:
+
+# %% tags=["nbval-check-output"]
+threads = record["threads"]
+print("hashes of one number of threads, run twice:", threads["hashes_of_a_number"])
+print("hashes of one and two threads, five seeds: ", threads["hashes_of_both"])
+print("pictures answered differently, by seed:    ", *(f"{one:.1%}" for one in threads["changed"]))
+
+# %% [markdown]
+# `run_record.record` writes down what moves the bits: also the `settings` that each rank reports, with its threads, its device and whether libraries may choose other algorithms.
+# `run_record.missing` is the **gate**: it refuses a record that leaves one of them out.
+# (All this was measured on the CPU of one machine.
+# On GPUs the same settings are a condition, no proof: some operations have no fixed order at all.)
 
 # %%
 kept = run_record.record(
     seed=0, world_size=2, batch_per_rank=24, steps=20, sampler="in order, dealt out in runs of 24",
-    data=[X[:960], y[:960]], weights=launch(one_epoch, X, y, 0)[0],
+    data=[X[:960], y[:960]], weights=launch(one_epoch, X, y, 0)[0], settings=launch(run_record.settings)[0],
 )  # fmt: skip
-{name: str(value)[:60] for name, value in kept.items()}
+table(
+    [{"name": name, "kept": str(value)[:60]} for name, value in kept.items()],
+    caption="The record of a run, each value cut to 60 letters.",
+)
 
 # %% tags=["nbval-check-output"]
 whole = kept | {"commit": "0" * 40, "clean": True}  # as in a clean clone
 print("whole:", run_record.missing(whole))
-for name, value in {"world_size": None, "data_sha256": "n/a", "commit": "main", "clean": False}.items():
+for name, value in {"world_size": None, "data_sha256": "n/a", "settings": {}, "clean": False}.items():
     print(f"{name} = {value}:", *run_record.missing(whole | {name: value}))
 
 # %% [markdown]
@@ -903,7 +1011,7 @@ for name, value in {"world_size": None, "data_sha256": "n/a", "commit": "main", 
 # The records agree in the seed and in how samples are dealt out; but they name other inputs that change the bits without anybody's mistake.
 #
 # </details>
-# <details><summary>C. Did both run on the same number of ranks, with the same libraries on the same kind of processor?</summary>
+# <details><summary>C. Did both run on the same number of ranks and threads, with the same libraries and settings on the same kind of processor?</summary>
 #
 # Right.
 # Each of them can change the order of the sums, or the instructions used.
@@ -917,4 +1025,5 @@ for name, value in {"world_size": None, "data_sha256": "n/a", "commit": "main", 
 # - P. Patarasuk and X. Yuan, "Bandwidth optimal all-reduce algorithms for clusters of workstations", 2009, [doi:10.1016/j.jpdc.2008.09.002](https://doi.org/10.1016/j.jpdc.2008.09.002): the bound, and the ring.
 # - S. Li and others, "PyTorch Distributed: Experiences on Accelerating Data Parallel Training", 2020, [arXiv:2006.15704](https://arxiv.org/abs/2006.15704): buckets, overlap, `no_sync`.
 # - S. Rajbhandari and others, "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models", 2019, [arXiv:1910.02054](https://arxiv.org/abs/1910.02054), and Y. Zhao and others, "PyTorch FSDP", 2023, [arXiv:2304.11277](https://arxiv.org/abs/2304.11277).
+# - J. W. Young, "A first order approximation to the optimum checkpoint interval", 1974, [doi:10.1145/361147.361115](https://doi.org/10.1145/361147.361115), and Llama Team, "The Llama 3 Herd of Models", 2024, [arXiv:2407.21783](https://arxiv.org/abs/2407.21783), sections 3.3.2 and 3.3.4: speeds and failures.
 # - S. McCandlish and others, "An Empirical Model of Large-Batch Training", 2018, [arXiv:1812.06162](https://arxiv.org/abs/1812.06162).

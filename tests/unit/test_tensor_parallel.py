@@ -187,6 +187,19 @@ def test_mlp_and_attention_alone():
     assert all(max(errors) < 1e-13 for errors in launch(halves, ranks=4, note=False))
 
 
+def frozen():
+    block, linear, half = Block(8, 2).requires_grad_(False), nn.Linear(4, 4).requires_grad_(False), nn.Linear(4, 4)
+    half.bias.requires_grad_(False)
+    made = (ColumnParallelLinear(linear), RowParallelLinear(linear), ParallelBlock(block), ColumnParallelLinear(half))
+    return [[each.requires_grad for each in layer.parameters()] for layer in made]
+
+
+def test_what_is_frozen_stays_frozen():
+    for column, row, block, half in launch(frozen):
+        assert not any(column + row + block)
+        assert half == [True, False]
+
+
 def fused():
     weight = torch.arange(12)[:, None].repeat(1, 2)  # 3 · 4 rows: two heads of width 2
     return qkv_share(weight, 2)[:, 0].tolist(), qkv_share(weight[:, 0], 2).tolist()

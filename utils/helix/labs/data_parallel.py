@@ -474,6 +474,14 @@ def _record(rng: np.random.Generator) -> dict[str, Any]:
         "backend": "gloo",
         "versions": {"python": "3.11.2", "torch": "2.13.0", "numpy": "2.3.5"},
         "hardware": {"cpu": "one of the workshop", "instructions": ["avx2"], "system": "Linux x86_64"},
+        "settings": {
+            "device": "cpu",
+            "threads": int(rng.integers(1, 9)),
+            "deterministic": False,
+            "benchmark": False,
+            "matmul precision": "highest",
+            "environment": {},
+        },
         "weights_sha256": _hex(rng, 64),
     }
 
@@ -488,6 +496,7 @@ def _cases_to_stop(rng: np.random.Generator) -> list[tuple[Any, ...]]:
         {"seed": None},
         {"versions": {}},
         {"commit": kept["commit"][:7]},
+        {"settings": {one: value for one, value in kept["settings"].items() if one != "threads"}},
     )
     cases.extend(
         (kept | fault, dict(kept) | fault) for fault in faults
@@ -498,9 +507,9 @@ def _cases_to_stop(rng: np.random.Generator) -> list[tuple[Any, ...]]:
     cases.append((kept, kept | {"clean": False}))
     cases.append((kept | {"clean": False}, dict(kept)))
     cases.append((kept, kept | {"weights_sha256": _hex(rng, 64)}))  # it ended elsewhere
-    other = {"world_size": kept["world_size"] * 2, "batch_per_rank": kept["batch_per_rank"] + 1}
-    cases.append((kept, kept | {"world_size": other["world_size"]}))  # not a repetition of this run
+    cases.append((kept, kept | {"world_size": kept["world_size"] * 2}))  # not a repetition of this run
     cases.append((kept, kept | {"seed": kept["seed"] + 1}))
+    cases.append((kept, kept | {"settings": kept["settings"] | {"threads": kept["settings"]["threads"] + 1}}))
     return cases
 
 
@@ -537,7 +546,7 @@ decide = decision(
     examples=(
         ReasonedAnswer(
             "Fix",
-            "Promise what was shown: the same bits on equally many ranks of the same kind, with the record attached. And tell those whose answer differs between worlds that it does: for them the model has no answer.",
+            "Promise what was shown: the same bits on equally many ranks of the same kind and settings, with the record attached. And tell those whose answer differs between worlds that it does: for them the model has no answer.",
         ),
         ReasonedAnswer(
             "Stop",
@@ -546,7 +555,10 @@ decide = decision(
     ),
     hints={
         "form": "Start from the form above, and replace every `...` by a sentence of your own.",
-        "control": "`run_record.missing(record)` and `run_record.differences(record, repetition)` are lists: empty where nothing is wrong. Ask all three questions.",
+        "control": "Three questions: is each record complete, do both agree in all inputs, and did both end at the same weights?",
         "evidence": 'Look at the numbers that you recorded, and say on which side of 0.001 the first lies: `"changed_by_world": "> ..."` or `"<= ..."`; the second is a number of hashes, `"== ..."`.',
+    },
+    last_hints={
+        "control": "`run_record.missing(record)` and `run_record.differences(record, repetition)` are lists: empty where nothing is wrong.",
     },
 )
