@@ -286,7 +286,9 @@ class TestCompas:
         assert (len(others), set(others[tables.COMPAS_LABEL])) == (868, {1})
         assert others["compas_screening_date"].min() > tables.LAST_FOLLOWED
         dates = pd.to_datetime(everyone["compas_screening_date"])
-        assert set(dates.dt.strftime("%Y-%m-%d")) == set(everyone["compas_screening_date"])  # so they can be compared as text
+        assert set(dates.dt.strftime("%Y-%m-%d")) == set(
+            everyone["compas_screening_date"]
+        )  # so they can be compared as text
 
     def test_unknown_split(self):
         with pytest.raises(ValueError, match="'train', 'validation' and 'test'; got 'dev'"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import shlex
@@ -26,7 +25,6 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
-from helix import paths
 from helix.course import catalogue
 from helix.measure import difference_of_proportions, ratio_of_proportions, wilson
 from helix.record import results
@@ -44,7 +42,7 @@ from helix.trust.fairness_audit import (
 )
 from helix.trust.fairness_cli import main
 from helix.trust.findings import HIDDEN
-from helix.trust.groups import COMPARED, SMALL, widest
+from helix.trust.groups import COMPARED, SMALL, keeps, widest
 
 UTILS = Path(__file__).parents[2] / "utils"
 
@@ -658,7 +656,7 @@ def test_names_stay_text_in_html():
     assert not any(name.startswith("on") or name in ("href", "src") for name, _ in page.attributes)
     assert page.of("title") == page.of("h1") == ["<script>alert(1)</script>"]
     headings = [one for one in page.of("th") if one in NASTY.values()]
-    # Two tables down, one across; the first name stands in the columns' titles too.
+    # Three tables down; the first name stands in the columns' titles too.
     assert Counter(headings) == dict.fromkeys(NASTY.values(), 3) | {next(iter(NASTY)): 8}
     assert sum(one.startswith("Not compared for") for one in page.of("li")) == len(NASTY)
 
@@ -671,10 +669,10 @@ def test_names_stay_text_in_markdown():
     assert set(page.tags) == allowed
     assert page.tags["strong"] == 1
     assert page.tags["em"] == len(LIMITED)
-    assert Counter(one for one in page.of("td") if one in NASTY.values()) == dict.fromkeys(NASTY.values(), 2)
+    assert Counter(one for one in page.of("td") if one in NASTY.values()) == dict.fromkeys(NASTY.values(), 3)
     assert page.tags["table"] == 3
     # No name became a column: every group, the errors, the scores.
-    assert page.tags["td"] == len(NASTY) * 8 + len(NASTY) * 3 + 5 * (2 + len(NASTY))
+    assert page.tags["td"] == len(NASTY) * 8 + len(NASTY) * 3 + (1 + 5) * (len(NASTY) + 1)
 
 
 @pytest.mark.parametrize("group", list(NASTY))
@@ -899,12 +897,11 @@ def test_of_a_few_people_nothing_is_printed(few):
     y, of = np.r_[np.tile([0, 1, 1, 0], 50), np.full(few, 0)], np.r_[np.repeat(["a", "b"], 100), np.full(few, "c")]
     found = audit(lambda X: scores, np.zeros(len(y)), y, of)
     hidden = f"fewer than {HIDDEN}"
-    rates, errors = re.findall(r"^\| c \|.*$", found.to_markdown(), flags=re.M)
+    rates, errors, by_score = re.findall(r"^\| c \|.*$", found.to_markdown(), flags=re.M)
+    assert set(map(str.strip, by_score.strip("|").split("|"))) == {"c", f"{hidden}, not shown"}
     # Not even that nobody of them has the label.
     assert [one.strip() for one in rates.strip("|").split("|")][1:] == [hidden, *[f"{hidden}, not shown"] * 6]
     assert [one.strip() for one in errors.strip("|").split("|")][1:] == [hidden, hidden]
-    (last,) = re.findall(r"^\| 0\.8–1\.0 .*$", found.to_markdown(), flags=re.M)
-    assert f"{hidden}, not shown" in last
     for text in everything_of(found):
         assert "200 people in 2 groups, and 1 of fewer than 10" in text
         assert not re.search(rf"\bof {few}\b|\b{200 + few}\b", text)
@@ -922,27 +919,18 @@ def test_a_few_errors_are_not_counted_out():
 def test_what_a_score_means_by_hand():
     scores = np.array([0.0, 0.1, 0.2, 0.9, 0.95, 0.3, 0.9])
     found = audit(lambda X: scores, np.zeros(7), [0, 1, 0, 1, 1, 0, 0], list("aaaaabb"), at_least=1, hide_below=1)
-    assert [row for row in found.to_markdown().splitlines() if re.match(r"\| \d.\d–", row)] == [
-        "| 0.0–0.2 | 33.3 \\[6.1, 79.2\\] of 3 | nobody to count | not known |",
-        "| 0.2–0.4 | nobody to count | 0.0 \\[0.0, 79.3\\] of 1 | not known |",
-        "| 0.8–1.0 | 100.0 \\[34.2, 100.0\\] of 2 | 0.0 \\[0.0, 79.3\\] of 1 | 100.0 \\[−3.1, 100.0\\] |",
+    table = found.to_markdown().partition("## What a score means")[2].partition("##")[0]
+    assert [line for line in table.splitlines() if line.startswith("|")] == [
+        "| group | score 0.0–0.2 | score 0.2–0.4 | score 0.8–1.0 |",
+        "|---|---|---|---|",
+        "| a | 33.3 \\[6.1, 79.2\\] of 3 | nobody to count | 100.0 \\[34.2, 100.0\\] of 2 |",
+        "| b | nobody to count | 0.0 \\[0.0, 79.3\\] of 1 | 0.0 \\[0.0, 79.3\\] of 1 |",
+        "| widest difference | not known | not known | 100.0 \\[−3.1, 100.0\\] |",
     ]
-    html = found.to_html()
-    rows = re.findall(r'<tr><th scope="row">([^<]*–[^<]*)</th>(.*?)</tr>', html)
-    assert [title for title, _ in rows] == ["0.0–0.2", "0.2–0.4", "0.8–1.0"]
-    assert re.sub(r"<[^>]*>", " ", rows[0][1]).split() == [
-        "33.3",
-        "[6.1,",
-        "79.2]",
-        "of",
-        "3",
-        "nobody",
-        "to",
-        "count",
-        "not",
-        "known",
-    ]
-    assert "What a score means" in html
+    page = Reader(found.to_html())
+    assert page.of("h2").count("What a score means") == 1
+    assert [one for one in page.of("th") if "–" in one] == ["score 0.0–0.2", "score 0.2–0.4", "score 0.8–1.0"]
+    assert page.of("td")[-3:] == ["not known", "not known", "100.0 [−3.1, 100.0]"]
 
 
 def test_a_difference_of_scores_that_is_no_chance_is_said_in_every_range():
@@ -950,8 +938,9 @@ def test_a_difference_of_scores_that_is_no_chance_is_said_in_every_range():
     scores, of = np.repeat([0.1, 0.9], 400), np.tile(np.repeat(["a", "b"], 200), 2)
     y = np.concatenate([np.arange(200) < some for some in (60, 100, 180, 178)]).astype(int)
     text = audit(lambda X: scores, np.zeros(800), y, of).to_markdown()
-    first, last = re.findall(r"^\| 0\.[08]–.*$", text, flags=re.M)
-    assert first.endswith("| 20.0 \\[10.4, 29.1\\], more than chance |")
+    (row,) = re.findall(r"^\| widest difference \| (.*) \|$", text, flags=re.M)
+    first, last = row.split(" | ")
+    assert first == "20.0 \\[10.4, 29.1\\], more than chance"
     assert "more than chance" not in last
 
 
@@ -1238,28 +1227,57 @@ def test_main_says_why_it_could_not_ask(inside, capsys, words, message):
 # ------------------------------------------------------------------ the record, and what the chapter says of it
 
 
+def prose() -> str:
+    return " ".join(catalogue.load().chapter("12").source.read_text().replace("\n#", " ").split())
+
+
 def test_what_the_prose_says_of_the_record_is_the_records():
-    prose = " ".join(catalogue.load().chapter("12").source.read_text().replace("\n#", " ").split())
-    record = results.load("12_fairness_audit")
-    broken, points = record["figures"]["broken"], pd.DataFrame(record["figures"]["points"])
-    assert broken["impact ratio below 0.8"] == (points["ratio"] < 0.8).sum()
-    surely = broken["impact ratio below 0.8, whole interval"]
-    assert f"Of the {broken['impact ratio below 0.8']} that break the rule {surely} break it so surely" in prose
-    empty = points[points["ratio"] == 0]
-    assert "Three points of German credit lie at a ratio of 0" in prose
-    assert (len(empty), set(empty["source"])) == (3, {"German credit, age"})
-    cells = [by[share] for by, source in zip(record["runs"]["models"]["cells"], record["runs"]["models"]["source"], strict=True) if source == "German credit, age" for share in by]  # fmt: skip
-    young = [cell["25 or younger"] for cell in cells]
-    assert {sum(four) for four in young} == {40}
-    assert sum(four[0] + four[2] == 0 for four in young) == 3
+    said, figures = prose(), results.load("12_fairness_audit")["figures"]
+    points = pd.DataFrame(figures["points"])
+    rules = pd.DataFrame(figures["rules"]).T
+    assert rules.loc["ΔDP at most 0.1", "lets through"] == len(points)
+    surely = points[points["ratio_high"] < 0.8]
+    assert rules.loc["ΔDP at most 0.1", "ratio surely below 0.8"] == len(surely)
+    of_adult = points[points["source"].str.startswith("Adult")]
+    assert f"in {len(surely)} of {len(of_adult)} cases for sure" in said
+    assert set(surely["source"]) == {"Adult, sex", "Adult, race"}
+    assert "a fifth to two fifths of another's chance" in said
+    assert (of_adult["ratio"].min(), of_adult["ratio"].max()) == pytest.approx((0.2, 0.4), abs=0.025)
+    assert "The equalised-odds limit alone lets as much of that through." in said
+    assert rules.loc["equalised-odds gap at most 0.1", "ratio surely below 0.8"] >= len(surely)
+    assert "The ratio lets nothing of the kind through, and ten classifiers keep all three" in said
+    assert rules.loc["impact ratio at least 0.8", "either"] == 0
+    assert rules.loc["all three", "lets through"] == 10
+    assert points[points["source"] == "COMPAS, race"]["ratio"].min() > 0.9
+    assert round(figures["perfect"]["Adult, sex"], 2) == 0.19
+    assert "a classifier without error has 0.19 on these people" in said
+
+
+def test_a_gap_within_a_tenth_keeps_four_fifths_just_where_half_are_selected():
+    """What the chapter says of r, the rate of the group that is selected most often."""
+    assert r"$1 - 0.1/r \ge 0.8$ just when $r \ge 0.5$" in prose()
+    for hundredths in range(11, 101):
+        r = hundredths / 100
+        assert keeps((r - 0.1) / r, 0.8, least=True) == (r >= 0.5)
+    points = pd.DataFrame(results.load("12_fairness_audit")["figures"]["points"])
+    half = points[(points["highest"] >= 0.5) & (points["source"] != "COMPAS, race")]
+    assert (half["ratio"] >= 0.8 - 1e-4).all()
+    assert len(half)
+
+
+def test_ten_of_ten_on_one_side_is_no_coin():
+    assert "ten differences out of ten on one side about twice in a thousand times" in prose()
+    assert stats.binomtest(10, 10).pvalue == pytest.approx(0.002, abs=5e-5)
 
 
 def test_the_gaps_that_chance_makes_are_counted_without_rounding():
-    """Of two groups of ten with a rate of 0.6, 49 % lie more than 0.1 apart; comparing shares in floating point says 55 %."""
-    counts = np.arange(11)
-    chance = stats.binom.pmf(counts, 10, 0.6)
-    apart = 10 * np.abs(counts[:, None] - counts) > 10
-    exact = float(chance @ apart @ chance)
-    book = json.loads((paths.root() / "notebooks" / "12_fairness_audit.ipynb").read_text())
-    printed = json.dumps(book["cells"])
-    assert f"   10 people in each group: gap above 0.1 in  {exact:.0%} of draws" in printed
+    """Of two groups of ten with a rate of 0.6, 49 % lie more than 0.1 apart; comparing shares in floating point says 56 %."""
+    ten = np.arange(11)
+    chance = stats.binom.pmf(ten, 10, 0.6)
+    counted, rounded = 10 * np.abs(ten[:, None] - ten) > 10, np.abs(ten[:, None] / 10 - ten / 10) > 0.1
+    assert float(chance @ counted @ chance) == pytest.approx(0.49, abs=0.005)
+    assert float(chance @ rounded @ chance) == pytest.approx(0.56, abs=0.005)
+    assert "np.mean(10 * np.abs(a - b) > size)" in prose()
+    assert "Two groups of ten with equal rates lie more than 0.1 apart in about half of the draws" in prose().replace(
+        "# ", ""
+    )

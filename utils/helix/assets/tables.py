@@ -75,7 +75,9 @@ def compas(split: Literal["train", "validation", "test"] = "train", followed: bo
     fifth = {"train": (0, 1, 3), "validation": (2,), "test": (4,)}[split]
     rows = kept.loc[sorted(row for place, row in enumerate(order) if place % 5 in fifth)]
     if followed:
-        rows = rows[rows["compas_screening_date"] <= LAST_FOLLOWED]  # dates as YYYY-MM-DD, whose order is that of the days
+        rows = rows[
+            rows["compas_screening_date"] <= LAST_FOLLOWED
+        ]  # dates as YYYY-MM-DD, whose order is that of the days
     return rows.reset_index(drop=True)
 
 

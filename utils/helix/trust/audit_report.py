@@ -223,21 +223,23 @@ def _errors(audit: Findings) -> tuple[tuple[str, str], list[tuple[str, str, str]
     return titles, rows
 
 
-def _scores(audit: Findings) -> list[tuple[str, list[Cell], str]]:
-    """Return, for each range of the score, the share with the label in each group, and what differs for sure."""
+def _scores(audit: Findings) -> tuple[list[str], list[tuple[str, list[Cell]]], list[str]]:
+    """Return the ranges of the score, for each group the share with the label in each, and what differs for sure in each."""
     if audit.ranges is None:
-        return []
+        return [], [], []
     table = audit.ranges.reset_index()
     found = {(row.group, row.range): row for row in table.itertuples()}
+    ranges = sorted(table["range"].unique())
     rows = []
-    for scores in sorted(table["range"].unique()):
+    for group in map(str, audit.cells.index):
         cells = []
-        for group in map(str, audit.cells.index):
+        for scores in ranges:
             row: Any = found.get((group, scores))
             rate = wilson(round(row.n * row.positive), row.n) if row else None
             cells.append(_shown(audit, group, rate, int(row.n) if row else 0))
-        rows.append((_range(scores), cells, _apart(cells)))
-    return rows
+        rows.append((group, cells))
+    apart = [_apart([cells[place] for _, cells in rows]) for place in range(len(ranges))]
+    return [_range(scores) for scores in ranges], rows, apart
 
 
 def _apart(cells: list[Cell]) -> str:
@@ -254,7 +256,7 @@ def _apart(cells: list[Cell]) -> str:
 def markdown(audit: Findings, level: int = 1) -> str:
     """Return the report as Markdown, its title as a heading of this level."""
     top, under = "#" * level, "#" * (level + 1)
-    page, errors, scores = audit.page, _errors(audit), _scores(audit)
+    page, errors, (ranges, scores, apart) = audit.page, _errors(audit), _scores(audit)
     lines = [f"{top} {_plain(page.title)}", ""]
     lines += [_plain(page.about), ""] if page.about else []
     lines += [f"**{_plain(verdict(audit))}**", ""]
@@ -269,10 +271,12 @@ def markdown(audit: Findings, level: int = 1) -> str:
     lines += ["", f"{under} Whom the errors fall on", "", "People, not percent.", ""]
     lines += _table(["group", *errors[0]], [list(row) for row in errors[1]])
     if scores:
-        about = f"Of those with a score in the range, in percent: {page.label}. Equal numbers in a row mean that the score means the same for everybody."
+        about = f"Of those with a score in the range, in percent: {page.label}. Equal numbers in a column mean that the score means the same for everybody."
         lines += ["", f"{under} What a score means", "", _plain(about), ""]
-        heads = ["score", *map(str, audit.cells.index), "widest difference"]
-        lines += _table(heads, [[score, *(cell.text for cell in cells), apart] for score, cells, apart in scores])
+        lines += _table(
+            ["group", *(f"score {one}" for one in ranges)],
+            [*([name, *(cell.text for cell in cells)] for name, cells in scores), ["widest difference", *apart]],
+        )
     lines += ["", f"{under} Who was compared", "", *(f"- {_plain(note)}" for note in notes(audit))]
     lines += ["", f"{under} What this report does not say", "", *(f"- {text}" for text in LIMITS_OF_IT), ""]
     return "\n".join(lines)
