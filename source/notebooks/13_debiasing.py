@@ -49,7 +49,7 @@
 # The claim holds if most runs reach it, on both tables.
 # Whether *all* do, and what it costs, belongs to the verdict.
 #
-# We say <dfn title="偏差缓解">mitigation</dfn>, and no more.
+# <dfn title="偏差缓解">Bias mitigation</dfn> narrows a gap that was measured, and no more.
 # No method here makes a model fair; each moves one gap, and moves people.
 #
 # ## The idea, built up
@@ -115,7 +115,7 @@ table(
 # Whatever is in the loss, training makes smaller.
 # So add the gap.
 # A selection (0 or 1) has no gradient, but a probability has, so the penalty is the gap of **mean probabilities** in a batch, times a strength λ.
-# A <dfn title="公平正则项">fairness regulariser</dfn> is such a term: it is added to the loss, and grows with a gap between groups.
+# A <dfn title="公平正则项">fairness regulariser</dfn> is a term that is added to the loss and grows with a gap between groups.
 #
 # $$L = \text{cross-entropy} + \lambda\,\left|\bar p_0 - \bar p_1\right|, \qquad \bar p_g = \text{mean of } p_i \text{ over group } g .$$
 
@@ -126,7 +126,7 @@ def plain_gap(p: torch.Tensor, code: torch.Tensor) -> torch.Tensor:
 
 
 # %% [markdown]
-# In a batch without one of the groups this is the mean of nobody, not a number, and it can turn every weight into one.
+# In a batch without one of the groups this is the mean of nobody, NaN, and one NaN in the loss can make every weight NaN.
 # So ask first, and **skip** the penalty there.
 # Here is the whole training step, after a function that makes the networks:
 
