@@ -383,6 +383,28 @@ def _case(rng: np.random.Generator, cells: dict[tuple[str, int, int, int], int])
     return (*(rows[:, column].astype(int) for column in (1, 2, 3)), rows[:, 0])
 
 
+def _near(rng: np.random.Generator, before: dict[str, Pair], after: dict[str, Pair]) -> tuple[Any, ...]:
+    """Make a case of two groups with as many of each label, from how many of 100 with label 1 and with 0 are selected."""
+    people, hundreds = {}, int(rng.integers(1, 4))
+    for group in before:
+        for label, then, now in zip((1, 0), before[group], after[group], strict=True):
+            both, most = min(then, now), max(then, now)
+            people[(group, label, 1, 1)] = int(hundreds * both)
+            people[(group, label, *((1, 0) if then > now else (0, 1)))] = int(hundreds * (most - both))
+            people[(group, label, 0, 0)] = int(hundreds * (100 - most))
+    return _case(rng, people)
+
+
+def _gap_of(rng: np.random.Generator, a: str, b: str, left: int) -> tuple[Any, ...]:
+    """Narrow a gap of 0.2 to `left` hundredths, by selecting more of the qualified of the group that was behind."""
+    return _near(rng, {a: (80, 20), b: (50, 10)}, {a: (80, 20), b: (90 - 2 * left, 10)})
+
+
+def _opened_by(rng: np.random.Generator, a: str, b: str, growth: int) -> tuple[Any, ...]:
+    """Narrow a gap of 0.15 far enough, and open one of `growth` hundredths among the qualified."""
+    return _near(rng, {a: (80, 40), b: (80, 10)}, {a: (80 - growth, 40), b: (80, 24)})
+
+
 def _cases_to_stop(rng: np.random.Generator) -> list[tuple[Any, ...]]:
     a, b = (str(one) for one in rng.permutation(["red", "teal"]))
     k = int(rng.integers(8, 12))
@@ -398,6 +420,8 @@ def _cases_to_stop(rng: np.random.Generator) -> list[tuple[Any, ...]]:
             {(a, 1, 1, 1): 2 * k, (a, 1, 0, 0): 2 * k, (a, 0, 1, 0): 2 * k, (a, 0, 0, 0): 4 * k,
              (b, 1, 1, 1): 2 * k, (b, 1, 0, 0): 2 * k, (b, 0, 0, 0): 6 * k},
         ),
+        _gap_of(rng, a, b, 12),
+        _opened_by(rng, a, b, 3),
     ]  # fmt: skip
 
 
@@ -419,6 +443,8 @@ def _cases_to_pass(rng: np.random.Generator) -> list[tuple[Any, ...]]:
         _case(
             rng, {(a, 1, 1, 1): 3 * k, (a, 0, 0, 0): 7 * k, (b, 1, 1, 1): 2 * k, (b, 1, 0, 1): k, (b, 0, 0, 0): 7 * k}
         ),
+        _gap_of(rng, a, b, 8),
+        _opened_by(rng, a, b, 1),
     ]
 
 
@@ -432,9 +458,9 @@ decide = decision(
     },
     limits={"parity_gap_after": LIMIT, "opportunity_gap_growth": TOLERANCE},
     stop=_cases_to_stop,
-    stop_because="Your control lets a mitigation pass that leaves the gap too wide, opens one among the qualified, or levels down.",
+    stop_because="Your control lets a mitigation pass that leaves ΔDP above 0.1, opens the gap among the qualified by more than 0.02, or levels down.",
     let_pass=_cases_to_pass,
-    pass_because="Your control stops a mitigation that closes the gap by selecting more qualified people of the group that was behind.",
+    pass_because="Your control stops a mitigation that keeps both limits, and by which a group gains.",
     rules=(
         Rule(
             lambda made, values: made.verb == "ship" and values["opportunity_gap_growth"] > TOLERANCE,
