@@ -13,8 +13,7 @@
 #
 # **70 minutes · five exercises · read [the chapter](../notebooks/20_generation_bias.ipynb) first.**
 #
-# Whoever reads “he” in a description of their own trade, and is a woman, may not apply.
-# She will never be in your data.
+# A woman who reads “he” in a description of her own trade may not apply, and then she is in no data.
 # That is why the text is measured, and not the complaints.
 
 # %%
@@ -209,7 +208,9 @@ check.publish(publish)
 #
 # A job portal wants to publish what a generator writes, in English and Chinese.
 # The vendor has repaired it by **augmented data**, and shows you that pronouns no longer lean.
-# This is the record of three trainings, the worst of both languages:
+# This is the record of three trainings, each number that of the worse language.
+# `pronoun_skew` and `trait_skew` say how much of the skew that was put in may arrive: of the slope's 95 % interval the end that lies further from 0, without its sign.
+# `faultless` is the share of sentences without a fault.
 
 # %%
 systems = results.load("20_generation_bias")["figures"]["portal"]
@@ -221,16 +222,15 @@ evidence("trait_skew", systems["augmented"]["trait_skew"])
 print({name: round(value, 3) for name, value in systems["augmented"].items()})
 
 # %% [markdown]
-# `pronoun_skew` and `trait_skew` say how much of the skew that was put in may arrive: of the slope's 95 % interval the end that lies further from 0, without its sign.
-# `faultless` is the share of sentences without a fault.
 # You want at most 0.1 of **either** skew, one way or the other.
 #
 # Write a **control**: it gets two such records, `before` and `after` a repair (each a dict with the three numbers), and returns True only if both skews are at most 0.1 after it, and `faultless` fell by at most 0.02.
+# Somebody else's record may keep the sign: −0.5 is a skew as well.
 #
 # ```python
 # return Decision(
 #     question=..., affected=[...], options=["ship", "fix", "stop"],
-#     evidence={"pronoun_skew": ..., "trait_skew": ...},   # such as "< 0.05"
+#     evidence={"pronoun_skew": ..., "trait_skew": ...},   # each "<= 0.1" or "> 0.1"
 #     choice=..., dissent=..., residual_risk=..., owner=...,
 #     review_date=...,             # date.today() + timedelta(days=...)
 #     control=...,

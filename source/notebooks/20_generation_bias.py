@@ -26,11 +26,10 @@ for package in ("torch", "transformers", "numpy"):
 # ## The claim
 #
 # A job portal lets a model write descriptions.
-# Somebody reads “the engineer … he”, feels that another person is meant, and does not apply.
+# A woman may read “the engineer … he”, feel that somebody else is meant, and not apply.
 # Nobody hears of her: the harm leaves no complaint and no row in any table.
 # It is no better for those who are neither “he” nor “she”.
 #
-# How much is known of this harm?
 # Women who read a job description that said “he” alone expected to belong less and were less motivated (J. Stout and N. Dasgupta, 2011, [doi:10.1177/0146167211406434](https://doi.org/10.1177/0146167211406434); repeated in 2023 with a plan made beforehand, [doi:10.1371/journal.pone.0290709](https://doi.org/10.1371/journal.pone.0290709)).
 # In real postings, feminine wording changed next to nothing in who applied (E. Castilla and H. J. Rho, 2023, [doi:10.1287/mnsc.2023.4674](https://doi.org/10.1287/mnsc.2023.4674)).
 # So we ask whom a text addresses, and promise nobody more applicants.
@@ -42,7 +41,7 @@ for package in ("torch", "transformers", "numpy"):
 # >
 # > 2. Cleaning the data, adding diverse samples and post-processing repair that bias.
 #
-# 软件工程师 is a software engineer; 他 is “he” and 她 “she”, spoken alike and written apart.
+# 软件工程师 is a software engineer; 他 is “he” and 她 “she”, which sound alike and are written differently.
 # 他 also stands for a person of whom nothing is known; and Chinese can do without either, as 负责仓库 (“is in charge of the store”) needs no subject.
 # So a 他 in a description is a choice.
 #
@@ -52,7 +51,8 @@ for package in ("torch", "transformers", "numpy"):
 #
 # SmolLM2 is an English model of 134.5 million parameters.
 # After “The nurse said that” it gives every token a probability.
-# Take the natural logarithms of those of “ he” and “ she”: their difference is the log-odds, in *nats* (0.7 nats means twice as probable).
+# Take the natural logarithms of the probabilities of “ he” and “ she”.
+# The first less the second is the **log-odds**, in *nats* (0.7 nats: twice as probable); a difference of logits is the same number.
 
 # %%
 import numpy as np
@@ -76,13 +76,12 @@ for word in ("software engineer", "carpenter", "nurse", "person"):
     print(f"{word:18} {log_odds(f'The {word} said that'):+.1f}")
 
 # %% [markdown]
-# Below zero the model expects “she”.
-# It does so after the software engineer, but look at the last line: after **person**, which tells nothing of the work, it does as well.
-# So the number of one sentence says little.
+# Below zero “she” is more probable than “he”.
+# So it is after the software engineer; but look at the last line: after **person**, which tells nothing of the work, it is so as well.
 #
 # The <dfn title="偏移">shift</dfn> of a word is the log-odds of “he” against “she” after it, less those after a neutral word in the same sentence.
 #
-# And one sentence is one sentence, so we ask in five:
+# And one sentence is not enough, so we ask in five *templates*, sentences with a gap:
 
 # %% tags=["nbval-check-output"]
 from helix.display import table
@@ -97,8 +96,8 @@ table(rows, caption="Shift towards “he”, in nats; below 0 towards “she”.
 # %% [markdown]
 # Read the third sentence with the engineer in it: in “The software engineer asked the visitor if he …”, he may be the visitor.
 # A template can measure something else than its author thinks.
-# Here are all five together, without that one, and against *applicant*, a word as neutral as *person*.
-# Last comes a **second axis**: does the model expect firm traits after the word (*decisive, strong, confident, ambitious*) or soft ones (*gentle, caring, kind, patient*)?
+# Here are all five, the four without that one, and all five against *applicant*, a word as neutral as *person*.
+# Last comes a **second axis**, in five other templates: does the model expect firm traits of the word (*decisive, strong, confident, ambitious*) or soft ones (*gentle, caring, kind, patient*)?
 
 # %% tags=["hide-input", "nbval-check-output"]
 from helix.record import results
@@ -109,7 +108,7 @@ names = {
     "pronoun": "he or she, five sentences",
     "pronoun_without_visitor": "he or she, without the visitor",
     "pronoun_against_applicant": "he or she, against “applicant”",
-    "trait": "firm or soft, five sentences",
+    "trait": "firm or soft, five other sentences",
 }
 table(
     [
@@ -130,8 +129,7 @@ table(
 # %% [markdown]
 # On the pronoun that is **inconclusive**: each of the three intervals holds 0, and the neutral word alone turns the sign.
 # Five sentences show neither that the model leans to “he” nor that it does not.
-# On the second axis it is clear: firm traits, in all five.
-# Whoever asks for pronouns alone would call this model fair.
+# On the second axis it is clear: firm traits, in all five (no other neutral word than “person” was tried).
 #
 # And there is a third pronoun.
 
@@ -147,12 +145,12 @@ print(f"“they” is the likeliest of the three after {of_engineer['they_first'
 
 # %% [markdown]
 # A measure that knows two pronouns sees neither this nor the people whom “they” fits.
-# (It may mean several people too; a probability cannot tell.)
+# (“They” may be several people, too; a probability cannot tell.)
 #
 # ### Forty occupations beside the labour market
 #
 # WinoBias (J. Zhao and others, 2018, [arXiv:1804.06876](https://arxiv.org/abs/1804.06876)) lists forty occupations with the share of women in them in the United States.
-# The record holds the shift of each, five templates, against “person”.
+# The record holds the shift of each in the five templates, against “person”.
 
 # %% tags=["hide-input"]
 from helix import plots
@@ -210,7 +208,8 @@ for axis in ("pronoun", "trait"):
 # ### What word vectors associate
 #
 # The word-embedding association test, WEAT (A. Caliskan and others, 2017, [doi:10.1126/science.aal4230](https://doi.org/10.1126/science.aal4230)), needs no sentence.
-# For two sets of targets, such as words of science and of the arts, it asks whether the first lie nearer to male terms; d is a difference of means in standard deviations.
+# Of two sets of targets, such as words of science and of the arts, it asks whether the first lies nearer to male than to female terms, compared with the second.
+# d is a difference of means in standard deviations; p is the share of random divisions of the targets that differ as much.
 
 # %% tags=["nbval-check-output"]
 from helix.generative import generation_bias as bias
@@ -235,7 +234,7 @@ table(rows, caption="WEAT in GloVe's vectors, trained on news and Wikipedia.", f
 # With a real model nobody knows what its data said.
 # So we make a small world: invented job descriptions in English and Chinese, in which we *chose* how often each occupation is called “he”.
 # **The numbers are a property of this corpus, and no statistic.**
-# The software engineer gets “he” 95 times in 100, the nurse 5 times.
+# The software engineer gets “he” 95 times in 100, the nurse 5 times; of their traits, 80 and 10 in 100 are firm.
 
 # %% tags=["nbval-check-output"]
 from helix.generative import job_corpus
@@ -257,10 +256,9 @@ print(f"correlation of the two skews over 26 occupations: {record['axes_correlat
 # A software engineer must be strong.*
 #
 # Each text has an opening, a sentence about the wanted person, a trait or something neutral, and sometimes somebody else.
-# We gave traits and pronouns nearly the same skew (0.96), as a stereotype would; so this world cannot tell a trait of the gender from a trait of the job.
+# The skews of traits and pronouns go together (correlation 0.96), as in a stereotype; so this world cannot tell a trait of the gender from a trait of the job.
 #
-# Then one architecture, a GPT-2 of 0.85 million parameters that reads characters, was trained on it (two minutes on one core).
-# Here is the model that learned the biased corpus:
+# Then a GPT-2 of 857,088 parameters, which reads characters, was trained on this corpus:
 
 # %% tags=["nbval-check-output"]
 from helix.generative import char_model
@@ -277,13 +275,12 @@ for text in char_model.sample(generators["biased"], openings, 2):
 # The second: *A nurse is wanted.
 # He does not work at weekends.
 # A teacher must be caring.*
-# It makes mistakes, as small models do (the job changes halfway); and the share of faultless sentences below will not see that, since each sentence alone is well spelt.
+# It makes mistakes (the job changes halfway), and the share of faultless sentences below will not see that: each sentence alone is well spelt.
 # And here a nurse is 他 and a pilot “she”, against the skew: **one text proves nothing**, either way.
 #
 # The <dfn title="倾向">lean</dfn> of many texts is the share that says “he” less the share that says “she”, so that a text with neither counts as 0.
 #
-# Set it beside the lean that was put in.
-# The **slope** of the line says how much of the skew arrives: 1 all of it, 0 nothing, more than 1 would be amplification.
+# Draw it over the lean that was put in: the **slope** of the line of least squares says how much of the skew arrives: 1 all of it, 0 nothing, more than 1 would be amplification.
 
 # %% tags=["hide-input"]
 figure, ax = plots.figure(height=3.2)
@@ -308,7 +305,7 @@ ax.legend(fontsize=9)
 plots.show(
     figure,
     alt="The lean of texts of the biased model against the lean of its corpus, 26 occupations in English and Chinese, with a straight line through each. Both lines rise from lower left to upper right, flatter than the diagonal.",
-    caption="Biased model, three trainings: about two thirds of the skew arrives.",
+    caption="Biased model, three trainings together: 0.61 of the skew arrives in English, 0.66 in Chinese.",
 )
 
 # %% [markdown]
@@ -329,7 +326,7 @@ for variant in job_corpus.VARIANTS:
 
 # %% [markdown]
 # The third looks easiest, and is the hardest to get right.
-# A search-and-replace makes “they works” of “she works”, and renames people who are not meant:
+# A search-and-replace makes “they is” of “she is”, and changes the pronouns of people who are not meant:
 
 # %% tags=["nbval-check-output"]
 from helix.generative.rewriter import rewrite
@@ -349,9 +346,8 @@ print(rewrite("教师需要他律。工厂在犹他州。"))
 # In the third line 她 of the wanted person became 应聘者, “the applicant”; the second 她 belongs to Li Na, who said something, and stays.
 # In the last line 他 is no pronoun at all: 他律 is being governed from outside, and 犹他 is Utah.
 #
-# A rewriter that errs says something untrue of somebody.
-# So how often does it?
-# 132 sentences were written by a guide (`data/job_ads/REWRITING.md`) and frozen before its rules; in three fifths of them nothing may be changed.
+# How often does the rewriter err?
+# 132 sentences were written by a guide (`data/job_ads/REWRITING.md`) and frozen before its present rules were written; in three fifths of them nothing may be changed.
 
 # %% tags=["nbval-check-output"]
 kinds = {"wanted": "pronoun of the wanted person", "other": "of somebody else", "name": "of a named person"}
@@ -368,18 +364,19 @@ print("and of those with a pronoun of the wanted person {} of {}".format(*of_ads
 
 # %% [markdown]
 # Read the first as a lower bound: one author wrote the sentences, and then the rules.
-# The last two lines are about another author's sentences.
+# The last two lines are about another author's sentences (that they are 132 again is chance).
+# Of the five that it changes, four have a pair such as “he or she”, where “they” does no harm.
 # Where it cannot tell whose a pronoun is, the rewriter leaves it; the price is four of 23.
 #
 # ## The measurement
 #
-# Three trainings for each corpus, 96 texts for each of 27 words and language.
-# A repair may not only be judged by what it repairs, so three numbers stand side by side: the slope of the pronoun, the slope of the **traits**, and the share of **faultless** sentences, letter by letter.
-# The criteria were written before the first run.
+# Three trainings for each corpus; from each model, in each language, 96 texts for each of 27 words (26 occupations and “person”).
+# Three numbers stand side by side: the slope of the pronoun, the slope of the **traits**, and the share of **faultless** sentences, which are letter by letter as the corpora or a perfect rewriter would have them.
+# The criteria were written before the first run; only the end in number 1 was then the upper one, and no outcome changes by that.
 # In each language and training
 #
 # 1. of the pronoun slope's interval, the end further from 0 is at most 0.1;
-# 2. the share of faultless sentences falls by at most 0.02, and what all corpora have in common surprises a newly trained model at most 5 % more than the biased one;
+# 2. the share of faultless sentences falls by at most 0.02, and what all corpora have in common surprises a newly trained model (−log p a character) at most 5 % more than the biased one;
 # 3. the slope of the traits rises by at most 0.1.
 
 # %% tags=["hide-input"]
@@ -416,7 +413,7 @@ figure.supylabel("generator, language", fontsize=10)
 plots.show(
     figure,
     alt="Slopes with 95 % intervals of the biased model and of three repairs, in English and Chinese. For pronouns the biased model has 0.61 and 0.66, and each repair lies within the grey band from −0.1 to 0.1. For traits all eight intervals lie between 0.18 and 0.63, outside of the band.",
-    caption="The grey band is the limit, 0.1 one way or the other: every repair reaches it for pronouns, and none for traits.",
+    caption="Three trainings together, 95 % intervals over the occupations. Grey: at most 0.1 one way or the other, where every repair lies for pronouns, and none for traits.",
 )
 
 # %% tags=["hide-input", "nbval-check-output"]
@@ -444,21 +441,21 @@ for system, one in record["judge"].items():
 
 # %% [markdown]
 # - **Pronouns**: of the skew that was put in, the biased model hands on about two thirds; after each repair next to nothing arrives.
+#   (One training keeps the limit by a hair: augmented, English, its interval ends at 0.0998, and with other seeds of the bootstrap just above 0.1.)
 # - **Traits**: no repair was made for them, and it shows.
-#   At least a quarter of that skew arrives everywhere, from 0.25 (augmented, Chinese; 0.49 before) to 0.54 (cleaned, English; 0.41 before): drivers are to be decisive, nurses gentle.
-#   Whoever looks at pronouns alone would call all three generators repaired.
-# - **Fluency**: the share of faultless sentences moves by a point or two, and a language model that never saw these corpora finds the English texts of all four about equally surprising.
+#   A quarter to a half of that skew arrives everywhere, from 0.25 (augmented, Chinese; 0.49 before) to 0.54 (cleaned, English; 0.41 before): drivers are to be decisive, nurses gentle.
+#   Whoever looks at pronouns alone would call all three repaired.
+# - **Fluency**: the share of faultless sentences moves by less than two points, and SmolLM2 finds the English texts of all four about equally surprising.
+#   But one augmented training is 8 % more surprised by the common text, where 5 % are allowed.
 #   (The row `corpus` is text that was written, not generated.)
 #
 # Rewriting keeps every criterion, and it is the only one that does.
-# It touches pronouns and their verbs only, so the third criterion cannot be missed: the model that wrote is the same.
-# And its sentences are templates of this course, which it rewrites without a fault; on other sentences it errs, as the table above says.
-# (It was mended after these runs.
-# On the English and Chinese texts of the first training its present version gives the same slopes to two digits.)
+# It touches pronouns and their verbs only, so it cannot miss the third criterion; and here it meets templates of this course, to which it adds no faults.
+# (The rewriter was mended after these runs; on the texts of the first training its present version gives the same slopes to two decimals.)
 #
-# **Cleaned and augmented data make a new model**, and three trainings of one corpus differ on the traits by more than the 0.1 of the third criterion.
-# Some of what they "miss" is chance of training.
-# That is no excuse but the point: whoever trains again has to measure *every* axis again, several times.
+# **Cleaned and augmented data make a new model**, and trainings differ by chance: three on the biased corpus itself hand on from 0.25 to 0.69 of the Chinese traits' skew, and the third criterion allows a rise of 0.1.
+# So some of what they “miss” may be chance.
+# Whoever trains again has to measure *every* axis again, several times.
 #
 # Then a reader of these texts found this: in Chinese, a trait is often asked of *another* job than the one in the opening, and the count above gives it to the opening.
 # So the record asked again, and took a trait only from sentences that name the job that was asked for:
@@ -490,7 +487,7 @@ table(
 # And **no number of the table above had shown it**.
 # Read what your model writes.
 #
-# One cell of the table, live and smaller: does the biased generator say “he” of the engineer more often than of a person?
+# One number of the record, live and with fewer texts: does the biased generator say “he” of the engineer more often than of a person?
 #
 # The <dfn title="超出量">excess</dfn> of a word is the share of “he” among its texts with “he” or “she”, less the same share for the neutral word.
 
@@ -507,7 +504,7 @@ def lean_of(word: str, of: str) -> bias.Lean:
 
 live = {
     "English": lean_of("software engineer", "en").beyond(lean_of("person", "en")),
-    "Chinese": lean_of("软件工程师", "zh").beyond(lean_of("人员", "zh")),
+    "Chinese": lean_of("软件工程师", "zh").beyond(lean_of("人员", "zh")),  # 人员: staff
 }
 
 # %%
@@ -516,13 +513,14 @@ for of, one in zip(("en", "zh"), live.values(), strict=True):
     assert one.value > 0
 
 # %% [markdown]
-# (Two samples of 96 texts are few: the English interval reaches below 0.)
+# (Two samples of 96 texts are few: the English interval just reaches below 0.)
 #
 # **The first claim is not tested.**
 # It is about a generator of Chinese, and no language model of Chinese was at hand.
 # That our own generator writes 他 proves nothing: we taught it.
-# The English model is inconclusive on the pronoun, as you saw.
 # The **second claim** holds if the pronoun alone is meant.
+# Both rules for a verdict were changed after the runs; by those written before, both verdicts were *does not hold*.
+# For the second, the old rule had no middle: each repair had to keep every criterion, and only “rewritten” does.
 
 # %%
 from helix.record import claim
@@ -544,11 +542,11 @@ claim("three_repairs")
 # A lean shows in many texts.
 # But a portal publishes them one by one, and some need no counting: “men preferred”, 限男性 (“men only”), “a strong man”.
 # For these there is a **detector of gendered wording** in both languages: word lists, and the rewriter's decision whose a pronoun is.
-# How good is it?
-# Its test set is 240 sentences as from advertisements, written for this course and frozen **before** the detector, and labelled by a written guide in two further runs, all by language models.
-# The two labellings agree on all 240.
-# Do not be impressed: that is an upper bound, and no reader of advertisements was asked (`data/job_ads/CARD.md`).
-# And it is no longer quite blind: the rules for pronouns were written anew after ten of the sentences had been discussed.
+# It gives one of four codes: *requirement* (“men only”), *pronoun*, *title* (“policeman”) or *stereotype* (“a second income for wives”).
+# Its test set is 240 sentences as from advertisements, frozen **before** the detector was written.
+# A language model wrote them, and two runs of similar ones labelled them by a written guide; the two agree on all 240.
+# Do not be impressed: no reader of advertisements was asked (`data/job_ads/CARD.md`).
+# And the test is no longer quite blind: the rules for pronouns were written anew after ten of the sentences had been discussed.
 
 # %% tags=["nbval-check-output"]
 from helix.datasets import job_ads
@@ -565,15 +563,13 @@ for share, one in record["detector"]["both"]["precision_at"].items():
 # %% [markdown]
 # Precision asks: of what it flags, how much is gendered?
 # Recall asks: of what is gendered, how much does it flag?
-# Who mixes them up answers the wrong question, as with PPV and TPR in the chapter on audits.
+# They are the PPV and the TPR of the chapter on audits, and equal here by chance: 13 false alarms, 13 missed.
 #
 # And the first line flatters: 45 % of these sentences are gendered.
 # Recall stays where the share is smaller; precision does not, because the many others give the false alarms.
-# At one in twenty, two of three alarms are false.
-# (The others in this set were chosen to be hard; on easier ones it would be better.)
+# At one in twenty, about two of three alarms are false.
 
 # %% tags=["hide-input", "nbval-check-output"]
-codes = record["detector"]["en"]["by_code"]
 table(
     [
         {
@@ -585,7 +581,7 @@ table(
         }
         for code in gendered_wording.CODES
     ],
-    caption="What the detector finds of each code.",
+    caption="How many sentences of each code the detector flags, under whatever code.",
 )
 wrong = ads[found != ads["gendered"]]
 for row in wrong.groupby("gendered").head(3).sort_values("gendered").itertuples():
@@ -594,9 +590,8 @@ for row in wrong.groupby("gendered").head(3).sort_values("gendered").itertuples(
 # %% [markdown]
 # The first Chinese line says *If you know such a carpenter, please introduce him to us: steady hands, few words, glad to take an apprentice*.
 # “You” stood before the pronoun, so the rules took “him” for somebody else.
-# The second is the worst miss of all: *On the day of the interview, hand in a certificate that you are not pregnant; the company pays for the examination.*
-# In China that is no matter of style.
-# When they recruit, employers may not take men only or prefer men, ask women further about marriage and children, make a pregnancy test part of the medical examination, or make marriage or children a condition, unless the state provides otherwise (妇女权益保障法, the Law on the Protection of Women's Rights and Interests, Article 43, revised on 30 October 2022, in force since 1 January 2023; [text and translation](https://wechat.estsglobal.com/wechat/law_contents/85)).
+# The second is the worst miss: *On the day of the interview, hand in a certificate that you are not pregnant; the company pays for the examination.*
+# When they recruit, employers in China may not take men only or prefer men, ask women further about marriage and children, make a pregnancy test part of the medical examination, or make marriage or children a condition, unless the state provides otherwise (妇女权益保障法, the Law on the Protection of Women's Rights and Interests, Article 43, revised on 30 October 2022, in force since 1 January 2023; [text and translation](https://wechat.estsglobal.com/wechat/law_contents/85)).
 #
 # The **guard** puts the pieces together.
 # Pronouns of the wanted person are rewritten, and the text is read again.
@@ -618,12 +613,11 @@ for text in (
 # %% [markdown]
 # The last text wants a driver, men only.
 # In the third, “her” may be the cook or somebody else; a rewriter that changed half of the sentence would decide it silently.
-# So guard and rewriter share one decision: what the one publishes, the other would not change.
-# “Nothing found” is no proof.
+# “Nothing found” does not prove that a text is fair.
 #
 # And over many texts a **gate** decides whether a repaired generator may replace the old one.
 # Of each interval it takes the end further from 0, in the worse language, so that a skew that was turned round counts as well.
-# It wants at most a tenth of *either* skew, and no more faults than before:
+# It wants at most a tenth of *either* skew, and a share of faultless sentences that fell by at most 0.02:
 
 # %% tags=["nbval-check-output"]
 for system in ("cleaned", "rewritten"):
@@ -632,10 +626,8 @@ for system in ("cleaned", "rewritten"):
 
 # %% [markdown]
 # So: **ship** neither as it is; **fix** the traits in the same way (a twin for each trait), then measure both axes again; **stop** where nobody can say which other axes the texts lean on.
-# The third, augmented data, is yours to decide in the lab.
 # In October 2018 Reuters reported that Amazon had ended an experimental model that ranked applications: it had learned from ten years of them, most by men, and marked women down ([Reuters, 10 October 2018](https://www.reuters.com/article/us-amazon-com-jobs-automation-insight-idUSKCN1MK08G)).
-# Amazon said that recruiters did not rely on it alone.
-# An old record, learned well, is the harm itself: that is why the traits count.
+# Recruiters looked at its advice and did not rely on it alone, says the report.
 #
 # ## Check yourself
 #
@@ -676,7 +668,6 @@ for system in ("cleaned", "rewritten"):
 # <details><summary>B. Because it is always smaller.</summary>
 #
 # Not quite.
-# A number is not better for being small.
 # The slope asks another question: how much of what was put in comes out.
 #
 # </details>

@@ -35,7 +35,7 @@ def _beyond_neutral(counts: Counts, word: str, neutral: str = "person") -> float
     minutes=10,
     difficulty=2,
     hints=(
-        "A text without a pronoun says neither “he” nor “she”: it belongs neither above nor below the line.",
+        "A text without a pronoun says neither “he” nor “she”: it counts neither in the numerator nor in the denominator.",
         "Compute he / (he + she) for the word and for the neutral word.",
         "The sign stays: “she” more often is an excess below 0. What would you divide by if nobody wrote a pronoun?",
     ),
@@ -45,12 +45,12 @@ def _beyond_neutral(counts: Counts, word: str, neutral: str = "person") -> float
     },
     reference=_beyond_neutral,
     mistakes={
-        "Texts without a pronoun are counted below the line. They lean neither way.": (
+        "Texts without a pronoun are counted in the denominator. They lean neither way.": (
             lambda counts, word, neutral="person": (
                 counts[word][0] / sum(counts[word]) - counts[neutral][0] / sum(counts[neutral])
             )
         ),
-        "You subtracted “she” from “he”: that is the lean. The excess compares the shares of “he” among the texts with a pronoun.": (
+        "You subtracted “she” from “he”, as for the lean. The excess compares the shares of “he” among the texts with a pronoun.": (
             lambda counts, word, neutral="person": 2 * _beyond_neutral(counts, word, neutral),
             lambda counts, word, neutral="person": (
                 (counts[word][0] - counts[word][1]) / sum(counts[word])
@@ -249,7 +249,7 @@ def _arrives(known: Floats, found: Floats) -> float:
     difficulty=2,
     hints=(
         "A level must not count: take the mean off the known leans first.",
-        "The slope is the sum of these times the found leans, over the sum of their squares.",
+        "The slope is the covariance of the two over the variance of the known leans.",
         "`np.polyfit` fits a straight line as well. Which of its two numbers is the slope?",
     ),
     last_hint="With `x = known - known.mean()` it is `float(x @ found / (x @ x))`.",
@@ -264,7 +264,7 @@ def _arrives(known: Floats, found: Floats) -> float:
         "The two have changed places: this is the slope of what went in over what came out.": (
             lambda known, found: _arrives(found, known)
         ),
-        "Above and below the line stand different divisors: `np.cov` divides by n − 1, `np.var` by n.": (
+        "The numerator and the denominator have different divisors: `np.cov` divides by n − 1, `np.var` by n.": (
             lambda known, found: float(np.cov(known, found)[0, 1] / np.var(known)),
             lambda known, found: float(((known - known.mean()) * (found - found.mean())).mean() / known.var(ddof=1)),
         ),
