@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Tensor parallelism
 #
-# After this chapter you can split a layer over several ranks without changing what it computes, count every byte that they exchange, recognise four mistakes that raise nothing, and plan a training run for a cluster: memory, time, energy.
+# After this chapter you can split a layer over several ranks without changing what it computes, count every byte that they exchange, recognise mistakes that raise nothing, and plan a training run for a cluster: memory, time, energy.
 #
 # **60 minutes · after [Pipeline parallelism](10_pipeline_parallel.ipynb) · strand: engineering.**
 
@@ -23,13 +23,13 @@ distributed.warm()  # in the background: the process from which ranks are forked
 #
 # > Megatron-LM's column-parallel linear layers split one layer over several devices.
 #
-# So say the sources that this course grew from ("AI大时代要懂的2种核心能力:技术驾驭与伦理决策", JC, 18 September 2025, and chapters 28 to 30 of a Chinese tutorial series on generative AI), and stop there.
-# Whoever builds on that sentence alone gets a layer that is right and sends several times the bytes it has to; whoever forgets one of two small operators gets *wrong gradients and no error*.
+# So say the texts that this course grew from ("AI大时代要懂的2种核心能力:技术驾驭与伦理决策", JC, 18 September 2025, and chapters 28 to 30 of a Chinese tutorial series on generative AI), and stop there.
+# Whoever builds on that sentence alone gets a layer that is right and sends about three times the bytes it has to; whoever forgets a small operator before it gets *wrong gradients and no error*.
 # People who rent a cluster by the hour pay for the first, people who use the model for the second.
 #
 # **The rule for the verdict was written before measuring.**
-# The claim holds if outputs and all gradients are those of the whole layer (within 10⁻⁵ of the largest entry in float32, 10⁻¹² in float64, on 2 and 4 ranks), if the bytes are those of the formula, and if each rank holds just its share of the weights.
-# It is "holds if" where columns alone send more than columns and rows together.
+# The claim holds if outputs and all gradients are those of the whole layer (within 10⁻⁵ of the largest entry in float32, 10⁻¹² in float64, on 2 and 4 ranks), if the bytes are those of the formula below, and if each rank holds just its share of the weights that are split.
+# If columns alone send more than columns followed by rows, the verdict is only "holds if".
 #
 # Data parallelism (chapter 09) splits the batch over d devices, pipeline parallelism (chapter 10) the layers over p.
 # <dfn title="张量并行">Tensor parallelism</dfn> splits single layers: each of t devices holds a part of every matrix.
@@ -166,7 +166,7 @@ class G(torch.autograd.Function):
 
 
 # %% [markdown]
-# That is nearly all there is to Megatron-LM.
+# These two are the heart of Megatron-LM's tensor parallelism.
 # Here is the feed-forward block on t ranks: every rank makes the whole layers from one seed, and keeps its share.
 # (PyTorch stores $A$ transposed, so that columns of $A$ are *rows* of `weight`.)
 
@@ -190,7 +190,7 @@ def split_mlp(x, up, down):
 
 
 # %%
-def against_dense():
+def against_whole():
     up, down, x = layers()
     whole, part = x.clone().requires_grad_(), x.clone().requires_grad_()
     wanted = down(gelu(up(whole)))
@@ -207,21 +207,23 @@ def against_dense():
 
 # %% tags=["nbval-check-output"]
 for t in (2, 4):
-    apart, forward, backward = launch(against_dense, ranks=t, note=False)[0]
+    apart, forward, backward = launch(against_whole, ranks=t, note=False)[0]
     assert max(apart) < 1e-5
-    print(f"{t} ranks: output and gradient are the dense ones; forward {forward}, backward {backward}")
+    print(
+        f"{t} ranks: output and gradient of X are the whole layer's; forward {forward}, backward {backward}"
+    )
 print("b·s·h numbers of 4 bytes are", 4 * b * s * h)
 
 # %% [markdown]
-# One all-reduce of $bsh$ numbers each way, *whatever t is and however wide the inner layer*.
+# One all-reduce of $bsh$ numbers each way, on two ranks and on four; *the width of the inner layer is not in it*.
 # `helix.distributed.parallel.tensor_parallel` has the layers as modules.
 #
 # ### Attention: cut by heads
 #
 # Attention is made of heads that do not know of each other.
 # So queries, keys and values are cut by columns, *head by head*, and the output projection by rows: again f before and g after.
-# One trap: many models keep queries, keys and values in **one** matrix of 3h rows.
-# With four heads of one row each, rows 0 to 3 are queries, 4 to 7 keys, 8 to 11 values; the first half of them is no share of the heads.
+# One trap: many models keep queries, keys and values in **one** matrix of 3h rows, a *fused projection*.
+# With four heads of one row each, rows 0 to 3 are queries, 4 to 7 keys, 8 to 11 values; rows 0 to 5 would be all queries, two keys and no value.
 # Cut by heads, each of two ranks holds:
 
 # %% tags=["nbval-check-output"]
@@ -276,7 +278,7 @@ table(rows, caption="A whole transformer layer: what one rank holds, and sends f
 # Why not cut *every* layer by columns, and gather its output?
 # It is right, too.
 # But now the wide output in the middle travels as well.
-# How much more that sends depends on how the gradient comes back: f can sum the whole gradient of what was gathered, and each rank throws away what is not its own; or a reduce-scatter sums and deals out at once.
+# How much more depends on the way back: either f sums the whole gradient of what was gathered, and each rank throws away what is not its own; or a reduce-scatter (chapter 09) gives each rank the sum of its own part only.
 # The record counted both for the feed-forward block, on two and four ranks and eight shapes:
 
 # %% tags=["nbval-check-output"]
@@ -291,12 +293,12 @@ for way, name in ways.items():
 
 # %% [markdown]
 # On paper, in units of $\frac{t-1}{t}bsh$: columns and rows send 4.
-# Columns alone gather 4 + 1 forward, and send back 2 · 4 + 2 (with f) or 4 + 2 (scattered): 15 or 11.
+# Columns alone gather 4 + 1 forward, and send back 2 · 4 + 2 (with f) or 4 + 2 (reduce-scatter): 15 or 11.
 #
 # ### What goes wrong
 #
-# Four mistakes, in the output of a layer, relative to its largest entry; five seeds from the record.
-# **None of them raises anything**, all shapes fit, and a training goes on with them:
+# Four mistakes from the record: one in attention (rows of the fused projection dealt out in a row, not by heads), three in the feed-forward block ("no sum" leaves out g).
+# **None of them raises anything**, and all shapes fit, so a training would go on with them:
 
 # %% tags=["hide-input"]
 import pandas as pd
@@ -310,20 +312,20 @@ table(
             for ranks, found in record["mistakes"].items()
         }
     ).rename_axis("mistake"),
-    caption="How far the output of a layer is off.",
+    caption="Largest difference from the right output, relative to its largest entry: lowest to highest of five seeds.",
 )
 
 # %% [markdown]
 # The bias that every rank adds before the sum counts t times.
 # With biases at 0, as many models start, *that one does not show at all*.
-# This is why every layer here is held against the whole one, in outputs **and gradients**: leave out f, and the output stays right while the gradient of everything below is a part of the sum.
+# This is why every layer here is held against the whole one, in outputs **and gradients**: leave out f, and the output stays right while the gradient of everything below is only a part of the sum.
 
 
 # %%
 def without_f():
     up, down, x = layers()
     x.requires_grad_()
-    own = slice(dist.get_rank() * 2 * h, (dist.get_rank() + 1) * 2 * h)
+    own = slice(dist.get_rank() * 2 * h, (dist.get_rank() + 1) * 2 * h)  # of 4h, on two ranks
     part = gelu(torch.nn.functional.linear(x, up.weight[own], up.bias[own]))
     out = G.apply(torch.nn.functional.linear(part, down.weight[:, own])) + down.bias
     whole = x.detach().clone().requires_grad_()
@@ -337,7 +339,7 @@ def without_f():
 print("output right, gradient right:", launch(without_f)[0])
 
 # %% [markdown]
-# And **chance**: dropout on what is whole everywhere (after g) must drop the same entries on all ranks, or the copies drift apart; dropout inside the split part must drop *different* ones.
+# A last one is **chance**: dropout on what is whole everywhere (after g) must drop the same entries on all ranks, or the copies drift apart; dropout inside the split part must drop *different* ones.
 # So Megatron-LM keeps two random states.
 #
 # ### PyTorch's own
@@ -402,7 +404,7 @@ print("call, bytes put in, bytes a ring sends:", *calls)
 print("the all-reduce of g, as a ring:", 2 * (2 - 1) / 2 * 4 * b * s * h)
 
 # %% [markdown]
-# Two halves of the same bytes: norms and dropout between the layers now work on 1/t of the positions, and nothing more is sent.
+# Two halves of the same bytes: norms and dropout between the layers can work on 1/t of the positions, and nothing more is sent.
 # But here each rank keeps the *gathered* input of the columns for its backward pass.
 # Korthikanti et al. keep their own positions only, and gather once more in the backward pass: five all-reduces' worth of bytes a layer instead of four.
 #
@@ -410,7 +412,8 @@ print("the all-reduce of g, as a ring:", 2 * (2 - 1) / 2 * 4 * b * s * h)
 #
 # Weights, gradients and Adam's states fall to 1/t, but for norms and a few biases.
 # Activations fall less: what f and the norms see is whole on every rank.
-# Counted, for one layer (bytes that autograd saves; width 256):
+# On paper, without dropout and with attention that keeps no scores (*fused*), a layer saves $sbh(4 + 12/t)$ numbers for its backward pass.
+# The record counted the bytes of one layer of width 256:
 
 # %% tags=["hide-input"]
 rows = [
@@ -423,19 +426,20 @@ rows = [
     for name, one in record["shares"].items()
     if name.startswith("256")
 ]
-table(rows, caption="What a rank holds of one layer, over what one process alone holds.", formats=".1%")
+table(
+    rows, caption="What a rank holds of one layer, as a share of what one process alone holds.", formats=".1%"
+)
 
 # %% [markdown]
-# On paper, without dropout and with fused attention, a layer saves $sbh(4 + 12/t)$ numbers.
-# The 4 does not divide.
-# Sequence parallelism that gathers again divides it as well: $16\,sbh/t$.
+# The 4 is not divided by t.
+# Sequence parallelism that gathers again divides it as well, on paper: $16\,sbh/t$.
 #
 # ### When it stops paying
 #
 # Those all-reduces stand *between* matrix products that need their result, so in this schedule nothing overlaps with them.
 # The time of a layer's products falls with t; that of its messages **grows**: 2(t − 1)/t in bytes, and 2(t − 1) steps of the ring, each with a latency.
-# On paper, a layer of width h on nodes of eight A100s as in chapter 9: a ring carries 235 GB/s inside a node and 200 GB/s out of it, through eight network cards; a step of it starts in 3.4 µs inside and 9.6 µs between nodes.
-# `all_reduce` takes the faster of ring and trees, as NCCL does:
+# On paper, a layer of width h and 2,048 tokens, on nodes of eight A100s as in chapter 09: a ring carries 235 GB/s inside a node and 200 GB/s out of it, through eight network cards; a step of it starts in 3.4 µs inside and 9.6 µs between nodes.
+# Of ring and trees the faster counts, as NCCL chooses it:
 
 # %%
 from helix.distributed.paper.clusters import selene
@@ -470,6 +474,7 @@ plots.show(
     alt="The share of time in messages grows with t and is smaller for wide layers. At t = 8 it is "
     f"{narrow:.0f} % for h = 2,048 and {wide:.0f} % for h = 12,288; over two nodes, at t = 16, "
     f"{100 * share_in_messages(2048, 16):.0f} and {100 * share_in_messages(12288, 16):.0f} %.",
+    caption="Estimated share of a layer's time that goes into its four all-reduces.",
 )
 
 # %% [markdown]
@@ -477,8 +482,8 @@ plots.show(
 #
 # ### Three dimensions at once
 #
-# A plan for a cluster chooses t, p and d with t·p·d GPUs; a micro-batch of b sequences, and how many small stages v a GPU holds (chapter 10); what ZeRO cuts over the replicas (chapter 9); whether positions are shared, and whether layers are computed again.
-# `planner.plan` tries all that divide, drops what does not fit with the reason, and sorts the rest by estimated time.
+# A plan for a cluster chooses t, p and d with t·p·d GPUs; a micro-batch of b sequences, and how many small stages v a GPU holds (chapter 10); what ZeRO cuts over the replicas (chapter 09); whether positions are shared, and whether layers are computed again.
+# `planner.plan` tries all of them, sets aside with the reason what does not divide or does not fit, and sorts the rest by estimated time.
 # A model of 7.5 billion parameters on 64 A100s, 512 sequences of 2,048 tokens a step:
 
 # %%
@@ -526,17 +531,21 @@ table(
 # %% [markdown]
 # The fastest needs **no tensor and no pipeline parallelism**: with Adam's states cut over the replicas (ZeRO 1), which sends nothing more, the model fits as it is.
 # Ask that first.
-# Twenty times as many parameters do need all three, on 1,536 GPUs with 2,304 sequences a step:
+# With about twenty times as many parameters, on 1,536 GPUs with 2,304 sequences a step, the fastest layouts use all three:
 
 # %%
 large = published.TABLE_1[6]  # 145.6 billion parameters
 wide = planner.plan(large.model, selene(large.layout.gpus), large.batch)
 
 # %% tags=["hide-input"]
-table(fastest(wide, 3), caption="145.6 billion parameters on 1,536 A100s.", formats=formats)
+table(
+    fastest(wide, 3),
+    caption="145.6 billion parameters on 1,536 A100s: the three fastest t · p · d.",
+    formats=formats,
+)
 
 # %% [markdown]
-# Two more ways to cut have come since, and this planner knows neither.
+# There are two more ways to cut, and this planner knows neither.
 # <dfn title="上下文并行">Context parallelism</dfn> cuts long texts by positions in attention too, and passes keys and values round in a ring (Ring Attention, 2023).
 # <dfn title="专家并行">Expert parallelism</dfn> gives each device some experts of a mixture, and sends every token to its experts and back by an all-to-all (GShard, 2020).
 #
@@ -544,7 +553,7 @@ table(fastest(wide, 3), caption="145.6 billion parameters on 1,536 A100s.", form
 #
 # A planner that nobody checked is an opinion.
 # Narayanan et al. (2021), Table 1, give ten runs with layout and throughput.
-# The record holds ours against them; one row is computed again here:
+# The record compares the planner with them; one row is computed again here:
 
 # %%
 live = published.compare(published.TABLE_1[4])
@@ -577,10 +586,10 @@ table(
 )
 
 # %% [markdown]
-# Of the first choices, one is all that fits, and two have only two others beside them.
-# (The last row has v = 1, as its script; with v = 2 the planner says 164.
+# Six hits say less than they seem to: one of these layouts is all that fits, and two have only two others beside them.
+# (The last row has v = 1, as its published script; with v = 2 the planner says 164.
 # Chapter 10 tells why that is not settled.)
-# From 3.6 to 39 billion parameters the planner would split less by t than the authors did, and it prefers micro-batches of 1, because it does not know that small matrix products are slower.
+# From 3.6 to 39 billion parameters the planner would split less by t than the authors did, and its first choices have micro-batches of 1: it does not know that small matrix products are slower.
 # One number in it, the share of the peak that products reach, was fitted to the five *smaller* rows.
 # It is an estimate to argue with, not a promise.
 #
@@ -591,7 +600,7 @@ table(
 # %% tags=["hide-input"]
 table(
     pd.DataFrame(record["equal"]).T.rename_axis("numbers in"),
-    caption="The largest difference from the whole layer, of 20 runs.",
+    caption="The largest difference from the whole layer, ten runs for each row.",
     formats=".0e",
 )
 
@@ -600,10 +609,10 @@ from helix.record.claims import claim
 
 claim(
     "megatron_column_parallel",
-    measured=f"A whole layer's gradients on 2 and 4 ranks within {max(errors):.0e}; "
+    measured=f"Gradients of a split layer on 2 and 4 ranks within {max(errors):.0e} of the whole layer's; "
     f"bytes sent {'exactly' if exact else 'not'} those of the formula.",
     verdict="holds if a row-parallel layer follows each column-parallel one",
-    conditions="one seed, of the largest entry; columns alone are from the record",
+    conditions="one seed, float32, relative to the largest entry; columns alone are from the record",
 )
 
 # %% [markdown]
@@ -639,7 +648,7 @@ runs = {
 }
 
 # %% [markdown]
-# The plan has an MFU of 60 %; Llama 3 reached 38 to 43 %.
+# The plan has an MFU of 60 %; Llama 3 reached 38 to 43 % (chapter 09).
 # So half as many hours again is no pessimism: it is an MFU of 40 %, and no failure is in it yet.
 
 
@@ -667,14 +676,15 @@ table(
         line("fine-tune: kWh", tune.kwh, "the product"),
         line("fine-tune: kg CO2e", tune.kg, "the product"),
     ],
-    caption="Both runs on 64 A100s. Watts: 400 is the board alone, 812 the node's maximum, 600 lies between.",
+    caption="Both runs on 64 A100s. Watts: 400 is the board alone, 812 an eighth of a DGX A100's 6.5 kW (user guide), "
+    "600 assumed between them.",
     formats=".3g",
 )
 
 # %% [markdown]
 # Fine-tuning is counted here as if it cost as much a token as training.
-# <dfn title="低秩适配">LoRA</dfn> leaves a model as it is, and trains two thin matrices beside each of some products, of h·r and r·h numbers (Hu et al., 2021, [arXiv:2106.09685](https://arxiv.org/abs/2106.09685)).
-# The model then needs no gradients and no Adam, and of three products for each weight the one for its gradient falls away: about two thirds of the arithmetic.
+# <dfn title="低秩适配">LoRA</dfn> leaves the weights of a model as they are, and trains two thin matrices, of h·r and r·h numbers, beside some of its own (Hu et al., 2021, [arXiv:2106.09685](https://arxiv.org/abs/2106.09685)).
+# Those weights then need no gradients and no Adam, and of three products for each weight the one for its gradient falls away: about two thirds of the arithmetic remains.
 
 # %%
 # r = 16, beside queries, keys, values and the output of each layer
@@ -704,14 +714,14 @@ def row(tokens: float, share: float, held: float) -> dict[str, str]:
 
 table(
     pd.DataFrame({way: row(*given) for way, given in ways.items()}).T.rename_axis("way"),
-    caption="Weights and states of each way, and its electricity and price.",
+    caption="Memory for weights and states, the A100s that it fills, and electricity and price of the run on 64 A100s.",
 )
 
 # %% [markdown]
 # A GPU-hour at 1 to 4 dollars is **assumed**.
 # The last row is not free: answering costs electricity as well, about the same whichever of these models answers.
-# Training costs about three thousand times as much as fine-tuning; what the other rows differ by would decide little.
-# What no row says is which of them *answers well*: held out questions of the people who asked must say that.
+# Training reads three thousand times as many tokens as fine-tuning, so here it costs three thousand times as much; what the other rows differ by would decide little.
+# Which way *answers well* no row says: that needs held-out questions of the people who ask.
 #
 # Where a run stands matters as well:
 
@@ -736,24 +746,24 @@ plots.show(
         for place, one in zip(places, found, strict=True)
     )
     + ".",
-    caption="Emissions of the training by grid: middle, and all inputs at their low and high ends.",
+    caption="Emissions of the training by grid (Ember, 2023): middle, and all inputs at their low and high ends.",
 )
 
 # %% [markdown]
 # These are no confidence intervals: they multiply all low ends and all high ends.
 # Left out, and not small: making the machines, idle nodes, and the runs that failed before.
-# For BLOOM, Luccioni et al. (2022) report 24.7 tonnes for the use of the machines, and 50.5 with their making and idling.
+# For BLOOM, Luccioni et al. (2022) report 24.7 tonnes for the use of the machines, and 50.5 with making them and letting them idle.
 #
 # And who can do this at all?
 # The first run needs eight nodes of eight A100s for about seven days at the planned speed, *if nothing fails*; the second less than an hour of one node.
-# **Whoever cannot rent the first can still do the second.**
+# **Many who cannot rent the first can do the second.**
 # That too is an effect of the plan: who decides what such models know.
 #
 # - **Ship (train)** only if nothing that exists can be adapted, the high end of the energy is within a budget that was set before, and the run's record (chapter 09) will let others reuse it, so that it is done *once*.
-# - **Fix (fine-tune)** if a model that exists is licensed for it, and held out questions show what it lacks.
-# - **Stop (don't)** if what exists with retrieval answers the questions of those who asked, or if an input of the estimate that decides is only assumed.
+# - **Fix (fine-tune)** if a model that exists is licensed for it, and held-out questions show what it lacks; until every input of the estimate has a source, only prepare it.
+# - **Stop (don't)** if what exists with retrieval answers the questions of those who ask.
 #
-# The control of the lab runs before a job is sent: it refuses a plan whose energy breaks the budget *at the high end*, or that has an input which nobody looked up.
+# The control of the lab runs before a job is sent: it refuses a plan whose energy breaks the budget *at the high end*, or that has an input without a source.
 #
 # ## Check yourself
 #
@@ -834,7 +844,7 @@ plots.show(
 # **4.
 # An estimate says 20 MWh, from 12 to 40.
 # The budget is 25.
-# What does the control of this page do?**
+# What does the control of the lab do?**
 #
 # <details><summary>A. It lets the run start: 20 is less than 25.</summary>
 #
@@ -851,7 +861,7 @@ plots.show(
 # <details><summary>C. It takes the mean of 12 and 40.</summary>
 #
 # Not quite.
-# The ends are products of ends, no distribution: their mean means nothing.
+# The ends are products of ends, not a distribution: their mean says nothing.
 #
 # </details>
 #

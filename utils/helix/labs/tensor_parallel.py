@@ -15,7 +15,7 @@ TIMEOUT = 7.0  # seconds until a launch of a check is ended
 BUDGET = 9_000.0  # kWh
 RANKS = 4
 _LEFT_OUT = (
-    "Where one rank has returned and the others wait, it left out a message. Every rank must reach every collective operation, also one that has "
+    "If one rank has returned and the others wait, it left out a collective operation. Every rank must reach each of them, also a rank that has "
     "nothing to add."
 )
 
@@ -188,7 +188,7 @@ def _of_own_words(parts: Parts, targets: Whole) -> list[float]:
     },
     reference=_loss(),
     mistakes={
-        "Each rank made a softmax of its own words. The sum of exponentials goes over all of them.": (
+        "Only the exponentials of one rank's words were summed. The sum goes over the words of all ranks.": (
             *(_loss(top, "own", target) for top in ("all", "own", "none") for target in ("all", "own")),
             _loss(sums="owner"),
             lambda *given: [sum(_of_own_words(*given))] * RANKS,
@@ -508,7 +508,7 @@ decide = decision(
         ),
         ReasonedAnswer(
             "Stop",
-            "Nobody has shown that readers' questions need a model that writes. Retrieval answers many of them with a shelf mark and a page; collect the questions for three months, then ask again.",
+            "Nobody has shown that readers' questions need a model that writes. Retrieval may answer many of them with a shelf mark and a page; collect the questions for three months, then ask again.",
         ),
     ),
     hints={
