@@ -61,7 +61,7 @@ def scored(people: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 # *Of the people who were not selected*, how many have the label 1 after all?
 #
 # Return it for each group.
-# Where fewer than `at_least` people stand below the line the rate is not known: answer `None`, and neither 0 nor NaN nor silence.
+# Where fewer than `at_least` people stand below the line (in the denominator) the rate is not known: answer `None`, and neither 0 nor NaN nor silence.
 # A rate of 0, among enough people, is known.
 
 
@@ -78,7 +78,7 @@ def false_omission_rates(
     groups : ndarray of str, shape (n,)
         The group of each person.
     at_least : int
-        So many people must stand below the line; at least 1.
+        How many people must stand below the line; 1 or more.
 
     Returns
     -------
@@ -100,7 +100,7 @@ check.false_omission_rates(false_omission_rates)
 
 # %% [markdown]
 # In Adult, those passed over miss an offer.
-# In COMPAS, 1 means "medium or high risk": those *not* selected who have the label 1 are people of whom the score said too little.
+# In COMPAS, to be selected is to be called "medium or high risk", and the label 1 is "arrested again": those counted here were called low risk, and were arrested again.
 
 # %%
 scores, sex = scored(test)
@@ -108,7 +108,10 @@ missed = false_omission_rates(test[adult.LABEL].to_numpy(), (scores > 0.5).astyp
 people = tables.compas("test", followed=True)
 risky = (people["decile_score"] >= 5).astype(int).to_numpy()
 missed |= false_omission_rates(people[tables.COMPAS_LABEL].to_numpy(), risky, people["race"].to_numpy())
-table(pd.Series(missed, name="false omission rate"), caption="Adult by sex, COMPAS by race.")
+table(
+    pd.Series(missed, name="false omission rate"),
+    caption="Adult by sex, COMPAS by race; no number where too few stand below.",
+)
 
 # %% [markdown]
 # ## 2. What follows from the base rate
@@ -155,8 +158,8 @@ def forced_ppv(base_rate: float, tpr: float, fpr: float) -> float:
 check.forced_ppv(forced_ppv)
 
 # %% [markdown]
-# The base rates of COMPAS are 0.523 and 0.391.
-# With *equal* error rates, here those of all 5,278 people together, TPR 0.645 and FPR 0.33, a score of 5 or more would mean:
+# The base rates in ProPublica's table are 0.523 and 0.391 (too high, as the chapter showed; the arithmetic is the same).
+# With *equal* error rates, here those of all 5,278 people together (TPR 0.645, FPR 0.33), a score of 5 or more would have these PPVs:
 
 # %%
 for group, p in (("African-American", 0.523), ("Caucasian", 0.391)):
@@ -174,10 +177,11 @@ for group, p in (("African-American", 0.523), ("Caucasian", 0.391)):
 # "We do not use sex" is no answer while another column knows it.
 # How much does a column tell of the attribute **among people with the same label**?
 # Play a game: for each person, draw somebody at random with the same label *and* the same category of the column (it may be the same person), and name that one's group.
-# Over all people, which share is named rightly?
+# Over all people, which share is named rightly in the mean of all such draws?
+# (Compute it exactly; nothing has to be drawn.)
 # The column's gain is that share, less the share when the drawing looks at the label alone.
 #
-# A missing value is a category of its own: that somebody did not answer may tell, too.
+# A missing value is a category of its own: that somebody did not answer may tell something, too.
 # Return the gains with the largest first.
 
 
@@ -224,7 +228,7 @@ table(
 )
 
 # %% [markdown]
-# `relationship` everybody sees; `occupation` nobody would leave out, since the job is what the model is about.
+# That `relationship` tells sex is plain to see; `occupation` comes second, and nobody would leave it out, since the job is what the model is about.
 # And weak columns together can be as strong as one: a clean list is no proof.
 #
 # ## 4. Choose here, judge there
@@ -293,7 +297,7 @@ candidates = [float(t) for t in np.round(np.arange(0.005, 1, 0.005), 3)]
 print(choose_then_judge(scored(validation), scored(test), candidates))
 
 # %% [markdown]
-# How many people would get the offer at that threshold?
+# Count who would get the offer at that threshold: is that still a choice?
 # One threshold for all cannot mend what the scores themselves differ in; that needs the ways of the next chapter.
 #
 # ## 5. A decision: who gets the offer?
@@ -313,7 +317,7 @@ evidence("dp_gap", float(rates.max() - rates.min()))
 evidence("impact_ratio", float(rates.min() / rates.max()))
 table(
     rates.rename("selected"),
-    caption=f"Gap {rates.max() - rates.min():.3f}, impact ratio {rates.min() / rates.max():.2f}.",
+    caption=f"Selected: gap {rates.max() - rates.min():.3f}, impact ratio {rates.min() / rates.max():.2f}.",
 )
 
 # %% [markdown]

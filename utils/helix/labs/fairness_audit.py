@@ -101,7 +101,7 @@ def _unknown_as(value: float | None) -> Rates:
             _by_group(_missed, _all, _passed_over),
             _by_group(_missed, _all),
         ),
-        "You counted other people to see whether they are enough. What counts is how many stand below the line, that is how many were "
+        "You counted the wrong people to see whether there are enough. What counts is how many stand below the line, that is how many were "
         "not selected, whatever their label: a group of a hundred may have ten.": (
             *(_by_group(_missed, _passed_over, enough) for enough in (_all, _labelled, _missed, _selected)),
             lambda y, p, groups, limit: {
@@ -109,8 +109,8 @@ def _unknown_as(value: float | None) -> Rates:
                 for name, rate in _omission_rates(y, p, groups, limit).items()
             },
         ),
-        "Exactly `at_least` people below the line are enough, and with fewer the rate is not known: answer `None`. It is an argument, and "
-        "30 only what it is if nobody says otherwise.": (
+        "Exactly `at_least` people below the line are enough, and with fewer the rate is not known: answer `None`. `at_least` is an argument; "
+        "30 is only its default.": (
             *(
                 _by_group(_missed, _passed_over, at_least=at_least)
                 for at_least in (lambda limit: 30, lambda limit: limit + 1, lambda limit: 1)
@@ -187,7 +187,7 @@ def _ppv(base_rate: float, tpr: float, fpr: float) -> float:
             "Think of one person drawn from the group. With which probability has this person the label 1 *and* is selected? And the label 0 and is "
             "selected?"
         ),
-        "Selected are `base_rate * tpr + (1 - base_rate) * fpr` of the group. The first part has the label 1.",
+        "The selected people are of two kinds: some have the label 1, some the label 0. How large is each kind, as a share of the *whole* group?",
     ),
     last_hint="`selected = base_rate * tpr + (1 - base_rate) * fpr`; if it is 0 raise the `ValueError`, else return `base_rate * tpr / selected`.",
     errors={
@@ -210,8 +210,10 @@ def _ppv(base_rate: float, tpr: float, fpr: float) -> float:
         "You weighted by 1 − FPR. Those with label 0 who are selected are the FPR's share.": (
             lambda p, tpr, fpr: _ppv(p, tpr, 1 - fpr)
         ),
-        "This is a share of all people: of those who are selected, or who are selected and have the label 1. Divide the second by the "
-        "first.": (lambda p, tpr, fpr: p * tpr + (1 - p) * fpr, lambda p, tpr, fpr: p * tpr),
+        "This is a share of the whole group. Asked for is a share of its selected people: those of them who have the label 1, over all of them.": (
+            lambda p, tpr, fpr: p * tpr + (1 - p) * fpr,
+            lambda p, tpr, fpr: p * tpr,
+        ),
     },
 )
 def forced_ppv(ask: Ask, rng: np.random.Generator) -> None:
