@@ -37,7 +37,7 @@ distributed.warm("helix.labs.pipeline_parallel")
 # *10 minutes · difficulty 3 of 5 · core*
 #
 # Write the order in which **one** stage works with 1F1B: p − 1 − rank forward passes ahead, then a forward and a backward pass in turn, then the backward passes that are left.
-# There may be fewer micro-batches than stages: nobody can work on one that does not exist.
+# There may be fewer micro-batches than stages.
 
 
 # %%
@@ -74,10 +74,10 @@ check.order_1f1b(order_1f1b)
 #
 # *15 minutes · difficulty 4 of 5 · core*
 #
-# The last batch of an epoch rarely divides.
+# The last batch of an epoch rarely divides evenly.
 # Write the last stage's side of one training step, for micro-batches of **different** sizes.
 # The check runs it on rank 1 of 2; rank 0 sends all micro-batches, and then waits for one gradient for each, in the same order.
-# After your function has returned, the stage's parameters must hold the gradients of the mean loss over *all* samples, and so must the stage before.
+# After your function has returned, the stage's parameters must hold the gradients of the mean loss over *all* samples, and so must those of the stage before.
 # The loss is `torch.nn.functional.cross_entropy`; the ranks work in float64.
 
 
@@ -162,9 +162,9 @@ check.balance_stages(balance_stages)
 #
 # *12 minutes · difficulty 3 of 5 · core*
 #
-# A stage keeps what a micro-batch saved from the start of its forward pass to the end of its backward pass.
+# From the start of a micro-batch's forward pass to the end of its backward pass, a stage keeps what it saved.
 # From the events of a step, predicted or recorded, compute what each stage holds at its peak.
-# The events come in no order, and passes of one stage may overlap (a device can do two things at once).
+# The events are not sorted, and passes of one stage may overlap (a device can do two things at once).
 # Where one micro-batch ends at the very moment when another starts, the first is gone already: do not count both.
 
 
@@ -253,7 +253,7 @@ table(
 # %% [markdown]
 # The second plan waits *less* and takes *longer*: what is computed twice is work for a card, and nobody needs it.
 # So those who lend the cards do not ask for an idle share.
-# Their limits: an MFU of at least 0.4, and no card filled beyond 0.9.
+# Their limits: an MFU of at least 0.4, and no card's memory filled beyond 0.9.
 #
 # **Ship the plan, fix it, or stop it?**
 # Your control gets a `PipelinePlan`, such as `PLAN`, and returns True (it may run) or False.
@@ -300,9 +300,9 @@ def decide() -> Decision:
             "the people whose languages the model is for",
             "the group itself",
         ],
-        options=["ship", "fix: cut by operations, with the last card's memory in view", "stop"],
+        options=["ship", "fix: cut by operations, with the first card's memory in view", "stop"],
         evidence={"mfu": "< 0.4", "fullest_device": "> 1"},
-        choice="fix: cut by operations, with the last card's memory in view",
+        choice="fix: cut by operations, with the first card's memory in view",
         dissent="Every week of planning is a week later for people whose languages no model serves; idle "
         "cards harm nobody at night.",
         residual_risk="The simulation knows no network, no slow card and no failed run; measured MFU will "

@@ -26,13 +26,13 @@ distributed.warm(trials.MODULES)  # in the background: the process from which ra
 #
 # A model that is too large for one device has to be cut.
 # The simplest cut runs **between layers**: the first device computes the first layers and hands its result on.
-# The sources that this course grew from ("AI大时代要懂的2种核心能力:技术驾驭与伦理决策", JC, 18 September 2025, and chapters 28 to 30 of a Chinese tutorial series on generative AI) name the method by a paper of 2019:
+# The sources that this course grew from ("AI大时代要懂的2种核心能力:技术驾驭与伦理决策", JC, 18 September 2025, and chapters 28 to 30 of a Chinese tutorial series on generative AI) name the method as a paper of 2019 does:
 #
 # > 1. GPipe trains a model that is split by its layers.
 #
 # It does.
-# But a layer can start only when the one before it is done, so devices wait, and somebody pays for a device that waits.
-# Two more statements go with it, both from a paper of 2021 (Narayanan et al., sections 2.2.1 and 5.6):
+# But a layer can start only when the one before it is done, so devices wait.
+# Two more statements go with it, both after a paper of 2021 (Narayanan et al., sections 2.2.1 and 5.6), and explained below:
 #
 # > 2. 1F1B waits as long as GPipe and holds less.
 # >
@@ -60,7 +60,7 @@ print("tokens", tuple(x.shape), "→ scores", tuple(model(x).logits.shape))
 
 # %% [markdown]
 # A <dfn title="流水线阶段">pipeline stage</dfn> is a run of neighbouring layers that stand on one device.
-# `cut` takes the first layer of every stage but the first.
+# `cut` is told where a new stage begins: 2, 4, 6 gives the layers 0–1, 2–3, 4–5, 6–7.
 # Running the stages one after the other, in one process, must give the model's scores:
 
 # %% tags=["nbval-check-output"]
@@ -76,14 +76,14 @@ table(rows, caption="Four stages of the model, run one after the other.")
 print("largest difference to the model:", (h - model(x).logits).abs().max().item())
 
 # %% [markdown]
-# What passes between stages is small, a vector of 64 numbers for each token: pipelines need little network.
-# The two ends are heavier than the middle, since each holds 512 · 64 numbers of vocabulary.
+# What passes between stages is small: 64 numbers for each token, here 16,384, where data parallelism would send the gradients of a stage's parameters, about 100,000.
+# The two ends are heavier than the middle, since each holds 512 · 64 numbers for the vocabulary.
 #
 # ### One batch at a time: naive
 #
 # Now each stage lives on a rank of its own.
 # Rank r receives from r − 1, computes, and sends to r + 1.
-# Backward it goes the other way: what comes back is the gradient of the loss with respect to *what this stage sent*, and `y.backward(gradient)` goes on from there.
+# Backward it goes the other way: what a stage gets back is the gradient of the loss with respect to *what this stage sent*, and `y.backward(gradient)` goes on from there.
 # A received tensor is new here: autograd knows nothing of where it came from, so it must be told to keep its gradient.
 
 
@@ -129,25 +129,23 @@ naive = schedules.simulate("naive", forward, backward, microbatches=1)
 print(f"one batch on 4 stages: {schedules.span(naive):g} s, idle share {schedules.idle_share(naive):.2f}")
 
 # %% [markdown]
-# With p stages the idle share is (p − 1)/p.
-# Four devices, the speed of one.
+# The **idle share** is the part of all devices' time in which they wait: with p stages (p − 1)/p.
 #
 # ### Micro-batches
 #
 # GPipe's idea: cut the batch.
 # A <dfn title="微批次">micro-batch</dfn> is one of m equal parts of a batch, which go through the stages one behind the other.
 # As soon as stage 0 has passed on the first, it starts the second.
-# What does that do to the gradient?
 # The loss is a mean over the batch, and a mean of n samples is the mean of m means of n/m samples:
 #
 # $$L=\frac1n\sum_{k=1}^{n}\ell_k=\frac1m\sum_{i=1}^{m}L_i \qquad\Rightarrow\qquad \nabla L=\frac1m\sum_{i=1}^{m}\nabla L_i .$$
 #
 # `backward()` adds to `.grad`.
 # So divide each micro-batch's loss by m, and the sum comes out by itself.
-# Two things have to hold for that.
+# Two things have to hold.
 # Nothing may look across samples, as BatchNorm does.
-# And micro-batches must count equally many targets: with padding they do not, so weigh each by its own number of *tokens*.
-# (`transformers` took the mean of means here until [October 2024](https://huggingface.co/blog/gradient_accumulation).)
+# And each micro-batch must have equally many targets that count: with padding they do not, so weigh each by its own number of *tokens*.
+# (`transformers` took the mean of means until [October 2024](https://huggingface.co/blog/gradient_accumulation).)
 # Here is GPipe, whole:
 
 
@@ -176,7 +174,7 @@ def gpipe(stage, inputs, targets, shape: tuple[int, ...]) -> float:
 
 # %% [markdown]
 # `isend` sends without waiting, so that the rank can go on.
-# Run it on two and on four ranks, and compare every gradient with one process:
+# Run it on two ranks (cut at layer 4) and on four (at 2, 4 and 6), and compare every gradient with one process:
 
 
 # %%
@@ -195,7 +193,8 @@ def compare(by_rank: list[dict]) -> str:
 
 
 for p in (2, 4):
-    print(p, "ranks:", compare(launch(gpipe_on_ranks, 4, ranks=p, note=False)))
+    by_rank = launch(gpipe_on_ranks, 4, ranks=p, note=False)
+    print(f"{p} ranks: loss {by_rank[-1]['loss']:.4f}, gradients {compare(by_rank)}")
 
 # %% [markdown]
 # The loss is right, and some gradient is wrong.
@@ -204,7 +203,7 @@ for p in (2, 4):
 # ### The trap: two ends, one weight
 #
 # <dfn title="权重绑定">Tied weights</dfn> are one matrix that a model uses in two places.
-# GPT-2's head is its token embedding.
+# GPT-2's head uses the matrix of the token embedding.
 # In one process the matrix gets two contributions to its gradient, one from each use.
 # Cut into stages, the two ends are different processes, and each has a copy that sees only its own part:
 
@@ -219,8 +218,7 @@ for name, part in {"first": first, "last": last, "sum of both": first + last}.it
 # %% [markdown]
 # So both ends must **add** their gradients: one `all_reduce` in a group of the first and the last rank, after the last backward pass.
 # Then both copies get the same update and stay the same.
-# What if one forgets it?
-# The record trained 40 steps both ways, from three seeds:
+# The record trained 40 steps with and without that sum, from three seeds:
 
 # %%
 from helix.record import claim, results
@@ -238,16 +236,16 @@ table(
         }
         for how, found in record["training"].items()
     ],
-    caption="Two stages after 40 steps; apart: the largest of three seeds, losses: their mean.",
+    caption="Two stages after 40 steps; apart: the largest difference of an entry, over three seeds; losses: means.",
 )
 
 # %% [markdown]
-# **The loss does not tell.**
-# It is even a little lower without the sum: two free copies are another, larger model.
+# **The loss alone does not tell.**
+# Without the sum it is even a little lower, with each of the seeds: two free copies are another, larger model.
 # Only the comparison with one process shows that it is not the model that was to be trained.
 #
 # From here on `helix.distributed.parallel.pipeline_parallel.Pipeline` does the work.
-# It is the loop above with three more things: it adds the ends, records when each pass ran, and checks that the stages agree.
+# It is the loop above for any schedule, and adds the ends, weighs micro-batches by their targets, records when each pass ran, and checks that the stages agree.
 
 # %% tags=["nbval-check-output"]
 for p in (2, 4):
@@ -312,14 +310,14 @@ ax.legend(fontsize=8, frameon=False)
 plots.show(
     figure,
     alt="Idle share against the number of micro-batches, for 2 stages (blue, lower) and 4 (orange, higher). Two falling "
-    "curves are the law. The measured points of GPipe and 1F1B, by hand and by PyTorch, lie on them for 2 and 4 "
-    "micro-batches, and a little above them for 16.",
-    caption="Idle share of stages that sleep: measured, and by the law.",
+    "curves are the law. The measured points of GPipe by hand and by PyTorch and of 1F1B by hand lie on them for 2 and 4 "
+    "micro-batches, a little above them for 8, and clearly above for 16.",
+    caption="Idle share of stages that sleep: law, and medians of three steps (1F1B by PyTorch: in the table below).",
 )
 
 # %% [markdown]
-# On the law at first, and above it as m grows.
-# A small distance from a small number can be a large part of it, so look at the difference *relative to the law*:
+# On the law at first, above it as m grows.
+# The difference *relative to the law*:
 
 # %% tags=["hide-input"]
 groups = bubbles.groupby(["p", "m"])["above"]
@@ -329,14 +327,14 @@ table(
         {"m": m} | {f"p = {p}": f"{least[p, m]:.0%} to {most[p, m]:.0%}" for p in (2, 4)}
         for m in (2, 4, 8, 16)
     ],
-    caption="How much longer than the law devices waited, over schedules, by hand and by PyTorch.",
+    caption="How far idle shares lie above the law, in per cent of it: least and most of both schedules, by hand and by PyTorch.",
 )
 
 # %% [markdown]
 # So the law is right within an eighth up to m = 8.
-# At m = 16 and two stages, devices wait up to half as long again as it says.
-# Each micro-batch costs some **overhead** o (two messages, Python, a sleep that ends late), whatever its size, so a step of work W takes (m + p − 1)(W/m + o).
-# The *share* that overhead takes grows as the micro-batches shrink: more of them help until overhead eats what the bubble gives back.
+# At m = 16 and two stages, the idle share is up to half as large again as it says.
+# Each micro-batch costs some **overhead** o (two messages, Python, a sleep that ends late), whatever its size, so a step in which each stage works for W = mτ seconds takes (m + p − 1)(W/m + o).
+# So more micro-batches help until overhead eats what the bubble gives back.
 #
 # ### The same by PyTorch
 #
@@ -380,7 +378,7 @@ for schedule in ("gpipe", "1f1b"):
         print("  stage", rank, " ".join(f"{kind}{i}" for kind, i in schedules.order(schedule, 3, rank, 4)))
 
 # %% [markdown]
-# Here both neighbours may want to send at the same time: one an activation down, the other a gradient up.
+# Here two neighbours may want to send to each other at the same time: one its output down, the other a gradient up.
 # With a `send` that waits until it is received, both wait for ever.
 # `launch` notices that no rank can go on:
 
@@ -438,9 +436,9 @@ print("micro-batches held by stages 0 to 3:", held)
 # %% [markdown]
 # ### A smaller bubble, for more messages
 #
-# The wait at both ends is p − 1 times what a stage takes.
-# The <dfn title="交错调度">interleaved schedule</dfn> gives each device v small stages instead of one large one, so that a micro-batch goes round all devices v times.
-# Each wait is then a v-th as long, and the idle share $(p-1)/(vm+p-1)$.
+# Filling and draining together make each device wait for (p − 1)τ.
+# The <dfn title="交错调度">interleaved schedule</dfn> gives each device v small stages (chunks) instead of one large one, so that a micro-batch goes round all devices v times.
+# The wait is then a v-th as long, and the idle share $(p-1)/(vm+p-1)$.
 # The price is v times as many messages, and more micro-batches held at once.
 
 # %%
@@ -463,15 +461,13 @@ plots.show(
 )
 
 # %% [markdown]
-# Newer schedules go on from here.
-# *Zero bubble* (2023) cuts the backward pass in two: the gradient that the stage before waits for, and the gradient of the weights, which can fill the gaps.
+# Newer: *zero bubble* (2023) cuts the backward pass in two: the gradient that the stage before waits for, and the gradient of the weights, which can fill the gaps.
 # *DualPipe* (DeepSeek-V3, 2024) feeds micro-batches from both ends.
 # Neither was run here.
 #
 # ### Memory, measured
 #
-# Held micro-batches are bytes.
-# PyTorch tells which tensors autograd saves for backward (`saved_tensors_hooks`); `SavedBytes` counts their storages, each once, without the parameters.
+# PyTorch tells which tensors autograd saves for backward (`saved_tensors_hooks`); `SavedBytes` adds up their bytes, each storage once, without the parameters.
 # For one of our layers:
 
 # %% tags=["nbval-check-output"]
@@ -486,7 +482,7 @@ print(f"one layer saves {saved.peak:,} bytes; 64·s·b·h = {book:,} ({saved.pea
 
 # %% [markdown]
 # Here s = 32 is the number of positions, b = 2 that of sequences in a micro-batch, and h = 64 the hidden size.
-# On paper a layer saves 16·s·b·h numbers, if nothing is dropped and attention keeps no scores: 64·s·b·h bytes in float32.
+# On paper a layer saves 16·s·b·h numbers, if there is no dropout and attention keeps no scores: 64·s·b·h bytes in float32.
 # The measured layer has 0.8 % more: means and variances of the norms, and the attention's row sums.
 # (Korthikanti et al. count in 16 bits, with dropout masks and attention scores, for *a* heads: *sbh*(34 + 5*as*/*h*) bytes.)
 #
@@ -517,7 +513,7 @@ table(
 # %% [markdown]
 # ### Re-materialisation: keep less, compute again
 #
-# A layer's saved tensors are 16 times its input.
+# What a layer saves is 16 times its input.
 # <dfn title="重计算">Re-materialisation</dfn> keeps only the input of each layer, and computes the layer once more when its backward pass needs the rest.
 # (It is also called activation recomputation, or gradient checkpointing; PyTorch has it as `torch.utils.checkpoint`.)
 
@@ -561,12 +557,12 @@ print({how: f"{ratio:.3f} times" for how, ratio in again.items()})
 
 # %% [markdown]
 # A third for whole layers.
-# PyTorch's recommended variant (`use_reentrant=False`) stops when it has what it needs: nobody needs the result of a layer's *last* product, a third of a layer's forward pass, so it costs 2/9.
+# PyTorch's recommended variant (`use_reentrant=False`) stops when it has what it needs: nobody needs the result of a layer's *last* product, a third of its forward pass, so two thirds of a third are added, 2/9.
 #
 # ### Balancing unequal stages
 #
 # The law assumed equal stages.
-# The head costs 6·B·s·h·V operations a step (B sequences, V words), as much as several layers where V is large, and a pipeline goes at the pace of its slowest stage.
+# The head costs 6·h·V operations for each token (V is the size of the vocabulary), as much as several layers where V is large, and a pipeline goes at the pace of its slowest stage.
 # So cut by **cost**, not by number: among all cuts of the layers into p contiguous stages take the one whose largest sum is smallest.
 # `helix.distributed.paper.balance` finds it exactly.
 
@@ -585,7 +581,7 @@ table(
             "cut": {"even": "two layers each", "balanced": "by cost"}[how],
             "shares of the work": ", ".join(f"{share:.2f}" for share in found["shares"]),
             "idle, predicted": found["predicted"],
-            "measured": found["idle"],
+            "idle, measured": found["idle"],
             "seconds, predicted": found["predicted_seconds"],
             "seconds, measured": found["seconds"],
         }
@@ -596,15 +592,15 @@ table(
 )
 
 # %% [markdown]
-# Better, and far from the law: the head alone is more than a quarter of the work, and no cut *between* layers can divide it.
+# Better, and far from the law: the head alone is 30 % of the work, and no cut *between* layers can divide it.
 # Chapter 11 cuts **through** layers.
 #
 # ## The measurement
 #
 # What counts as "holds" was written into the experiment before the record was measured: gradients within 1e-5 (float32) and 1e-12 (float64) of one process, relative to each gradient's largest entry, for p = 2 and 4; peaks within 5 % of m and of min(m, p − rank); operations within 1 % of 4/3, in both variants.
-# One rule came later.
+# One rule was written after the times had been measured.
 # At first an idle share was to lie within 0.05 of the law: at m = 16 and p = 2 that allows 85 % more, so there it tested nothing.
-# Now the law's error is told in per cent, and the two schedules may differ by 10 % of the smaller share.
+# Now the distance from the law is told in per cent of it, and the two schedules may differ by 10 % of the smaller share.
 # One cell of the record again, here:
 
 # %%
@@ -618,8 +614,8 @@ print(f"largest error {error:.1e}; record, over three seeds {stored:.1e}")
 _, share, _ = sleepers.summary(launch(sleepers.timed, "gpipe", 8, 16, 0.01, 0.02, ranks=2))
 claim(
     "gpipe_layer_split",
-    measured=f"4 stages: gradients within {error:.1e} of one process. 2 stages, m = 8: devices wait "
-    f"{9 * share - 1:.0%} longer than the law says.",
+    measured=f"4 stages: gradients within {error:.1e} of one process. 2 stages, m = 8: the idle share is "
+    f"{share:.3f}, {9 * share - 1:+.0%} from the law.",
     verdict="holds",
     conditions="one seed, one step, shorter sleeps than in the record; what else this machine does counts as "
     "waiting",
@@ -630,7 +626,7 @@ most = max(peak / unit for peak, unit in zip(eight["1F1B"], one, strict=True))
 waits = [schedules.idle_share(recorded[schedule]) for schedule in ("gpipe", "1f1b")]
 claim(
     "one_f_one_b_memory",
-    measured=f"Idle shares {waits[0]:.3f} (GPipe) and {waits[1]:.3f} (1F1B); with m = 8 the fullest stage "
+    measured=f"m = 4: idle shares {waits[0]:.3f} (GPipe) and {waits[1]:.3f} (1F1B); m = 8: the fullest stage "
     f"saves {most:.1f} micro-batches with 1F1B, 8 with GPipe.",
     verdict="holds" if max(waits) <= 1.1 * min(waits) and most < 4.2 else "not tested",
     conditions="4 stages, one step: whatever else this machine does is in the idle shares",
@@ -653,7 +649,7 @@ claim(
 # ### Who pays for idle devices
 #
 # An idle share is a share of a bill: a waiting device is rented and powered too, and somebody else could have used it.
-# Take the largest run of the paper that we follow for 1F1B: a model of 10¹² parameters on 3,072 A100s, p = 64 stages, 512 micro-batches on each pipeline, and by its authors' estimate 84 days (section 5.1 of [arXiv:2104.04473](https://arxiv.org/abs/2104.04473); the run itself was not finished there).
+# Take the largest run of the paper of 2021: a model of 10¹² parameters on 3,072 A100s, p = 64 stages, 512 micro-batches on each pipeline, and by its authors' estimate 84 days (section 5.1 of [arXiv:2104.04473](https://arxiv.org/abs/2104.04473); the run itself was not finished there).
 # That section says that the schedule was interleaved.
 # The script that was published for it [has no small stages](https://github.com/NVIDIA/Megatron-LM/blob/cf547dea839f709ec2f147da0679d663da3c20da/examples/sc21/run_table_1.sh) for this model: v = 1.
 # The two do not fit together, so here are both:
@@ -680,8 +676,8 @@ table(rows, caption=f"What waits in {hours:,} GPU-hours, with p = 64 and m = {m}
 
 # %% [markdown]
 # Six to eleven per cent sounds small.
-# In electricity and carbon, for v = 1, with a range for each input, and those that nobody documented marked as assumed.
-# A waiting GPU may sit near its idle power, or spin at full tilt while it asks for a message; the rest of its node runs in any case.
+# Here it is in electricity and carbon, for v = 1; inputs have ranges, and what nobody documented is marked as assumed.
+# A waiting GPU may draw little power, or nearly full power while it asks again and again for a message; the rest of its node runs in any case.
 
 # %%
 from helix.distributed.paper.footprint import GRIDS, WATTS, Given, footprint
@@ -710,19 +706,18 @@ table(
 
 # %% [markdown]
 # The high end of the emissions is more than 500 times the low one.
-# That is the honest answer: grid and waiting power decide, and a report that gives the middle number alone claims what nobody knows.
+# Grid and waiting power decide: a report that gives the middle number alone claims what nobody knows.
 # At an **assumed** 1 to 4 dollars for a GPU-hour, the waiting costs 0.4 million dollars (v = 2, low end) to 2.7 million (v = 1, high end).
-# A university group with four cards could work in these idle hours for 10 to 19 years.
-# And the pipelines with the largest bubbles are not these, but those of people whose memory allows only few micro-batches.
+# These idle hours would keep the four cards of a university group busy for 10 to 19 years.
+# Fewer micro-batches on as many stages would wait for a larger share.
 #
 # ### A gate before the queue
 #
-# The control: no plan gets devices before its **simulated** step has been looked at, and no run keeps them if its **recorded** step is worse than that.
+# The control: no plan gets devices before its **simulated** step has been looked at, and no run keeps them if its **recorded** step breaks the limit.
 # What should the gate look at?
-# Not the idle share alone: computing layers again is work too, for a device, but nobody wanted it.
+# Not the idle share alone: computing layers again keeps a device busy too, and trains the model no further.
 # Look at the MFU (chapter 9): the operations that the *model* asks for, over those that p devices could have done in the time.
-# (Where everything that was computed counts, it is called HFU, hardware utilisation.
-# That is the one to be careful with.)
+# (Where everything that was computed counts, it is called HFU, hardware FLOPs utilisation: there, waste looks like work.)
 # A model of 32 layers on eight cards, three plans:
 
 # %%
@@ -758,8 +753,7 @@ table(
 )
 
 # %% [markdown]
-# The third plan waits least, and takes the longest.
-# It is the right one only where nothing else fits: so the gate needs the memory of the fullest stage beside the MFU.
+# The third plan is right only where nothing else fits: so the gate needs the memory of the fullest stage beside the MFU.
 # Those who share the devices set both limits.
 #
 # **Ship** a pipeline whose gradients equal one process's (the tied ends included), whose recorded MFU keeps the limit, and whose fullest stage fits.
@@ -791,7 +785,7 @@ table(
 # <details><summary>C. The gradients, slightly: weights are updated earlier.</summary>
 #
 # Not quite.
-# That would be PipeDream without a flush.
+# That would be PipeDream (2018), which updates before all backward passes have ended.
 # Here all backward passes end before the update, and the gradients equal one process's.
 #
 # </details>
@@ -881,7 +875,7 @@ table(
 #   [arXiv:2104.04473](https://arxiv.org/abs/2104.04473): the bubble, 1F1B, its interleaved form, and what re-materialisation costs.
 # - A. Harlap et al. (2018).
 #   PipeDream: fast and efficient pipeline parallel DNN training.
-#   [arXiv:1806.03377](https://arxiv.org/abs/1806.03377): 1F1B without a flush, and what stale weights do.
+#   [arXiv:1806.03377](https://arxiv.org/abs/1806.03377): 1F1B that updates before the batch has ended, and what stale weights do.
 # - P. Qi et al. (2023).
 #   Zero bubble pipeline parallelism.
 #   [arXiv:2401.10241](https://arxiv.org/abs/2401.10241).
