@@ -127,8 +127,8 @@ def _claim_gpipe(same: pd.DataFrame, bubbles: pd.DataFrame) -> None:
     experiment.claim(
         "gpipe_layer_split",
         measured=f"2 and 4 stages, by hand and by PyTorch: gradients within {worst['float32']:.1e} (float32) and {worst['float64']:.1e} (float64) of one "
-        f"process, of the largest entry. Its devices wait {few.min():.0%} to {few.max():.0%} longer than (p − 1)/(m + p − 1) says for m = 2 to 8, and {many.min():.0%} to "
-        f"{many.max():.0%} longer for m = 16.",
+        f"process, of the largest entry. The share of the time in which its devices wait is {few.min():.0%} to {few.max():.0%} larger than (p − 1)/(m + p − 1) for m = 2 to 8, and {many.min():.0%} to "
+        f"{many.max():.0%} larger for m = 16.",
         verdict="holds" if equal else "does not hold",
         conditions="GPT-2 with 8 layers, random weights and tokens, 3 seeds, m = 1, 4, 8; idle share with stages that sleep 48 ms a sample, batch 32, "
         "m = 2 to 16, median of 3, timed on 25 November 2026; gloo, 2 cores shared with other work",
