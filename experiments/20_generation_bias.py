@@ -523,7 +523,7 @@ def conclude(runs: dict[str, pd.DataFrame]) -> Mapping[str, Any]:
         f"SmolLM2, an English model, is inconclusive on the pronoun: after “software engineer” {shift['value']:+.2f} nats towards “he” [{shift['low']:+.2f}, {shift['high']:+.2f}], in {shift['above']} of {shift['of']} templates, and its likeliest pronoun is “they”. "
         f"Towards firm traits it shifts by {firm['value']:+.2f} nats [{firm['low']:+.2f}, {firm['high']:+.2f}], in {firm['above']} of {firm['of']}.",
         verdict="not tested",
-        conditions="the claim is about a generator of Chinese, and none was at hand; a GPT-2 of 0.85 million parameters on an invented corpus, three seeds; SmolLM2-135M-Instruct, five templates, against “person”",
+        conditions="the claim is about a generator of Chinese, and none was at hand; a GPT-2 of 0.86 million parameters on an invented corpus, three seeds; SmolLM2-135M-Instruct, five templates, against “person”",
     )
     missed = _three_repairs(systems)
     figures["missed"] = missed
