@@ -224,10 +224,7 @@ rows = [
     }
     for name, one in found.items()
 ]
-table(
-    rows,
-    caption="Adult, test people: the gaps in true positive rates (among the qualified) and in selection rates (ΔDP).",
-)
+table(rows, caption="Adult, test people: gaps in TPR (among the qualified) and in selection rates (ΔDP).")
 
 # %% [markdown]
 # The gap among the qualified is nearly closed, and ΔDP stays above 0.1: another notion, other thresholds, other people.

@@ -415,9 +415,7 @@ reduced = ExponentiatedGradient(
 reduced.fit(numbers, train.y, sensitive_features=train.groups)
 drawn = [reduced.predict(test.X.astype(float), random_state=seed) for seed in (0, 1)]
 by_lot = np.sum(drawn[0] != drawn[1])
-print(
-    f"ΔDP {parity_gap(drawn[0]):.3f}; {by_lot} of {len(test.y):,} people are answered otherwise in a second draw"
-)
+print(f"ΔDP {parity_gap(drawn[0]):.3f}; {by_lot} of {len(test.y):,} answers change in a second draw")
 
 # %% [markdown]
 # That last number is a price too: for more than a hundred people two draws disagree, so a lot that nobody sees gives them their yes or no.
@@ -777,7 +775,7 @@ table(
 
 # %%
 def passes(was: list, now: list) -> bool:
-    """Whether `refusals` would be empty, from two groups' counts (TP, FN, FP, TN); ΔDP was above 0.1 before."""
+    """Whether `refusals` finds nothing, from counts (TP, FN, FP, TN); ΔDP was above 0.1 before."""
     (tp, fn, fp, tn), (tp0, fn0, fp0, tn0) = (np.array(cells, dtype=float).T for cells in (now, was))
     rate, rate0 = (tp + fp) / (tp + fn + fp + tn), (tp0 + fp0) / (tp0 + fn0 + fp0 + tn0)
     grown = np.ptp(tp / (tp + fn)) - np.ptp(tp0 / (tp0 + fn0))
