@@ -14,7 +14,7 @@
 # **75 minutes · five exercises · read [the chapter](../notebooks/13_debiasing.ipynb) first.**
 #
 # Short of time?
-# Exercises 1, 4 and 5 lead to the decision; 2 and 3 each stand alone.
+# Do exercises 1, 4 and 5; 2 and 3 each stand alone.
 # The lab counts as done when all five are correct.
 
 # %%
@@ -36,7 +36,7 @@ from helix.trust.people import load
 #
 # In the chapter PyTorch took the gradient.
 # Do it by hand once, and you know whom the penalty pushes, and how hard.
-# Return the **absolute** difference of the mean probabilities in groups 0 and 1, and its gradient: how much it grows for each probability.
+# Return the **absolute** difference of the mean probabilities in groups 0 and 1, and its gradient: how fast the gap grows with each probability.
 # A batch without one of the groups gives 0 and zeros.
 
 
@@ -145,20 +145,20 @@ def share_with_label(weight: np.ndarray) -> pd.Series:
 
 table(
     pd.DataFrame({name: share_with_label(weight) for name, weight in weights.items()}),
-    caption="The share with label 1 in each level of education.",
+    caption="The weighted share with label 1 of women and men in each level of education.",
 )
 
 # %% [markdown]
 # Within a level, yours are equal.
 # The chapter's are equal over all people, and *not* within a level.
-# Both are "independent"; the question is again: of whom?
+# Both make group and label "independent"; the question is: among whom?
 #
 # ## 3. A threshold for the qualified
 #
 # *12 minutes · difficulty 3 of 5 · core*
 #
 # The chapter's thresholds selected the same share of each group.
-# Now let the **qualified** have the same chance: find for each group the threshold above which floor(rate · n) of its n people *with label 1* score.
+# Now let the **qualified** have the same chance: find for each group the threshold above which exactly floor(rate · n) of its n people *with label 1* score.
 # Whoever has **more** than the threshold is selected.
 # No two scores are the same.
 #
@@ -224,10 +224,10 @@ rows = [
     }
     for name, one in found.items()
 ]
-table(rows, caption="The gaps on test people.")
+table(rows, caption="Adult, test people: gaps in TPR (among the qualified) and in selection rates (ΔDP).")
 
 # %% [markdown]
-# The gap among the qualified is nearly closed, and ΔDP stays far above 0.1: another notion, other thresholds, other people.
+# The gap among the qualified is nearly closed, and ΔDP stays above 0.1: another notion, other thresholds, other people.
 #
 # ## 4. The rule that chooses λ
 #
@@ -317,7 +317,10 @@ by_strength = (
     )
 )
 by_strength.index = [f"{strength:g}" for strength in by_strength.index]
-table(by_strength.rename_axis("λ chosen"), caption="What your rule chose on COMPAS, and what came of it.")
+table(
+    by_strength.rename_axis("λ chosen"),
+    caption="What your rule chose in 20 runs on COMPAS: runs, runs above the limit, and the mean share selected, on test people.",
+)
 
 # %% [markdown]
 # Your rule has an answer in all 20 runs.
@@ -350,7 +353,7 @@ table(pd.DataFrame({"before": was, "after": now}), caption="All gaps, before and
 
 # %% [markdown]
 # Your **control** runs before every new version of the model.
-# It gets `y, before, after, groups` and returns True only if ΔDP after is at most 0.1, the gap of true positive rates grew by at most 0.02, and the gap was not closed by levelling down (people are turned away, and no group is selected more often than before).
+# It gets `y, before, after, groups` and returns True only if ΔDP after is at most 0.1, the gap of true positive rates grew by at most 0.02, and the gap was not narrowed by levelling down (people are turned away, and no group is selected more often than before).
 # A control that looks at accuracy in both groups, or at ΔDP alone, lets harm pass.
 #
 # This is the form; copy it into the function and replace every `...` by words of your own.

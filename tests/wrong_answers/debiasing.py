@@ -128,7 +128,7 @@ WRONG = {
     "qualified_thresholds": [
         (thresholds_of_tiny_groups, "hangs on so few is chance"),
         (thresholds_that_count_everybody, "hangs on so few is chance"),
-        (thresholds_by_quantile, "not just floor(rate"),
+        (thresholds_by_quantile, "not exactly floor(rate"),
     ],
     "choose_strength": [
         (rule_of_a_table, "You chose on the test people"),

@@ -189,7 +189,7 @@ def _for_all(scores: Floats, group: Names, rate: float) -> dict[str, float]:
     ),
     last_hint="`own = np.sort(scores[(group == name) & (y == 1)])[::-1]`, then `float(own[int(np.floor(rate * len(own)))])`; before that, `raise ValueError(...)` if `len(own) < at_least`.",
     errors={
-        r"out of bounds": "There are no so many qualified people. The places run from 0 to n − 1, and a group may have too few: raise a ValueError.",
+        r"out of bounds": "There are not so many qualified people. The places run from 0 to n − 1, and a group may have too few: raise a ValueError.",
         r"ambiguous": "`group == name and y == 1` does not work on arrays; write `(group == name) & (y == 1)`.",
     },
     reference=_thresholds,
@@ -225,7 +225,7 @@ def qualified_thresholds(ask: Ask, rng: np.random.Generator) -> None:
     group, y, scores = group[order], y[order], scores[order]
     ask(
         *(scores, y, group, rate, at_least),
-        because="With these thresholds not just floor(rate · n) of the n qualified people of each group score above.",
+        because="With these thresholds not exactly floor(rate · n) of the n qualified people of each group score above.",
         given=f"{', '.join(map(str, qualified))} qualified people in three groups, rate {rate}, at_least {at_least}",
     )
     small = y.copy()
@@ -315,7 +315,7 @@ def _signed_kept(one: dict[str, Pair], limit: float) -> bool:
         "This has the narrowest gap. Within the limit the rule asks for accuracy.": (
             _rule(lambda one, limit: True, _narrow)
         ),
-        "At most the limit is `<=`: a gap of just the limit may stay.": (
+        "At most the limit is `<=`: a gap of exactly the limit may stay.": (
             _rule(lambda one, limit: abs(one["validation"][1]) < limit)
         ),
     },
@@ -480,7 +480,7 @@ decide = decision(
     examples=(
         ReasonedAnswer(
             "Fix",
-            "The gap among the qualified grew, and 407 men with a high income newly lose. A smaller λ narrows both gaps but does not keep 0.1, so ask those who are affected which gap counts before λ is chosen anew.",
+            "The gap among the qualified grew, and 407 men with a high income newly lose. A smaller λ narrows both gaps but seldom keeps 0.1, so ask those who are affected which gap counts before λ is chosen anew.",
         ),
         ReasonedAnswer(
             "Stop",
@@ -489,7 +489,7 @@ decide = decision(
     ),
     hints={
         "form": "Start from the form above, and replace every `...` by a sentence of your own.",
-        "control": "`debiasing.refusals(y, before, after, groups)` names every reason to refuse; an empty list may pass. A lambda can be a control: `lambda y, before, after, groups: ...`.",
+        "control": "You need not write the chapter's gate again: `debiasing.refusals(y, before, after, groups)` returns a list of the reasons to refuse. A lambda can be a control: `lambda y, before, after, groups: ...`.",
         "evidence": "Look at the numbers that you recorded, and say of each on which side of its limit it lies.",
     },
     last_hints={
