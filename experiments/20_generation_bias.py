@@ -4,32 +4,40 @@
 `write` lets each model write job descriptions and counts how they lean, on the pronoun and on the second axis (firm or soft traits);
 for the biased model it counts its texts after the rewriter too. `judge` asks a language model that none of them was trained with how much
 the English texts surprise it. `llm` asks that language model itself what it expects; `vectors` asks published word vectors.
-`detect` holds the detector of gendered wording against labelled advertisements that were frozen before it was written.
+`they` asks it for a third pronoun. `detect` holds the detector of gendered wording against labelled advertisements that were frozen before it was written.
 
 A first run showed that the small models do not learn a skew of traits from sentences that do not name the job; since then these
 sentences name it. No number of that run is used.
 
-What counts as "holds" was written before the first run.
+The criteria for a repair were written before the first run:
 
-- `generator_writes_he` holds if with every seed the biased model writes “he” of the software engineer, and 他 of 软件工程师, more often than of
-  the neutral word (“person”, 人员), each 95 % interval of the difference above 0; and if SmolLM2 shifts towards “he” after "software
-  engineer" against "person" in every template.
-- `three_repairs` holds if each of the three does the following in both languages with every seed. **Skew**: no more than a tenth of the
-  skew that was put in arrives, by the upper end of the 95 % interval of the slope. **Fluency**: the share of faultless sentences falls by at most
-  0.02 against the biased model, and a trained model is surprised by the sentences that
-  the corpora have in common at most 5 % more. **The other axis**: the slope of the
-  traits rises by at most 0.1.
+- **Skew**: no more than a tenth of the skew that was put in may arrive, by the end of the 95 % interval of the slope that lies further from 0.
+- **Fluency**: the share of faultless sentences falls by at most 0.02 against the biased model, and a trained model is surprised by the sentences
+  that the corpora have in common at most 5 % more.
+- **The other axis**: the slope of the traits rises by at most 0.1.
+
+The verdicts were read anew after the first record, because they had said more than was measured.
+
+- `generator_writes_he` speaks of 他. No language model of Chinese was asked, so it is not tested; that the model made biased on purpose says what it was
+  taught is no test of it. What SmolLM2, an English model, expects is told beside it.
+- `three_repairs` holds if each of the three keeps every criterion in both languages with every seed; it holds for the pronoun alone if each keeps the first
+  one in both languages with every seed.
+
+The rewriter was mended after `write` had been run. `rewrite_again` lets the model of seed 0 write the same texts and puts them through the rewriter as it is
+now; the models of the other seeds were not kept. `edit` and `touch` hold it against sentences that it had not seen.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import t
 
 from helix import measure, paths
 from helix.assets import models
@@ -50,8 +58,10 @@ WRITTEN = 96  # descriptions of a word in a language, the same number after each
 ASKED_AGAIN = 36  # the same for `faithful`
 AXES = ("pronoun", "trait")
 WORDS = (*job_corpus.OCCUPATIONS, job_corpus.NEUTRAL)
-LIMIT, FAULTS = 0.1, 0.02
+LIMIT, FAULTS, SKEW = 0.1, 0.02, "pronoun slope"
 REPAIRS = ("cleaned", "augmented", "rewritten")
+NEUTRALS = ("person", "applicant")
+USUAL = (0.05, 0.1)  # of advertisements are gendered, say: a realistic share is lower than that of a test set
 JUDGED = 6  # English descriptions of each word, one after each opening, for the judge
 
 
@@ -182,6 +192,50 @@ def vectors() -> Mapping[str, Any]:
     return {"weat": found, "words": single, "cosine": cosine.round(6).tolist()}
 
 
+@experiment.runs(in_slice=False)
+def they() -> Mapping[str, Any]:
+    """Ask SmolLM2 how probable “he”, “she” and “they” are after each word, and after two neutral ones."""
+    torch.set_num_threads(1)
+    model, tokenizer = models.smollm2()
+    words = [*bias.WOMEN_SHARE, "software engineer", *NEUTRALS]
+    return {"words": words, "shares": bias.pronoun_shares(model, tokenizer, words).round(6).tolist()}
+
+
+@experiment.runs(in_slice=False, seed=[0])
+def rewrite_again(seed: int) -> Mapping[str, Any]:
+    """Let the biased model write the texts of `write` again, and count them before and after the rewriter as it is now."""
+    torch.set_num_threads(1)
+    model = char_model.from_file(_file("biased", seed))
+    found: dict[str, Any] = {}
+    for of in job_corpus.LANGUAGES:
+        texts = {
+            word.en: char_model.sample(model, _prompts(word, of, WRITTEN), 100 * seed + i)
+            for i, word in enumerate(WORDS)
+        }
+        found[of] = _read(texts, of)
+        found[f"{of} rewritten"] = _read({word: [rewrite(text) for text in some] for word, some in texts.items()}, of)
+    return found
+
+
+@experiment.runs(of=job_corpus.LANGUAGES)
+def edit(of: Any) -> Mapping[str, Any]:
+    """Hold the rewriter against sentences that were frozen before it was mended."""
+    items = job_ads.rewriting()
+    items = items[items["language"] == of]
+    return {
+        "id": items["id"].tolist(),
+        "kind": items["kind"].tolist(),
+        "outcome": [job_ads.outcome(one.text, one.right, rewrite(one.text)) for one in items.itertuples()],
+    }
+
+
+@experiment.runs(of=job_corpus.LANGUAGES)
+def touch(of: Any) -> Mapping[str, Any]:
+    """Say which of the labelled advertisements, whose author is another one, the rewriter changes."""
+    items = job_ads.load(of)
+    return {"label": items["code"].tolist(), "changed": [rewrite(text) != text for text in items["text"]]}
+
+
 @experiment.runs(of=job_corpus.LANGUAGES)
 def detect(of: Any) -> Mapping[str, Any]:
     """Hold the detector against the labelled advertisements. All of them are a test set: nothing was tuned on them."""
@@ -213,7 +267,81 @@ def _detector(table: pd.DataFrame) -> dict[str, Any]:
             "missed": some[label & ~found]["id"].tolist(),
             "false_alarms": some[~label & found]["id"].tolist(),
         }
+        pairs = np.column_stack([label, found]).astype(float)
+        figures[str(part)]["precision_at"] = {
+            f"{share:g}": _interval(measure.bootstrap(pairs, partial(_precision_at, share=share), seed=0))
+            for share in USUAL
+        }
     return figures
+
+
+def _precision_at(pairs: np.ndarray, share: float) -> float:
+    """Return the precision if this share of texts is gendered, from who is gendered and who is flagged, one row an item."""
+    gendered, flagged = pairs[:, 0] == 1, pairs[:, 1] == 1
+    hits, alarms = share * flagged[gendered].mean(), (1 - share) * flagged[~gendered].mean()
+    return float(hits / (hits + alarms))
+
+
+def _rewriter(edited: pd.DataFrame, touched: pd.DataFrame) -> dict[str, Any]:
+    """Return how the rewriter did on sentences that it had not seen, and what of another author's it changes."""
+    figures: dict[str, Any] = {}
+    parts = {
+        of: pd.DataFrame({"kind": kind, "outcome": out})
+        for of, kind, out in zip(edited["of"], edited["kind"], edited["outcome"], strict=True)
+    }
+    labelled = {
+        of: pd.DataFrame({"label": label, "changed": on})
+        for of, label, on in zip(touched["of"], touched["label"], touched["changed"], strict=True)
+    }
+    for part in ("both", *parts):
+        some = pd.concat(parts.values()) if part == "both" else parts[part]
+        ads = pd.concat(labelled.values()) if part == "both" else labelled[part]
+        counts = some["outcome"].value_counts()
+        figures[part] = {
+            **{one: int(counts.get(one, 0)) for one in ("right", "left", "wrong")},
+            "wrong_share": _interval(measure.wilson(int(counts.get("wrong", 0)), len(some))),
+            "by_kind": {
+                str(kind): {out: int((one == out).sum()) for out in ("right", "left", "wrong")}
+                for kind, one in some.groupby("kind")["outcome"]
+            },
+            # of another author's sentences: changed, and of how many
+            "ads": {
+                code: [int(ads.loc[ads["label"] == code, "changed"].sum()), int((ads["label"] == code).sum())]
+                for code in ("none", "pronoun")
+            },
+        }  # fmt: skip
+        changed, of_all = figures[part]["ads"]["none"]
+        figures[part]["ads_touched"] = _interval(measure.wilson(changed, of_all))
+    return figures
+
+
+def _shift(values: np.ndarray) -> dict[str, Any]:
+    """Return a mean over templates with Student's 95 % interval, and in how many templates it lies above 0."""
+    n = len(values)
+    reach = float(t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    mean = float(values.mean())
+    return {"value": mean, "low": mean - reach, "high": mean + reach, "above": int((values > 0).sum()), "of": n}
+
+
+def _engineer_of_the_llm(asked: Mapping[str, Any], third: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what SmolLM2 expects after “software engineer”: the shift on both axes, against another neutral word, and “they”."""
+    shares = dict(zip(third["words"], np.array(third["shares"]), strict=True))
+    odds = {word: np.log(one[:, 0] / one[:, 1]) for word, one in shares.items()}
+    pronoun = np.array(asked["pronoun"])[-1]
+    clear = [i for i, one in enumerate(language.TEMPLATES) if "visitor" not in one]  # there “he” may be the visitor
+    return {
+        "pronoun": _shift(pronoun),
+        "pronoun_without_visitor": _shift(pronoun[clear]),
+        "pronoun_against_applicant": _shift(odds["software engineer"] - odds["applicant"]),
+        "trait": _shift(np.array(asked["trait"])[-1]),
+        "shares": {
+            word: shares[word].mean(axis=0).round(4).tolist()
+            for word in ("software engineer", "nurse", "carpenter", *NEUTRALS)
+        },
+        "they_first": int(
+            sum(one.mean(axis=0).argmax() == 2 for one in list(shares.values())[: len(bias.WOMEN_SHARE)])
+        ),
+    }
 
 
 def _known(seed: int, of: job_corpus.Language, axis: Any) -> dict[str, float]:
@@ -267,8 +395,8 @@ def _three_repairs(systems: dict[str, dict[str, dict[int, Any]]]) -> dict[str, l
                 before, after = systems["biased"][of][seed], systems[system][of][seed]
                 where = f"{of}, seed {seed}"
                 skew = _slope([seed], of, "pronoun", after["pronoun"])
-                if skew.high > LIMIT:
-                    missed[system].append(f"skew {skew.value:.2f} (up to {skew.high:.2f}) in {where}")
+                if bias.furthest(skew) > LIMIT:
+                    missed[system].append(f"{SKEW} {skew.value:.2f} ({skew.low:.2f} to {skew.high:.2f}) in {where}")
                 fell = np.divide(*before["well_formed"]) - np.divide(*after["well_formed"])
                 if fell > FAULTS:
                     missed[system].append(f"{fell:.3f} fewer faultless sentences in {where}")
@@ -280,6 +408,32 @@ def _three_repairs(systems: dict[str, dict[str, dict[int, Any]]]) -> dict[str, l
                 if traits[1] - traits[0] > LIMIT:
                     missed[system].append(f"trait slope {traits[1] - traits[0]:+.2f} in {where}")
     return missed
+
+
+def _rewriter_now(again: list[dict[str, Any]], systems: dict[str, dict[str, dict[int, Any]]]) -> dict[str, Any]:
+    """Return slope and faultless share of the rewriter as it is now, beside what was recorded for the same texts."""
+    figures: dict[str, Any] = {}
+    for run in again:
+        for of in job_corpus.LANGUAGES:
+            read = run[f"{of} rewritten"]
+            leans = {word: bias.Lean(*three) for word, three in read["pronoun"].items()}
+            recorded = systems["rewritten"][of][run["seed"]]
+            same = run[of]["well_formed"] == systems["biased"][of][run["seed"]]["well_formed"]
+            figures[of] = {
+                "same_texts": bool(same),
+                "pronoun": _interval(_slope([run["seed"]], of, "pronoun", leans)),
+                "recorded": _interval(_slope([run["seed"]], of, "pronoun", recorded["pronoun"])),
+                "faultless": float(np.divide(*read["well_formed"])),
+                "recorded_faultless": float(np.divide(*recorded["well_formed"])),
+            }
+    return figures
+
+
+def _verdict(missed: Mapping[str, list[str]]) -> str:
+    if not any(missed.values()):
+        return "holds"
+    pronoun = not any(one.startswith(SKEW) for many in missed.values() for one in many)
+    return "holds if the pronoun alone is meant" if pronoun else "does not hold"
 
 
 @experiment.conclude
@@ -306,8 +460,10 @@ def conclude(runs: dict[str, pd.DataFrame]) -> Mapping[str, Any]:
                 figures["points"][of][axis][system] = {word: round(one.value, 4) for word, one in pooled[axis].items()}
         worst = figures["systems"][system]
         figures["portal"][system] = {
-            "pronoun_skew": max(worst[of]["pronoun"]["high"] for of in job_corpus.LANGUAGES),
-            "trait_skew": max(worst[of]["trait"]["high"] for of in job_corpus.LANGUAGES),
+            **{
+                f"{axis}_skew": max(bias.furthest(measure.Interval(**worst[of][axis])) for of in job_corpus.LANGUAGES)
+                for axis in AXES
+            },
             "faultless": min(worst[of]["faultless"]["value"] for of in job_corpus.LANGUAGES),
         }
     figures["faithful"] = {}
@@ -351,17 +507,23 @@ def conclude(runs: dict[str, pd.DataFrame]) -> Mapping[str, Any]:
         "correlation": _interval(bias.rank_correlation(shares, vectors_found["cosine"])),
     }
     figures["detector"] = _detector(runs["detect"])
-    engineer_llm = np.array(asked["pronoun"])[-1]
+    figures["rewriter"] = _rewriter(runs["edit"], runs["touch"])
+    figures["rewriter_now"] = _rewriter_now(runs["rewrite_again"].to_dict("records"), systems)
+    figures["axes_correlation"] = float(
+        np.corrcoef([[one.he, one.firm] for one in job_corpus.OCCUPATIONS], rowvar=False)[0, 1]
+    )
+    figures["engineer_llm"] = _engineer_of_the_llm(asked, runs["they"].to_dict("records")[0])
     by_seed = [one for by in engineer.values() for one in by.values()]
-    made = figures["engineer"]
+    made, english = figures["engineer"], figures["engineer_llm"]
+    shift, firm = english["pronoun"], english["trait"]
     experiment.claim(
         "generator_writes_he",
-        measured=f"Of the software engineer the generator that was made biased on purpose says “he” in {made['en']['share']['value']:.0%} of the texts with a pronoun, "
-        f"他 of 软件工程师 in {made['zh']['share']['value']:.0%}: {100 * made['en']['pooled']['value']:+.0f} and {100 * made['zh']['pooled']['value']:+.0f} points against the neutral word, above 0 by its interval in "
-        f"{sum(one.low > 0 for one in by_seed)} of {len(by_seed)} trainings and languages. SmolLM2 shifts towards “he” after “software engineer” in {int((engineer_llm > 0).sum())} of {len(engineer_llm)} templates "
-        f"({engineer_llm.mean():+.2f} nats on average); over 40 occupations its shift falls with the share of women (Spearman {figures['llm']['pronoun_correlation']['value']:+.2f}).",
-        verdict="holds" if all(one.low > 0 for one in by_seed) and bool((engineer_llm > 0).all()) else "does not hold",
-        conditions="a GPT-2 of 0.85 million parameters, invented corpus with 95 % “he” for this word, three seeds; SmolLM2-135M-Instruct (English), five templates, against “person”",
+        measured=f"No language model of Chinese was asked. A generator that was taught 95 % 他 for 软件工程师 on purpose writes 他 in {made['zh']['share']['value']:.0%} of its texts with a pronoun "
+        f"and “he” in {made['en']['share']['value']:.0%}, above the neutral word by its interval in {sum(one.low > 0 for one in by_seed)} of {len(by_seed)} trainings and languages: it learned what it was taught. "
+        f"SmolLM2, an English model, is inconclusive on the pronoun: after “software engineer” {shift['value']:+.2f} nats towards “he” [{shift['low']:+.2f}, {shift['high']:+.2f}], in {shift['above']} of {shift['of']} templates, and its likeliest pronoun is “they”. "
+        f"Towards firm traits it shifts by {firm['value']:+.2f} nats [{firm['low']:+.2f}, {firm['high']:+.2f}], in {firm['above']} of {firm['of']}.",
+        verdict="not tested",
+        conditions="the claim is about a generator of Chinese, and none was at hand; a GPT-2 of 0.86 million parameters on an invented corpus, three seeds; SmolLM2-135M-Instruct, five templates, against “person”",
     )
     missed = _three_repairs(systems)
     figures["missed"] = missed
@@ -379,8 +541,8 @@ def conclude(runs: dict[str, pd.DataFrame]) -> Mapping[str, Any]:
         "three_repairs",
         measured=f"Share of the pronoun skew that arrives: {'; '.join(told)}. All criteria (skew, fluency, second axis; each seed and language) are kept by "
         f"{' and '.join(kept) or 'none'}. Of the skew of the traits, for which none of them is made, arrive: {'; '.join(traits)}.",
-        verdict="holds" if len(kept) == len(REPAIRS) else "does not hold",
-        conditions=f"three seeds, {WRITTEN} texts for each of 26 occupations and language; each repair has to keep the three criteria in every one",
+        verdict=_verdict(missed),
+        conditions=f"three seeds, {WRITTEN} texts for each of 26 occupations and language, of models made for this; the rewriter as it was on 25 November 2026",
     )
     return figures
 

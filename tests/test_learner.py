@@ -140,7 +140,7 @@ def test_first_hour(learner):
         (["nonsense"], 2, "There is no command 'nonsense'"),
         (["experiment", "36"], 1, "There is no experiments/36_capstone.py"),
         (["build", "77"], 2, "There is no lesson '77'"),
-        (["import", "no-such-file.json"], 1, "Nothing was taken in"),
+        (["import", "no-such-file.json"], 2, "Nothing was taken in"),
     ],
 )
 def test_mistakes_get_one_sentence(learner, words, status, says):

@@ -31,6 +31,7 @@
 # | ✓ Correct | it holds on fresh cases, drawn anew each time you check |
 #
 # Meet all four: run the first check before you write anything, then make a mistake on purpose.
+# The last exercise is a decision, and its card says *Recorded* or *Not recorded yet*: a program sees whether a decision is whole and keeps to its evidence, and cannot say whether it is right.
 # Nothing breaks, and no attempt is held against you.
 # What you solve is kept in `work/`, on this machine only.
 

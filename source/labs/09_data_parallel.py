@@ -9,12 +9,13 @@
 # %% [markdown]
 # # Lab: Data parallelism
 #
-# You will write an all-reduce that takes three exchanges among eight ranks, an evaluation that counts nobody twice, and clipping by a norm that no rank can see; compute how many ranks are worth their price; and decide what a team may promise about a run.
+# You will write an all-reduce that needs three exchanges among eight ranks, an evaluation that counts nobody twice, and clipping by a norm that no rank sees alone.
+# You will compute how many ranks are worth their price, and decide what a team may promise about a run.
 #
 # **75 minutes · five exercises · read [the chapter](../notebooks/09_data_parallel.ipynb) first.**
 #
 # Short of time?
-# Start with exercises 1, 2 and 5; 3 and 4 each stand alone.
+# Start with exercises 1, 2 and 5; 3 and 4 can follow later.
 # The lab counts as done when all five are correct.
 #
 # The checks of exercises 1 to 3 start real processes.
@@ -25,7 +26,7 @@ import pandas as pd
 import torch
 import torch.distributed as dist
 
-from helix import distributed
+from helix import display, distributed
 from helix.labs import data_parallel as check
 from helix.distributed.measured import run_record
 from helix.record import Decision, evidence, results
@@ -39,11 +40,11 @@ distributed.warm("helix.labs.data_parallel")
 # *15 minutes · difficulty 3 of 5 · core*
 #
 # The ring of the chapter sends little and takes 2(N−1) steps.
-# For a *small* tensor only the steps count, and there is a shorter way if N is a power of two.
+# For a *small* tensor only the number of steps counts, and there is a way with fewer if N is a power of two.
 # In the first exchange swap sums with the rank at distance 1 (0↔1, 2↔3, …), then at distance 2 (0↔2, 1↔3, …), then 4, and so on: what you have collected doubles each time.
 #
 # Use `dist.isend` and `dist.recv` only, and do not change a tensor between `isend` and `wait()`.
-# With a number of ranks that is no power of two raise a `ValueError`.
+# If the number of ranks is not a power of two, raise a `ValueError`.
 # To try it: `distributed.launch(all_reduce_by_doubling, torch.ones(3), ranks=4)`.
 
 
@@ -81,15 +82,15 @@ def all_reduce_by_doubling(tensor: torch.Tensor) -> torch.Tensor:
 check.all_reduce_by_doubling(all_reduce_by_doubling)
 
 # %% [markdown]
-# Three steps among eight ranks instead of the ring's fourteen; but each of them carries the *whole* tensor, 3 n bytes instead of 1.75 n.
-# Libraries choose by size.
+# That is three steps among eight ranks instead of the ring's fourteen; but each step carries the *whole* tensor of n bytes, 3n in all instead of 1.75n.
+# So doubling is for small tensors, the ring for large ones.
 #
 # ## 2. Everybody counts once
 #
 # *9 minutes · difficulty 2 of 5 · core*
 #
 # A test set is dealt out to the ranks.
-# `DistributedSampler` would fill up the shares, and count somebody twice.
+# `DistributedSampler` would fill up the shares, and count some samples twice.
 # Ask the model about **every sample once**, by shares that differ by one sample at most, and return the accuracy over all, on every rank.
 # There may be fewer samples than ranks.
 
@@ -123,15 +124,15 @@ def evaluate(model, X: torch.Tensor, y: torch.Tensor) -> float:
 check.evaluate(evaluate)
 
 # %% [markdown]
-# In an audit by groups the same care is due: a group of seven people, of whom two count twice, has another rate.
+# An audit by groups needs the same care: if two of a group of seven people count twice, the group's rate may change.
 #
 # ## 3. The norm of a gradient that nobody holds
 #
 # *10 minutes · difficulty 3 of 5 · core*
 #
 # Gradients are often **clipped**: if the norm of the whole gradient is greater than `most`, all of it is scaled down to that norm.
-# With FSDP each rank holds only a shard of the gradient, perhaps an empty one.
-# Scale yours as if you had seen the whole.
+# With FSDP each rank holds only a shard of the gradient, and a shard may be empty.
+# Scale your shard as if you had seen the whole gradient.
 
 
 # %%
@@ -163,15 +164,15 @@ check.clip_shards(clip_shards)
 
 # %% [markdown]
 # `torch.nn.utils.clip_grad_norm_` does this for the shards of `fully_shard`.
-# If you write your own loop, remember that a norm of a shard is smaller than that of the whole: local clipping clips too little, and turns the gradient.
+# If you write your own loop, remember that the norm of a shard is at most that of the whole: clipping each shard alone clips too little, and changes the gradient's direction.
 #
 # ## 4. How many ranks are worth it
 #
 # *11 minutes · difficulty 3 of 5 · core*
 #
 # Each of N ranks computes a share of a fixed size, so the batch is N times that.
-# The critical batch gives the steps, S_min (1 + B_crit / B); a step takes `seconds[N]`, longer with more ranks.
-# Every rank is paid for until the end.
+# The critical batch gives the steps, S_min (1 + B_crit / B); a step on N ranks takes `seconds[N]`.
+# Every rank is paid for until the training ends.
 # Which N trains **in the shortest time within the budget**?
 # Do not round steps.
 
@@ -215,33 +216,42 @@ def choose_ranks(seconds: dict[int, float], share: int, law: tuple[float, float]
 check.choose_ranks(choose_ranks)
 
 # %% [markdown]
-# With the critical batch that was measured in the chapter, 8 samples a rank, and steps that take 2 % longer with each doubling:
+# With the law that the chapter measured, 8 samples a rank, and assumed times, 0.01 s a step on one rank and 2 % more with each doubling:
 
 # %%
 law = results.load("09_data_parallel")["figures"]["law"]
 seconds = {2**k: 0.01 * 1.02**k for k in range(10)}
+rows = []
 for budget in (30.0, 60.0, 120.0, 480.0):
     ranks = choose_ranks(seconds, 8, (law["least_steps"], law["batch"]), budget)
     steps = law["least_steps"] * (1 + law["batch"] / (8 * ranks))
-    print(f"{budget:5.0f} rank-seconds: {ranks:3} ranks, {steps * seconds[ranks]:5.2f} s")
+    rows.append({"budget, rank-seconds": budget, "ranks": ranks, "seconds": steps * seconds[ranks]})
+display.table(
+    rows,
+    caption="The shortest training within each budget.",
+    formats={"budget, rank-seconds": ".0f", "seconds": ".2f"},
+)
 
 # %% [markdown]
-# Each halving of the time costs more than the one before.
-# Whoever can pay for it gets the answer first; chapters 10 and 11 count the energy.
+# The second 30 rank-seconds make the training 2.6 times shorter; the last 360 make it only 16 % shorter.
+# Whoever can pay for that gets the answer first; chapters 10 and 11 count the energy.
 #
 # ## 5. A decision: what may be promised about a run?
 #
 # *17 minutes · difficulty 3 of 5 · core*
 #
-# A team wants to publish a model that sorts pictures of goods for resale, with the sentence: **"Anyone can reproduce this training exactly, on any number of ranks."**
-# People will be paid by what the model says of their goods, and a complaint must be answerable with a repetition.
-# The model is that of the chapter's last section: Fashion-MNIST, five epochs at a calm learning rate, trained on 1, 2, 3 and 4 ranks with the same samples in each step.
-# The team has set a limit before: at most 0.1 % of the test pictures may be answered differently between two worlds.
-# (Equal weights were not reached between any two; the limit concerns answers.)
+# A team wants to publish a model that sorts pictures of clothes for resale, with the sentence: **"Anyone can reproduce this training exactly, on any number of ranks."**
+# People will be paid by what the model says of their clothes, and a complaint is to be answered by repeating the training.
+# The model is that of the chapter's section “The other strand”: Fashion-MNIST, five epochs at the calm learning rate, trained in four *worlds*, on 1, 2, 3 and 4 ranks, with the same samples in each step.
+# The team set a limit beforehand: at most 0.1 % of the test pictures may be answered differently between two worlds.
 
 # %%
 sums = results.load("09_data_parallel")["figures"]["sums"]
-pd.DataFrame(sums["rates"]["0.02"]["changed"]).rename_axis("seed").map("{:.2%}".format)
+display.table(
+    pd.DataFrame(sums["rates"]["0.02"]["changed"]).rename_axis("seed").reset_index(),
+    caption="Share of test pictures that two worlds answer differently; columns: the ranks of both.",
+    formats=".2%",
+)
 
 # %%
 evidence("changed_by_world", max(max(seeds) for seeds in sums["rates"]["0.02"]["changed"].values()))
@@ -251,7 +261,7 @@ evidence("hashes_of_a_world", sums["hashes_of_a_world"])  # of two runs on equal
 # Your **control** runs before a result is published.
 # It gets two records as `run_record.record` makes them: that of the run, and that of a repetition.
 # It returns True only if **both records are complete**, the repetition had the **same inputs**, and it ended at the **same weights** (`weights_sha256`).
-# A record that lacks the world size, or a hash, lets nobody repeat anything.
+# Without the world size, the hashes, or the threads of a rank, nobody can repeat a run, or tell whether a repetition agrees.
 #
 # This is the form; copy it into the function and replace every `...` by words of your own.
 #
@@ -297,14 +307,14 @@ def decide() -> Decision:
         question="May the team promise that anyone can reproduce the training exactly, on any number of "
         "ranks?",
         affected=[
-            "people whose goods are sorted and paid by the model",
+            "people who are paid by what the model says of their clothes",
             "whoever has to answer their complaints",
         ],
         options=["ship", "fix: promise it for the recorded world only", "stop"],
         evidence={"changed_by_world": "> 0.001", "hashes_of_a_world": "== 1"},
         choice="fix: promise it for the recorded world only",
         dissent="Nobody repeats a training to the bit; a share of changed answers would tell people more.",
-        residual_risk="The same world on another processor or library may end at other bits as well.",
+        residual_risk="The same world with other threads or processors may end at other bits as well.",
         owner="The head of the sorting line",
         review_date=date.today() + timedelta(days=90),
         control=may_publish,

@@ -12,8 +12,6 @@
 # At the end you will have written the order of 1F1B, the last stage of a pipeline on a real rank, an exact balance of unequal stages, and a control that stops a plan which wastes devices.
 #
 # **75 minutes · 5 exercises · read [the chapter](../notebooks/10_pipeline_parallel.ipynb) first.**
-#
-# Exercise 2 needs two processes; all others are plain functions.
 
 # %%
 import itertools
@@ -25,6 +23,7 @@ import torch.distributed as dist
 from helix import distributed
 from helix.labs import pipeline_parallel as check
 from helix.distributed.paper import schedules
+from helix.display import table
 from helix.distributed.paper.pipeline_plan import GPT, PLAN, PipelinePlan, plan_for
 from helix.distributed.paper.schedules import Event
 from helix.record import Decision, evidence
@@ -75,10 +74,10 @@ check.order_1f1b(order_1f1b)
 #
 # *15 minutes · difficulty 4 of 5 · core*
 #
-# The last batch of an epoch rarely divides.
+# The last batch of an epoch rarely divides evenly.
 # Write the last stage's side of one training step, for micro-batches of **different** sizes.
 # The check runs it on rank 1 of 2; rank 0 sends all micro-batches, and then waits for one gradient for each, in the same order.
-# After your function has returned, the stage's parameters must hold the gradients of the mean loss over *all* samples, and so must the stage before.
+# After your function has returned, the stage's parameters must hold the gradients of the mean loss over *all* samples, and so must those of the stage before.
 # The loss is `torch.nn.functional.cross_entropy`; the ranks work in float64.
 
 
@@ -127,7 +126,7 @@ check.last_stage(last_stage)
 #
 # The output layer of a model with a large vocabulary costs as much as several layers.
 # Cut the layers into contiguous stages so that the slowest stage is as fast as can be.
-# There are at most twelve layers, so you may try every cut; for hundreds of layers `helix.distributed.paper.balance` has a faster way.
+# There are at most twelve layers, so you may try every cut.
 
 
 # %%
@@ -161,12 +160,12 @@ check.balance_stages(balance_stages)
 # %% [markdown]
 # ## 4. What each stage holds at its peak
 #
-# *11 minutes · difficulty 3 of 5 · core*
+# *12 minutes · difficulty 3 of 5 · core*
 #
-# A stage keeps what a micro-batch saved from the start of its forward pass to the end of its backward pass.
+# From the start of a micro-batch's forward pass to the end of its backward pass, a stage keeps what it saved.
 # From the events of a step, predicted or recorded, compute what each stage holds at its peak.
-# The events come in no order, and passes of one stage may overlap (a device can do two things at once).
-# A micro-batch that ends just when another starts is gone before.
+# The events are not sorted, and passes of one stage may overlap (a device can do two things at once).
+# Where one micro-batch ends at the very moment when another starts, the first is gone already: do not count both.
 
 
 # %%
@@ -201,34 +200,62 @@ check.peak_bytes(peak_bytes)
 # %% [markdown]
 # ## 5. A decision: may this plan have the devices?
 #
-# *20 minutes · difficulty 3 of 5 · core*
+# *18 minutes · difficulty 3 of 5 · core*
 #
 # A group wants four cards of 24 GB for three weeks, to train a model of 1.7 billion parameters with a vocabulary of 256,000 tokens for many languages.
 # Its plan says: six layers on each card, 16 micro-batches, 1F1B; so a bubble of 3/19, or 16 %, and on average 17 of 24 GB in use.
 # Other groups want the same cards.
 #
-# First measure the plan, and another one.
-# (Operations and bytes are counted by the formulas of `helix.distributed.paper.costs`; times assume 10¹⁴ operations a second on each card.)
+# `PLAN` is that plan, a `PipelinePlan`:
+#
+# | field | what it is |
+# |---|---|
+# | `plan.events()` | one step as it is simulated, for `schedules` and your `peak_bytes` |
+# | `plan.activations` | bytes of one micro-batch that each stage keeps, a list |
+# | `plan.fixed` | bytes that each stage keeps always: weights, gradients, Adam |
+# | `plan.device` | bytes of a card; all are alike |
+# | `plan.mfu` | operations that the *model* asks for, over those that the cards could have done in the time of the step |
+# | `plan.schedule`, `plan.microbatches`, `plan.stages` | `"gpipe"` or `"1f1b"`, m, p |
+#
+# (Operations and bytes are on paper; a card reaches 10¹⁴ operations a second in matrix products, two thirds of what it could.)
 
 # %%
 step = PLAN.events()
 peaks = peak_bytes(step, list(PLAN.activations))
 need = [fixed + peak for fixed, peak in zip(PLAN.fixed, peaks, strict=True)]
-idle_share = evidence("idle_share", schedules.idle_share(step))
+mfu = evidence("mfu", PLAN.mfu)
 fullest_device = evidence("fullest_device", max(need) / PLAN.device)
-print("idle, by stage", [round(share, 2) for share in schedules.idle(step)])
-print("GB, by stage  ", [round(each / 1e9, 1) for each in need])
+table(
+    [
+        {"stage": stage, "idle": share, "GB": each / 1e9}
+        for stage, (share, each) in enumerate(zip(schedules.idle(step), need, strict=True))
+    ],
+    caption="The plan, by stage.",
+    formats=".2f",
+)
+
+# %%
 # try other cuts and schedules
-other = plan_for(GPT, (6, 12, 18), microbatches=16, device=24e9, rematerialised=True)
-for name, plan in (("this plan", PLAN), ("layers computed again", other)):
-    predicted = plan.events()
-    print(
-        f"{name}: idle share {schedules.idle_share(predicted):.2f}, {schedules.span(predicted):.2f} s a step"
-    )
+again = plan_for(GPT, (6, 12, 18), microbatches=16, device=24e9, rematerialised=True)
+table(
+    [
+        {
+            "plan": name,
+            "idle share": schedules.idle_share(plan.events()),
+            "seconds a step": schedules.span(plan.events()),
+            "MFU": plan.mfu,
+        }
+        for name, plan in (("this plan", PLAN), ("layers computed again", again))
+    ],
+    caption="The plan, and one in which each layer is computed again.",
+)
 
 # %% [markdown]
+# The second plan waits *less* and takes *longer*: what is computed twice is work for a card, and nobody needs it.
+# So those who lend the cards do not ask for an idle share.
+# Their limits: an MFU of at least 0.4, and no card's memory filled beyond 0.9.
+#
 # **Ship the plan, fix it, or stop it?**
-# The limits of those who lend the cards: at most 0.2 of the device time idle, and no card filled beyond 0.9.
 # Your control gets a `PipelinePlan`, such as `PLAN`, and returns True (it may run) or False.
 # It will meet plans whose totals look fine.
 #
@@ -239,7 +266,7 @@ for name, plan in (("this plan", PLAN), ("layers computed again", other)):
 #     question=...,                # what has to be decided
 #     affected=[...],              # who is affected, by name of the group
 #     options=["ship", "fix", "stop"],     # add what you mean, if you like: "fix: ..."
-#     evidence={"idle_share": ..., "fullest_device": ...},       # a relation and a number, such as "< 0.05"
+#     evidence={"mfu": ..., "fullest_device": ...},       # a relation and a number, such as "< 0.05"
 #     choice=...,                  # one of the options
 #     dissent=...,                 # the strongest reason against your choice
 #     residual_risk=...,           # what can still go wrong
@@ -262,10 +289,9 @@ def decide() -> Decision:
 
     ### BEGIN SOLUTION
     def control(plan: PipelinePlan) -> bool:
-        predicted = plan.events()
-        held = peak_bytes(predicted, list(plan.activations))
+        held = peak_bytes(plan.events(), list(plan.activations))
         full = max(fixed + peak for fixed, peak in zip(plan.fixed, held, strict=True)) / plan.device
-        return schedules.idle_share(predicted) <= 0.2 and full <= 0.9
+        return plan.mfu >= 0.4 and full <= 0.9
 
     return Decision(
         question="May the group have four cards for three weeks with this plan?",
@@ -274,13 +300,13 @@ def decide() -> Decision:
             "the people whose languages the model is for",
             "the group itself",
         ],
-        options=["ship", "fix: cut by operations and compute layers again", "stop"],
-        evidence={"idle_share": "> 0.4", "fullest_device": "> 1"},
-        choice="fix: cut by operations and compute layers again",
+        options=["ship", "fix: cut by operations, with the first card's memory in view", "stop"],
+        evidence={"mfu": "< 0.4", "fullest_device": "> 1"},
+        choice="fix: cut by operations, with the first card's memory in view",
         dissent="Every week of planning is a week later for people whose languages no model serves; idle "
         "cards harm nobody at night.",
-        residual_risk="The simulation knows no network, no slow card and no failed run; measured idle time "
-        "will be higher.",
+        residual_risk="The simulation knows no network, no slow card and no failed run; measured MFU will "
+        "be lower.",
         owner="The person who keeps the queue of the cards",
         review_date=date.today() + timedelta(days=21),
         control=control,

@@ -28,6 +28,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from helix.assets import tables
 from helix.labs import fairness_audit as check
 from helix.datasets import adult
+from helix.display import table
 from helix.record import Decision, evidence
 from helix.trust import fairness_audit
 
@@ -60,7 +61,7 @@ def scored(people: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
 # *Of the people who were not selected*, how many have the label 1 after all?
 #
 # Return it for each group.
-# Where fewer than `at_least` people stand below the line the rate is not known: answer `None`, and neither 0 nor NaN nor silence.
+# Where fewer than `at_least` people stand below the line (in the denominator) the rate is not known: answer `None`, and neither 0 nor NaN nor silence.
 # A rate of 0, among enough people, is known.
 
 
@@ -77,7 +78,7 @@ def false_omission_rates(
     groups : ndarray of str, shape (n,)
         The group of each person.
     at_least : int
-        So many people must stand below the line; at least 1.
+        How many people must stand below the line; 1 or more.
 
     Returns
     -------
@@ -98,17 +99,18 @@ def false_omission_rates(
 check.false_omission_rates(false_omission_rates)
 
 # %% [markdown]
-# Now in both directions of harm.
 # In Adult, those passed over miss an offer.
-# In COMPAS, 1 means "high risk": those *not* selected who have the label 1 are people of whom the score said too little.
+# In COMPAS, to be selected is to be called "medium or high risk", and the label 1 is "arrested again": those counted here were called low risk, and were arrested again.
 
 # %%
 scores, sex = scored(test)
-print("Adult: ", false_omission_rates(test[adult.LABEL].to_numpy(), (scores > 0.5).astype(int), sex))
-people = tables.compas("test")
-high = (people["decile_score"] >= 5).astype(int).to_numpy()
-print(
-    "COMPAS:", false_omission_rates(people[tables.COMPAS_LABEL].to_numpy(), high, people["race"].to_numpy())
+missed = false_omission_rates(test[adult.LABEL].to_numpy(), (scores > 0.5).astype(int), sex)
+people = tables.compas("test", followed=True)
+risky = (people["decile_score"] >= 5).astype(int).to_numpy()
+missed |= false_omission_rates(people[tables.COMPAS_LABEL].to_numpy(), risky, people["race"].to_numpy())
+table(
+    pd.Series(missed, name="false omission rate"),
+    caption="Adult by sex, COMPAS by race; no number where too few stand below.",
 )
 
 # %% [markdown]
@@ -119,7 +121,8 @@ print(
 # Suppose somebody has built a classifier with the same TPR and the same FPR for all groups: equalised odds.
 # Then the base rate $p$ of a group alone decides how much being selected *means* there.
 # Return the PPV that the group must have.
-# If nobody is selected, there is no PPV: raise a `ValueError`, and only then.
+# If nobody is selected, there is no PPV: raise a `ValueError`.
+# Nothing else is an error.
 
 
 # %%
@@ -155,15 +158,16 @@ def forced_ppv(base_rate: float, tpr: float, fpr: float) -> float:
 check.forced_ppv(forced_ppv)
 
 # %% [markdown]
-# The base rates of COMPAS are 0.523 and 0.391.
-# With *equal* error rates, here those of all 5,278 people together, TPR 0.645 and FPR 0.33, being called high risk would mean:
+# The base rates in ProPublica's table are 0.523 and 0.391 (too high, as the chapter showed; the arithmetic is the same).
+# With *equal* error rates, here those of all 5,278 people together (TPR 0.645, FPR 0.33), a score of 5 or more would have these PPVs:
 
 # %%
 for group, p in (("African-American", 0.523), ("Caucasian", 0.391)):
     print(f"{group:17} PPV {forced_ppv(p, tpr=0.645, fpr=0.33):.2f}")
 
 # %% [markdown]
-# So whoever equalises the errors gives up that a score means the same.
+# So whoever equalises the errors gives up **predictive parity**: at this threshold, being called risky no longer means the same.
+# (Of calibration, which asks about every score, this says nothing.)
 # The harm moves; it does not go away.
 #
 # ## 3. Who else knows the attribute?
@@ -171,16 +175,19 @@ for group, p in (("African-American", 0.523), ("Caucasian", 0.391)):
 # *11 minutes · difficulty 3 of 5 · core*
 #
 # "We do not use sex" is no answer while another column knows it.
-# For each categorical column: guess the attribute as the largest group **within the person's category**, and count over all people how often that is right.
-# Its gain is that share, less the share of right guesses without any column (the largest group, for everybody).
+# How much does a column tell of the attribute **among people with the same label**?
+# Play a game: for each person, draw somebody at random with the same label *and* the same category of the column (it may be the same person), and name that one's group.
+# Over all people, which share is named rightly in the mean of all such draws?
+# (Compute it exactly; nothing has to be drawn.)
+# The column's gain is that share, less the share when the drawing looks at the label alone.
 #
-# A missing value is a category of its own: that somebody did not answer may tell, too.
+# A missing value is a category of its own: that somebody did not answer may tell something, too.
 # Return the gains with the largest first.
 
 
 # %%
-def proxies(features: pd.DataFrame, attribute: pd.Series) -> dict[str, float]:
-    """Return how much each column helps to guess the attribute.
+def proxies(features: pd.DataFrame, attribute: pd.Series, label: pd.Series) -> dict[str, float]:
+    """Return how much each column tells of the attribute beyond the label.
 
     Parameters
     ----------
@@ -188,20 +195,23 @@ def proxies(features: pd.DataFrame, attribute: pd.Series) -> dict[str, float]:
         Categorical columns, as text or as pandas' categories; values may be missing.
     attribute : Series of str, n rows with the same index
         The sensitive attribute; nothing is missing.
+    label : Series of 0 and 1, n rows with the same index
 
     Returns
     -------
     dict of str to float
-        For each column the gain in the share of right guesses, largest first. A column that changes no guess
-        has 0; one with which every guess is right has 1 less the share of the largest group.
+        For each column the gain in the expected share of right answers, largest first. Two women and two men
+        with the same label, of whom all but one man have "x" in a column: 2/3 less 1/2, about 0.167.
     """
+
     ### BEGIN SOLUTION
-    without = attribute.value_counts(normalize=True).max()
-    gains = {}
-    for column in features:
-        values = features[column].astype(object)
-        table = pd.crosstab(values.where(values.notna(), "missing"), attribute)
-        gains[column] = float(table.max(axis=1).sum() / len(attribute) - without)
+    def right(rows: list[pd.Series]) -> float:
+        table = pd.crosstab(rows, attribute)
+        return float((table**2).sum(axis=1).div(table.sum(axis=1)).sum() / len(attribute))
+
+    known = features.astype(object).where(features.notna(), "missing")
+    without = right([label])
+    gains = {column: right([label, known[column]]) - without for column in known}
     return dict(sorted(gains.items(), key=lambda pair: -pair[1]))
     ### END SOLUTION
 
@@ -211,15 +221,15 @@ check.proxies(proxies)
 
 # %%
 columns = ["workclass", "education", "marital_status", "occupation", "relationship", "race", "native_country"]
-print(proxies(train[columns], train["sex"].astype(str)))
+gains = proxies(train[columns], train["sex"].astype(str), train[adult.LABEL])
+table(
+    pd.Series(gains, name="gain"),
+    caption="How much each column tells of sex, among people with the same label.",
+)
 
 # %% [markdown]
-# A gain of 0 does not mean that a column is silent: of the incorporated self-employed (`workclass`) 87 % are men, and of all people 67 %, but the best guess stays "man".
-# And a column with another value for each person would "tell everything" here, since we count on the people from whom we guess.
-#
-# `relationship` is a proxy that everybody sees.
-# `occupation` is one that nobody would leave out, since the job is what the model is about.
-# Several weak ones together can be as strong: this exercise looks at one column at a time, and a clean list is no proof.
+# That `relationship` tells sex is plain to see; `occupation` comes second, and nobody would leave it out, since the job is what the model is about.
+# And weak columns together can be as strong as one: a clean list is no proof.
 #
 # ## 4. Choose here, judge there
 #
@@ -287,7 +297,7 @@ candidates = [float(t) for t in np.round(np.arange(0.005, 1, 0.005), 3)]
 print(choose_then_judge(scored(validation), scored(test), candidates))
 
 # %% [markdown]
-# The only kind that qualifies selects nearly everybody.
+# Count who would get the offer at that threshold: is that still a choice?
 # One threshold for all cannot mend what the scores themselves differ in; that needs the ways of the next chapter.
 #
 # ## 5. A decision: who gets the offer?
@@ -296,7 +306,6 @@ print(choose_then_judge(scored(validation), scored(test), candidates))
 #
 # A bank has money for offers to a tenth of its people.
 # It takes the tenth with the highest scores, by a threshold chosen on validation, and its rule says: ΔDP at most 0.1.
-# An offer not received harms quietly.
 # **Ship, fix, or stop?**
 #
 # Two numbers belong on the table, and both limits were known before: 0.1 for the gap, 0.8 for the impact ratio.
@@ -306,9 +315,9 @@ cut = np.quantile(scored(validation)[0], 0.9)
 rates = fairness_audit.group_metrics(test[adult.LABEL], (scores > cut).astype(int), sex)["selection_rate"]
 evidence("dp_gap", float(rates.max() - rates.min()))
 evidence("impact_ratio", float(rates.min() / rates.max()))
-print(
-    rates.round(3).to_dict(),
-    f"gap {rates.max() - rates.min():.3f}, impact ratio {rates.min() / rates.max():.2f}",
+table(
+    rates.rename("selected"),
+    caption=f"Selected: gap {rates.max() - rates.min():.3f}, impact ratio {rates.min() / rates.max():.2f}.",
 )
 
 # %% [markdown]
@@ -362,8 +371,8 @@ def decide() -> Decision:
         options=["ship", "fix: choose the selection anew, with both limits", "stop"],
         evidence={"dp_gap": "<= 0.1", "impact_ratio": "< 0.8"},
         choice="fix: choose the selection anew, with both limits",
-        dissent="The incomes of 1994 do differ, and whoever cannot use the offer is not harmed by not "
-        "getting it.",
+        dissent="There is money for a tenth. Equal shares take offers from men who earn enough to use them, "
+        "and those who pay for the offer lose what would have paid for the next one.",
         residual_risk="Equal shares may move the errors to the other group, and groups inside the groups "
         "are not looked at.",
         owner="head of customer offers",

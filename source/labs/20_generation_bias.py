@@ -13,8 +13,7 @@
 #
 # **70 minutes · five exercises · read [the chapter](../notebooks/20_generation_bias.ipynb) first.**
 #
-# Whoever reads “he” in a description of their own trade, and is a woman, may not apply.
-# She will never be in your data.
+# A woman who reads “he” in a description of her own trade may not apply, and then she is in no data.
 # That is why the text is measured, and not the complaints.
 
 # %%
@@ -25,18 +24,18 @@ from helix.labs import generation_bias as check
 from helix.record import Decision, evidence, results
 
 # %% [markdown]
-# ## 1. More than the neutral word
+# ## 1. The excess over the neutral word
 #
 # *10 minutes · difficulty 2 of 5 · core*
 #
 # A model wrote descriptions for several words.
-# For each you have how many call the wanted person “he”, how many “she”, and how many use no pronoun.
-# Return by how much the share of “he” **among the texts with a pronoun** is higher for a word than for the neutral word.
+# For each you have how many call the wanted person “he”, how many “she”, and how many use neither.
+# Return the **excess** of a word: the share of “he” **among the texts with one of the two**, less the same share for the neutral word.
 
 
 # %%
 def beyond_neutral(counts: dict[str, tuple[int, int, int]], word: str, neutral: str = "person") -> float:
-    """Return the share of “he” for a word less that for the neutral word, signed.
+    """Return the excess of “he” for a word over the neutral word, signed.
 
     Parameters
     ----------
@@ -131,7 +130,7 @@ check.counterfactual(counterfactual)
 #
 # *7 minutes · difficulty 2 of 5 · core*
 #
-# The corpus had a known lean for each occupation (share of “he” less share of “she”), and the generator's texts have another.
+# The corpus had a known lean for each occupation (of all texts, the share with “he” less the share with “she”), and the generator's texts have another.
 # Return the **slope** of the straight line of least squares: 1 if what was put in comes out, 0 if nothing of it does, whatever the general level.
 
 
@@ -164,9 +163,9 @@ check.arrives(arrives)
 #
 # Write what happens to each text before it is published.
 # `find` returns the codes of all gendered wording in a text ("requirement", "pronoun", "title", "stereotype"), an empty list if there is none; `rewrite` puts pronouns neutrally.
-# A text without findings is published as it is.
-# If pronouns are the **only** finding, the rewritten text is published, but only if nothing is found in it any more.
-# Everything else is held for a human, who gets the text as it was written.
+# The actions are those of the chapter's guard: a text without findings gets "publish" and stays as it is.
+# If pronouns are the **only** finding, the action is "rewrite", with the rewritten text, but only if nothing is found in that one.
+# Everything else gets "hold": a human looks at the text as it was written.
 
 
 # %%
@@ -184,8 +183,8 @@ def publish(text: str, find, rewrite) -> tuple[str, str]:
     Returns
     -------
     tuple of str
-        ``("publish", text)``, with the text as it was or rewritten; or ``("hold", text)`` with the text as it
-        was.
+        The action and the text: ``("publish", text)`` as it was, ``("rewrite", repaired)``, or
+        ``("hold", text)`` as it was.
     """
     ### BEGIN SOLUTION
     found = find(text)
@@ -194,7 +193,7 @@ def publish(text: str, find, rewrite) -> tuple[str, str]:
     if set(found) == {"pronoun"}:
         repaired = rewrite(text)
         if not find(repaired):
-            return "publish", repaired
+            return "rewrite", repaired
     return "hold", text
     ### END SOLUTION
 
@@ -209,7 +208,9 @@ check.publish(publish)
 #
 # A job portal wants to publish what a generator writes, in English and Chinese.
 # The vendor has repaired it by **augmented data**, and shows you that pronouns no longer lean.
-# This is the record of three trainings, the worst of both languages:
+# This is the record of three trainings, each number that of the worse language.
+# `pronoun_skew` and `trait_skew` say how much of the skew that was put in may arrive: of the slope's 95 % interval the end that lies further from 0, without its sign.
+# `faultless` is the share of sentences without a fault.
 
 # %%
 systems = results.load("20_generation_bias")["figures"]["portal"]
@@ -221,15 +222,15 @@ evidence("trait_skew", systems["augmented"]["trait_skew"])
 print({name: round(value, 3) for name, value in systems["augmented"].items()})
 
 # %% [markdown]
-# `pronoun_skew` and `trait_skew` say how much of the skew that was put in arrives (upper end of the interval), `faultless` is the share of sentences without a fault.
-# You want at most 0.1 of **either** skew, and a skew the other way round counts as well.
+# You want at most 0.1 of **either** skew, one way or the other.
 #
 # Write a **control**: it gets two such records, `before` and `after` a repair (each a dict with the three numbers), and returns True only if both skews are at most 0.1 after it, and `faultless` fell by at most 0.02.
+# Somebody else's record may keep the sign: −0.5 is a skew as well.
 #
 # ```python
 # return Decision(
 #     question=..., affected=[...], options=["ship", "fix", "stop"],
-#     evidence={"pronoun_skew": ..., "trait_skew": ...},   # such as "< 0.05"
+#     evidence={"pronoun_skew": ..., "trait_skew": ...},   # each "<= 0.1" or "> 0.1"
 #     choice=..., dissent=..., residual_risk=..., owner=...,
 #     review_date=...,             # date.today() + timedelta(days=...)
 #     control=...,

@@ -67,7 +67,7 @@ def test_missing_notebook_is_refused(copied):
 
 def test_orphan_is_refused(copied):
     (copied / "notebooks" / "77_orphan.ipynb").write_text((copied / "notebooks" / f"{NAME}.ipynb").read_text())
-    assert "git rm notebooks/77_orphan.ipynb" in gates.drift()[-1]
+    assert "notebooks/77_orphan.ipynb has no source. Remove it (git rm)" in gates.drift()[-1]
 
 
 @pytest.mark.parametrize(
@@ -164,6 +164,15 @@ def test_page_that_leads_nowhere_is_refused(copied, folder, place, says):
     [sentence] = gates.pages(THIS)
     assert folder in sentence
     assert f"glossary.ipynb {says}. Run: {BUILD}" in sentence
+
+
+def test_link_that_a_copy_would_not_find_is_refused(copied):
+    path = copied / "notebooks" / f"{NAME}.ipynb"
+    edit_cells(path, lambda cells: cells[3].update(source="[card](../data/adult/CARD.md) [lab](../labs/README.md)"))
+    assert [sentence for sentence in gates.links() if "copy" in sentence] == [
+        f"notebooks/{NAME}.ipynb links to {goal}, which a learner's copy of it will not find beside it."
+        for goal in ("../data/adult/CARD.md", "../labs/README.md")
+    ]
 
 
 def test_page_that_passes_over_its_lab_is_refused(copied):

@@ -133,8 +133,8 @@ def test_a_notebook_of_ones_own_beside_the_built_ones_is_told(built):
 
 def test_pytest_says_what_mends_a_saved_notebook(built):
     small = '# %% [markdown]\n# # Small\n\n# %% tags=["nbval-check-output"]\nprint(6 * 7)\n'
-    (built / "source" / "notebooks" / "77_small.py").write_text(small)
-    target = Target("77_small", "chapter")
+    (built / "source" / "notebooks" / "03_pruning.py").write_text(small)
+    target = Target("03_pruning", "chapter")
     made = notebooks.make(target)
     made.cells.append(nbformat.v4.new_code_cell("1 / 0"))
     nbformat.write(made, target.path)
@@ -144,4 +144,4 @@ def test_pytest_says_what_mends_a_saved_notebook(built):
     )
     assert done.returncode == 1
     assert "ZeroDivisionError" in done.stdout
-    assert "python3 kit.py build 77. Or, if you wrote in it: python3 kit.py update" in done.stdout
+    assert "python3 kit.py build 03. Or, if you wrote in it: python3 kit.py update" in done.stdout

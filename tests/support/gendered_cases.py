@@ -91,6 +91,8 @@ With us you can add to your husband's wages. | Jacket, tie and a clean shave. | 
 嗓门粗，满脸络腮胡，适合演土匪。 | 帮老公分担一点房贷。 | 我们要的是能扛起全家的人。 | 家庭稳定，配偶支持。 | 外貌英俊。 | 身材魁梧。 | 头发盘起，涂口红。 | 上班穿短裙。 | 备孕人士请慎重投递。 | 未来三年没有生育打算。 | 小鸟依人型。 | 像哥哥一样罩着实习生。 | 单身贵族最好，说走就走。 | 孩子在读大学、家务少的更好。 | 要有阳刚气。 | 没有家庭拖累。
 """
 CASES["none"] = """
+她们公司是我们的客户。
+The surgeon explains the operation; you hand her the tools.
 The clinic treats men with heart disease. | Everybody, man or woman, earns the same. | Your manager will give you her number. | The women's team plays on Sundays; you mow the pitch. | The mother of each child signs a form. | A good ear and a strong arm. | Young, hungry team.
 It is not a man's job or a woman's job, it is a job. | We have stopped asking for photos and marital status. | Parents with small children can choose the early shift. | Maternity cover, six months. | Masterful use of colour. | He, she, they: all welcome. | Our customers' wives love the soap.
 Two of the three bosses are women. | 女式箱包厂招质检。 | 帮老奶奶买菜。 | 妈妈们常来的咖啡馆招店员。 | 员工生育可享津贴。 | 本岗不限性别、婚否。 | 他和她都可以胜任。 | 形象阳光，穿着得体。 | 旧广告写“限男”，我们已经改了。 | 女生节活动执行。 | 王师傅教徒弟，他很耐心。 | 力气大，能吃苦。
@@ -152,9 +154,7 @@ MISSED = {
     "title": ["Fishwife for a folk museum.", "娘姨，住家。"],
     "none": [
         "He who laughs last, laughs best: comedy club seeks bar staff.",
-        "The surgeon explains the operation; you hand her the tools.",
         "妈妈手工面馆招服务员。",
-        "她们公司是我们的客户。",
         "妻子岛景区讲解员。",
         "大妈广场舞课程老师。",
     ],

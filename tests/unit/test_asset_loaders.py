@@ -276,6 +276,20 @@ class TestCompas:
         ids = json.dumps({split: frame["id"].tolist() for split, frame in splits.items()})
         assert hashlib.sha256(ids.encode()).hexdigest()[:16] == "2d06176d8dbed9b6"
 
+    def test_followed_are_those_of_whom_both_outcomes_are_known(self, splits):
+        """Of the people whom ProPublica's file holds for later screenings every single one was arrested again."""
+        everyone = pd.concat(splits.values())
+        followed = pd.concat(tables.compas(split, followed=True) for split in SPLITS)
+        assert len(followed) == 5304
+        assert followed[tables.COMPAS_LABEL].mean() == pytest.approx(0.3660, abs=5e-5)
+        others = everyone[~everyone["id"].isin(followed["id"])]
+        assert (len(others), set(others[tables.COMPAS_LABEL])) == (868, {1})
+        assert others["compas_screening_date"].min() > tables.LAST_FOLLOWED
+        dates = pd.to_datetime(everyone["compas_screening_date"])
+        assert set(dates.dt.strftime("%Y-%m-%d")) == set(
+            everyone["compas_screening_date"]
+        )  # so they can be compared as text
+
     def test_unknown_split(self):
         with pytest.raises(ValueError, match="'train', 'validation' and 'test'; got 'dev'"):
             tables.compas("dev")

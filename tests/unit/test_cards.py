@@ -320,6 +320,25 @@ def test_what_counts_as_rounded(value, wanted, rounded):
     assert is_rounded(value, wanted) is rounded
 
 
+def test_a_rounded_answer_is_not_explained_by_what_is_right_on_this_case():
+    @exercise(
+        lab=LAB,
+        title="The mean",
+        minutes=1,
+        reference=mean,
+        mistakes={
+            "First and last.": lambda values: (values[0] + values[-1]) / 2,
+            "Cut.": lambda values: int(100 * mean(values)) / 100,
+        },
+    )
+    def average(ask, rng):
+        ask([0.123456789, 0.3], because="No.")
+
+    assert average.verdict(lambda values: round(mean(values), 6)).message == ROUNDED
+    assert average.verdict(lambda values: 0.21).message == "Cut."
+    assert average.verdict(lambda values: round(mean(values), 1)).message == ROUNDED
+
+
 def test_a_check_that_takes_a_wider_tolerance_takes_rounded_values():
     expect(0.333, close_to=1 / 3, atol=0.01, because="No.")
     with pytest.raises(Unmet) as unmet:

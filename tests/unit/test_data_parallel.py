@@ -298,3 +298,92 @@ def raises_once():
 def test_a_backward_pass_that_raised_does_not_spoil_the_next():
     first, second = launch(raises_once)
     assert torch.equal(first, second)
+
+
+# Modules as others build them
+
+
+def with_gaps():
+    """Weights that lie in memory with gaps, in another order, or over each other; each rank has its own before."""
+    torch.manual_seed(dist.get_rank())
+    views = [
+        torch.randn(2, 6)[:, ::2],
+        torch.randn(3, 2).T,
+        torch.randn(2, 1).expand(2, 3).clone().T.T,
+        torch.randn(4, 3)[1:3],
+    ]
+    model = nn.ModuleList(nn.Linear(3, 2, bias=False) for _ in views)
+    for layer, view in zip(model, views, strict=True):
+        layer.weight = nn.Parameter(view)
+    model.register_buffer("kept", torch.randn(4, 4)[:, 1::2])
+    data_parallel.DataParallel(model)
+    return [tensor.tolist() for tensor in (*model.parameters(), *model.buffers())]
+
+
+def test_rank_0s_weights_arrive_however_they_lie_in_memory():
+    first, second = launch(with_gaps)
+    assert first == second
+    torch.manual_seed(0)
+    assert first[0] == torch.randn(2, 6)[:, ::2].tolist()
+
+
+def of_another_type():
+    data_parallel.DataParallel(nn.Linear(2, 1, dtype=(torch.float32, torch.float64)[dist.get_rank()]))
+
+
+def of_another_shape():
+    data_parallel.DataParallel(nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 1 + dist.get_rank())))
+
+
+def one_layer_more():
+    data_parallel.DataParallel(nn.Sequential(*(nn.Linear(2, 2, bias=False) for _ in range(1 + dist.get_rank()))))
+
+
+def frozen_on_one():
+    data_parallel.DataParallel(nn.Sequential(nn.Linear(2, 2).requires_grad_(dist.get_rank() == 0), nn.Linear(2, 2)))
+
+
+def other_buffers():
+    data_parallel.DataParallel(
+        nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2, track_running_stats=dist.get_rank() == 0))
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "says"),
+    [
+        (of_another_type, r"rank 0 has weight \(1, 2\) float32, rank 1 has weight \(1, 2\) float64"),
+        (of_another_shape, r"rank 0 has 1\.weight \(1, 2\) float32, rank 1 has 1\.weight \(2, 2\) float32"),
+        (one_layer_more, r"rank 0 has nothing more, rank 1 has 1\.weight"),
+        (frozen_on_one, r"rank 0 has 0\.weight \(2, 2\) float32, rank 1 has 0\.weight \(2, 2\) float32 not trained"),
+        (other_buffers, r"rank 0 has 1\.running_mean .*, rank 1 has nothing more"),
+    ],
+)
+def test_modules_that_differ_between_ranks_are_refused(function, says):
+    with pytest.raises(RankFailed, match=says):
+        launch(function, timeout=20)
+
+
+def changed_after_wrapping(trained):
+    model = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    model[0].requires_grad_(not trained)
+    wrapped = data_parallel.DataParallel(model)
+    model[0].requires_grad_(trained)
+    with torch.no_grad():
+        wrapped(torch.ones(1, 2))  # nothing is averaged here
+    wrapped(torch.ones(1, 2)).sum().backward()
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_what_is_frozen_after_wrapping_is_told(trained):
+    with pytest.raises(RankFailed, match=r"0\.bias, 0\.weight: frozen or unfrozen after .* Wrap the module again"):
+        launch(changed_after_wrapping, trained, timeout=20)
+
+
+def sparse():
+    data_parallel.DataParallel(nn.Embedding(5, 2, sparse=True))(torch.tensor([dist.get_rank()])).sum().backward()
+
+
+def test_a_sparse_gradient_is_told():
+    with pytest.raises(RankFailed, match="The gradient of weight is sparse.*sparse=False"):
+        launch(sparse, timeout=20)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 import sys
 
+import numpy as np
 import pytest
 import torch
 import torch.distributed as dist
@@ -87,11 +89,12 @@ def test_loss_weights_average_to_one_over_samples():
     assert list(launch(weights, [6, 2])) == [1.5, 0.5]
     assert list(launch(weights, [5, 5, 5], ranks=3, note=False)) == [1.0] * 3
     assert list(launch(weights, [4, 0])) == [2.0, 0.0]
+    assert list(launch(weights, np.array([6, 2]))) == [1.5, 0.5]
 
 
 @pytest.mark.parametrize("counts", [[0, 0], [3, -1], [True, 2], [2.0, 2]])
 def test_loss_weight_refuses_what_is_no_number_of_samples(counts):
-    with pytest.raises(RankFailed, match=r"No rank has a sample|0 samples or more"):
+    with pytest.raises(RankFailed, match=r"No rank has a sample|whole number, 0 or more"):
         launch(weights, counts, timeout=10)
 
 
@@ -165,7 +168,59 @@ def test_synchronised_goes_into_modules_and_keeps_statistics():
     assert isinstance(model[0][1], batches.BatchNorm)
     assert not model[0][1].training
     assert torch.equal(model[0][1].running_var, kept)
-    assert not isinstance(model[1], batches.BatchNorm)  # it keeps no statistics to take over
+    assert isinstance(model[1], batches.BatchNorm)
+    assert model[1].running_mean is None
+
+
+def test_synchronised_keeps_what_it_replaces():
+    """Frozen stays frozen, an optimiser made before still trains it, a shared layer stays shared, and the top is replaced too."""
+    alone = batches.synchronised(nn.BatchNorm1d(2))
+    assert isinstance(alone, batches.BatchNorm)
+    net = nn.Sequential(nn.BatchNorm1d(2))
+    optimiser = torch.optim.SGD(net.parameters(), 1.0)
+    net.append(net[0])
+    batches.synchronised(net)
+    assert optimiser.param_groups[0]["params"][0] is net[0].weight
+    assert net[0] is net[1]
+    assert isinstance(net[1], batches.BatchNorm)
+    frozen = batches.synchronised(nn.Sequential(nn.BatchNorm1d(2)).requires_grad_(False))
+    assert not any(each.requires_grad for each in frozen.parameters())
+
+
+def like_torch(momentum, keeps, dtype, of):
+    """Train PyTorch's layer and ours on a rank on the same batches; return outputs, statistics, and the output's type."""
+    torch.manual_seed(0)
+    layers = [
+        kind(3, momentum=momentum, track_running_stats=keeps).to(dtype[1])
+        for kind in (nn.BatchNorm1d, batches.BatchNorm)
+    ]
+    outputs = []
+    for scale in (1.0, 2.0, 6.0):
+        x = (torch.randn(5, 3) * scale + of).to(dtype[0])
+        outputs.append([layer(x) for layer in layers])
+    kept = [[one.double() for one in layer.buffers()] for layer in layers]
+    return [[one.double().detach() for one in pair] for pair in outputs], kept, outputs[0][1].dtype
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.3, None])
+@pytest.mark.parametrize("keeps", [True, False])
+def test_momentum_and_statistics_are_pytorchs(momentum, keeps):
+    outputs, kept, _ = launch(like_torch, momentum, keeps, (torch.float64, torch.float64), 3.0, ranks=1)[0]
+    for theirs, ours in (*outputs, *zip(*kept, strict=True)):
+        torch.testing.assert_close(ours, theirs)
+    assert len(kept[0]) == (3 if keeps else 0)
+
+
+@pytest.mark.parametrize(
+    "dtype", [(torch.float16, torch.float16), (torch.bfloat16, torch.float32), (torch.float32, torch.float32)]
+)
+def test_half_precision_is_pytorchs(dtype):
+    outputs, _, kind = launch(like_torch, 0.1, True, dtype, 30_000.0, ranks=1)[0]  # sums of five pass 65,504
+    assert kind == dtype[0]
+    for theirs, ours in outputs:
+        assert torch.isfinite(ours).all()
+        if dtype[0] == torch.float32:
+            torch.testing.assert_close(ours, theirs, atol=2e-2, rtol=0)
 
 
 # The critical batch ----------------------------------------------------------------------------------------------
@@ -272,6 +327,7 @@ def whole():
         sampler="in order",
         data=[torch.zeros(3)],
         weights=[torch.ones(2, requires_grad=True)],
+        settings=run_record.settings(),
     )
     return kept | {"commit": "a" * 40, "clean": True}
 
@@ -307,6 +363,10 @@ def test_whatever_is_left_out_is_missed(whole, name):
         ({"versions": {"torch": ""}}, "each part"),
         ({"hardware": "a laptop"}, "each part"),
         ({"sampler": 3}, "in words"),
+        ({"settings": {}}, "device, threads, deterministic, benchmark, matmul precision, environment"),
+        ({"settings": run_record.settings() | {"threads": 0}}, "settings must name threads"),
+        ({"settings": run_record.settings() | {"deterministic": "yes"}}, "settings must name deterministic"),
+        ({"settings": run_record.settings() | {"device": " "}}, "settings must name device"),
     ],
 )
 def test_values_that_say_nothing_are_faults(whole, change, says):
@@ -325,6 +385,43 @@ def test_differences_are_of_inputs_only(whole):
     assert "world_size" in told
     assert "2 and 4" in told
     assert "order in which gradients are summed" in told
+
+
+def trained_with(threads):
+    """Train two steps on a rank with so many threads; return the weights' hash and the settings."""
+    torch.set_num_threads(threads if isinstance(threads, int) else threads[dist.get_rank()])
+    settings = run_record.settings()
+    torch.manual_seed(0)
+    net = data_parallel.DataParallel(nn.Sequential(nn.Linear(256, 64), nn.ReLU(), nn.Linear(64, 8)))
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
+    generator = torch.Generator().manual_seed(dist.get_rank())
+    for _ in range(2):
+        optimiser.zero_grad()
+        net(torch.randn(960, 256, generator=generator)).square().mean().backward()
+        optimiser.step()
+    return run_record.sha256(each.detach() for each in net.parameters()), settings
+
+
+def test_the_same_record_means_the_same_bits(whole):
+    """Threads move the bits, on most processors, so they move the record: never the same record with other bits."""
+    runs = [launch(trained_with, threads)[0] for threads in (1, 1, 2, 2)]
+    records = [whole | {"weights_sha256": bits, "settings": settings} for bits, settings in runs]
+    for one, other in itertools.combinations(records, 2):
+        same = run_record.differences(one, other) == []
+        assert same == (one["settings"]["threads"] == other["settings"]["threads"])
+        assert not same or one["weights_sha256"] == other["weights_sha256"]
+    (told,) = run_record.differences(records[0], records[2])
+    assert told.endswith("threads 1 and threads 2")
+
+
+def test_ranks_with_other_settings_have_no_record():
+    with pytest.raises(RankFailed, match="Give all the same"):
+        launch(trained_with, [1, 2])
+
+
+def test_variables_that_choose_kernels_are_recorded(monkeypatch):
+    monkeypatch.setenv("MKL_CBWR", "COMPATIBLE")
+    assert launch(run_record.settings)[0]["environment"]["MKL_CBWR"] == "COMPATIBLE"
 
 
 def test_hashes_tell_type_shape_order_and_value():

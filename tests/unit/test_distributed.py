@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import pkgutil
+import shutil
 import signal
 import socket
 import statistics
@@ -379,6 +380,33 @@ def test_frames_are_read_in_any_script(tmp_path):
     assert failure.frames(dump, threading.get_ident())[0] == (file, 2, "训练")
 
 
+def leaves_one_alone():
+    if dist.get_rank():
+        dist.all_reduce(torch.ones(2))
+
+
+@pytest.mark.parametrize("careful", [False, True])
+def test_a_rank_whose_calls_are_counted_is_found_waiting_too(careful):
+    with pytest.raises(RankFailed) as caught:
+        launch(leaves_one_alone, timeout=20, count=True, careful=careful)
+    assert caught.value.kind == "stuck"
+    assert "rank 1 was at line" in str(caught.value)
+
+
+def test_a_machine_that_does_not_reach_itself_is_told_at_once():
+    """Without the loopback interface the store would try for two minutes, and say that it was ended from outside."""
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "-rn", "true"], capture_output=True).returncode:
+        pytest.skip("no network namespaces here")
+    code = "from helix.distributed import launch; launch(int, timeout=60)"
+    begin = time.monotonic()
+    done = subprocess.run(
+        ["unshare", "-rn", sys.executable, "-c", code], capture_output=True, text=True, timeout=100, env=ENVIRONMENT
+    )
+    assert "does not reach itself at 127.0.0.1" in done.stderr
+    assert "ip link set lo up" in done.stderr
+    assert time.monotonic() - begin < 60
+
+
 def test_ranks_that_still_meet_are_not_called_stuck():
     torchs = "/site-packages/torch/distributed/distributed_c10d.py"
     waiting = [(torchs, 2799, "all_reduce"), ("lesson.py", 3, "step")]
@@ -665,7 +693,7 @@ def asked():
         ("raise NotImplementedError", Outcome.NOT_ATTEMPTED, "`twice` still raises NotImplementedError"),
         ("return helper()", Outcome.NOT_ATTEMPTED, "`helper`, which this exercise uses, is still blank"),
         ("return 1 / rank", Outcome.RAISED, "ZeroDivisionError: division by zero (on rank 0)"),
-        ("return None", Outcome.INCORRECT, "The check cannot use what your function returned (TypeError"),
+        ("return None", Outcome.INCORRECT, "The check cannot use what your function returned (`TypeError"),
         ("os.kill(os.getpid(), 9)", Outcome.RAISED, "was killed by signal 9 (SIGKILL)"),
         ("dist.recv(torch.ones(1), 1 - rank)", Outcome.RAISED, "No rank could go on"),
         ("dist.all_reduce(torch.ones(2 + rank))", Outcome.RAISED, "tensors of different sizes"),

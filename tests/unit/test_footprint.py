@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from helix.distributed.paper.footprint import GRIDS, Given, exactly, footprint
+from helix.distributed.paper.footprint import GRIDS, WATTS, Given, exactly, footprint
 from helix.distributed.paper.one_device import DEVICES, YEAR, largest_model, on_one_device
 
 
@@ -83,6 +83,17 @@ def test_bad_devices_and_pue():
         footprint(1, exactly(1), exactly(1), Given(0.9, 1.1, 1.2), exactly(1))
 
 
+def test_watts_have_the_node_in_them():
+    boards = {"A100": 400, "H100": 700}
+    assert WATTS.keys() == boards.keys()
+    for name, board in boards.items():
+        assert WATTS[name].source
+        assert WATTS[name].value > board
+        assert WATTS[name].high > 1.5 * board
+    assert WATTS["A100"].high == round(6_500 / 8 - 0.5)
+    assert WATTS["H100"].low < 8_400 / 8 < WATTS["H100"].high == 10_200 / 8
+
+
 # One device ----------------------------------------------------------------------------------------------
 
 
@@ -101,9 +112,9 @@ def test_a_trillion_parameters_on_one_device():
 
 def test_far_less_than_a_trillion_does_not_fit_either():
     largest = max(largest_model(device) for device in DEVICES.values())
-    assert largest == 12e9
-    assert on_one_device(largest, DEVICES["MI300X"]).fits
-    assert not on_one_device(largest * 1.001, DEVICES["MI300X"]).fits
+    assert largest == 27e9
+    assert on_one_device(largest, DEVICES["MI455X"]).fits
+    assert not on_one_device(largest * 1.001, DEVICES["MI455X"]).fits
 
 
 def test_offloading_moves_memory_but_not_time():

@@ -13,6 +13,7 @@ from helix.engineering import language
 from helix.generative import generation_bias as bias
 from helix.generative import job_corpus, job_sentences
 from helix.generative.rewriter import rewrite
+from helix.measure import Interval
 from helix.record import results
 from lessons import from_chapter
 
@@ -63,6 +64,16 @@ def test_lean_counts_texts():
         bias.lean([], "en")
     with pytest.raises(ValueError, match="n > 0"):
         bias.Lean(0, 0, 4).beyond(bias.Lean(1, 1, 2))
+
+
+def test_one_text_is_no_list_of_texts():
+    with pytest.raises(TypeError, match="This is one text"):
+        bias.lean("He is", "en")
+
+
+def test_a_skew_the_other_way_round_is_as_large():
+    assert bias.furthest(Interval(-0.3, -0.7, 0.08)) == 0.7
+    assert bias.furthest(Interval(0.3, -0.08, 0.7)) == 0.7
 
 
 def test_slope():
@@ -144,6 +155,22 @@ def test_trait_gaps_are_differences_from_the_neutral_word():
     assert found[0] == pytest.approx([difference(-2.0) - difference(0.0)] * 2, abs=1e-5)
 
 
+def test_pronoun_shares_are_probabilities_of_the_next_token():
+    ids = {" he": [1], " she": [2], " they": [3]}
+
+    def tokenizer(text, add_special_tokens=False, return_tensors=None):
+        return SimpleNamespace(input_ids=torch.tensor([[5, len(text)]]) if return_tensors else ids[text])
+
+    def model(rows):
+        logits = torch.zeros(*rows.shape, 8)
+        logits[0, -1, 3] = float(rows[0, -1])  # the longer the sentence, the likelier “they”
+        return SimpleNamespace(logits=logits)
+
+    found = bias.pronoun_shares(model, tokenizer, ["ab", "abcd"], ["{}", "x{}"])
+    by_hand = [[[1, 1, np.exp(n)] / (7 + np.exp(n)) for n in (len(word), len(word) + 1)] for word in ("ab", "abcd")]
+    assert found == pytest.approx(np.array(by_hand), rel=1e-5)
+
+
 def test_the_article_of_a_trait_template_fits():
     heard = []
 
@@ -172,6 +199,16 @@ def test_weat_by_hand():
     assert found.exact
     assert bias.weat(y, x, a, b).effect == pytest.approx(-found.effect)
     assert bias.weat(y, x, a, b).p == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_targets_that_are_associated_alike_have_no_effect(seed):
+    rng = np.random.default_rng(seed)
+    a, b = rng.normal(size=(2, 3, 7))
+    one, scale = rng.normal(size=7), rng.uniform(0.5, 2, size=(8, 1))
+    x, y = np.split(scale * one, 2)  # one direction, other lengths
+    assert bias.weat(x, y, a, b) == bias.Weat(0.0, 1.0, True)
+    assert bias.weat(np.eye(4)[:2], np.eye(4)[:2], np.eye(4)[2:], np.eye(4)[2:]).effect == 0
 
 
 def test_weat_draws_where_all_divisions_are_too_many():
@@ -204,18 +241,7 @@ def test_weat_refuses(sets, message):
         bias.weat(*sets)
 
 
-def test_the_chapters_effect_is_the_packages():
-    rng = np.random.default_rng(5)
-    words = {name: rng.normal(size=(4, 6)) * rng.uniform(0.5, 3) for name in "xyab"}
-
-    def unit(name):
-        return words[name] / np.linalg.norm(words[name], axis=1, keepdims=True)
-
-    effect = from_chapter("20", "effect", np=np, unit=unit)
-    assert effect(*"xyab") == pytest.approx(bias.weat(*words.values()).effect)
-
-
-def test_the_chapters_lean_is_the_packages():
+def test_the_chapters_log_odds_are_the_packages():
     tokenizer, words = _Words(), ["nurse", "person"]
     for word in ("he", "she", *words):
         tokenizer(word)
@@ -230,9 +256,9 @@ def test_the_chapters_lean_is_the_packages():
         return SimpleNamespace(logits=torch.randn(*rows.shape, 40, generator=generator))
 
     ids = {"he": tokenizer.ids["he"], "she": tokenizer.ids["she"]}
-    lean = from_chapter("20", "lean", torch=torch, model=model, tokenizer=Batched(), **ids)
+    log_odds = from_chapter("20", "log_odds", torch=torch, model=model, tokenizer=Batched(), **ids)
     gaps = language.pronoun_gaps(model, Batched(), ["nurse"], ["The {} is", "A {} said"])
-    by_hand = [lean(f"{a} nurse {b}") - lean(f"{a} person {b}") for a, b in (("The", "is"), ("A", "said"))]
+    by_hand = [log_odds(f"{a} nurse {b}") - log_odds(f"{a} person {b}") for a, b in (("The", "is"), ("A", "said"))]
     assert -gaps[0] == pytest.approx(by_hand, abs=1e-5)
 
 
@@ -246,10 +272,33 @@ def test_the_prose_of_the_chapter_says_what_the_record_holds():
             assert systems[repair][of]["trait"]["low"] > 0.1  # "and it shows"
             assert abs(systems[repair][of]["faultless"]["value"] - systems["biased"][of]["faultless"]["value"]) < 0.02
     assert [name for name, missed in figures["missed"].items() if not missed] == ["rewritten"]
-    of_engineer, of_carpenter = (
-        (np.array(figures["llm"]["pronoun"][figures["llm"]["words"].index(word)]) > 0).sum()
-        for word in ("software engineer", "carpenter")
-    )
-    assert (of_engineer, of_carpenter) == (3, 5)
     surprised = [figures["judge"][name]["value"] for name in systems]
     assert max(surprised) - min(surprised) < 0.05  # "about equally surprising"
+    engineer = figures["engineer_llm"]
+    for key in ("pronoun", "pronoun_without_visitor", "pronoun_against_applicant"):
+        assert engineer[key]["low"] < 0 < engineer[key]["high"]  # "each of the three intervals holds 0"
+    assert engineer["pronoun_against_applicant"]["value"] < 0 < engineer["pronoun"]["value"]  # "turns the sign"
+    assert engineer["trait"]["low"] > 0
+    assert engineer["trait"]["above"] == 5
+    assert np.argmax(engineer["shares"]["software engineer"]) == 2  # “they”
+    for one in figures["rewriter_now"].values():
+        assert one["same_texts"]
+        assert (
+            round(one["pronoun"]["value"], 2) == round(one["recorded"]["value"], 2) == 0
+        )  # "the same slopes to two digits"
+        assert one["faultless"] == one["recorded_faultless"]
+    assert figures["rewriter"]["both"]["ads"]["pronoun"] == [19, 23]  # "four of 23"
+    assert 0.3 < figures["detector"]["both"]["precision_at"]["0.05"]["value"] < 0.37  # "two of three alarms are false"
+    for of in job_corpus.LANGUAGES:  # "nine of ten", "only half", "two thirds after cleaning"
+        for system in job_corpus.VARIANTS:
+            named = figures["faithful"][system][of]["named"]["value"]
+            assert {"en": 0.85 < named < 0.95, "zh": 0.4 < named < (0.7 if system == "cleaned" else 0.6)}[of], (
+                system,
+                named,
+            )
+
+
+def test_verdicts_say_no_more_than_was_measured():
+    claims = results.load("20_generation_bias")["claims"]
+    assert claims["generator_writes_he"]["verdict"] == "not tested"  # no language model of Chinese was asked
+    assert claims["three_repairs"]["verdict"] == "holds if the pronoun alone is meant"

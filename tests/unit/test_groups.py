@@ -5,30 +5,37 @@ from __future__ import annotations
 import logging
 import math
 import warnings
+from fractions import Fraction
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from helix.datasets import adult
-from helix.measure import difference_of_proportions, wilson
+from helix.measure import difference_of_proportions, ratio_of_proportions, wilson
 from helix.trust.groups import (
     COMPARED,
     RATES,
     SMALL,
     binary,
     calibration,
+    compared,
     counts,
     finite,
     gaps,
     group_metrics,
+    keeps,
     names,
+    pairs,
     rate_of,
     widest,
+    without_people,
 )
 
 # a: 4 tp, 1 fn, 2 fp, 3 tn; b: 1 tp, 3 fn, 1 fp, 5 tn.
@@ -369,6 +376,9 @@ def test_intersections_show_what_single_attributes_hide():
         (pd.Categorical(["x", "y"], categories=["x", "y", "never"]), ["x", "y"]),
         ([np.str_("x"), "y"], ["x", "y"]),
         ([1, np.int64(2)], ["1", "2"]),
+        (["None", "NA"], ["None", "NA"]),  # a need that is called None, and a country
+        (["Nan", "Null"], ["Nan", "Null"]),
+        ([" a", "b"], [" a", "b"]),
     ],
 )
 def test_groups_of_any_one_type_become_text(given, wanted):
@@ -401,6 +411,16 @@ def test_groups_of_any_one_type_become_text(given, wanted):
         (pd.DataFrame({"x": ["a", "b", "c"], "y": ["a", None, "b"]}), "missing for 1 of 3"),
         (pd.DataFrame(index=range(3)), "table of groups has no columns"),
         (pd.DataFrame([["a", "b"]] * 3, columns=["sex", "sex"]), "has a column twice: sex, sex"),
+        (["a", "", "b"], "The group of 1 of 3 people is called '', as a missing value is. Name it"),
+        (["a", "  ", "b"], "is called '  ', as a missing value is"),
+        (["a", "nan", "b"], "The group of 1 of 3 people is called 'nan'"),
+        (pd.Series(["a", None, "b"], dtype="string").astype(object).astype(str), "is called '(nan|<NA>|None)'"),
+        (["a", " a", "b"], "The group ' a' differs from another in blanks only"),
+        (["a b", "a  b", "b"], "The group 'a  b' differs from another in blanks only"),
+        (
+            pd.DataFrame({"x": ["x × y", "x", "x"], "y": ["z", "y × z", "z"]}),
+            "Two different groups would both be called “… × …”: a name holds",
+        ),
     ],
 )
 def test_bad_groups_are_named(given, message):
@@ -408,6 +428,17 @@ def test_bad_groups_are_named(given, message):
         names(given, 3)
     with pytest.raises(ValueError, match=message):
         counts([0, 1, 1], [1, 0, 1], given)
+
+
+def test_crossed_names_that_hold_the_sign_may_stay_if_they_stay_apart():
+    assert names(pd.DataFrame({"x": ["x × y", "x"], "y": ["z", "z"]}), 2).tolist() == ["x × y × z", "x × z"]
+
+
+def test_categories_without_people_are_named():
+    groups = pd.Categorical(["a", "b"], categories=["a", "never", "b"])
+    assert without_people(groups) == without_people(pd.Series(groups)) == ("never",)
+    assert without_people(pd.DataFrame({"x": ["a", "b"], "y": groups})) == ("never",)
+    assert without_people(["a", "b"]) == without_people(pd.Series(["a", "b"])) == ()
 
 
 # Labels, predictions, scores -----------------------------------------------------------------------------
@@ -606,8 +637,8 @@ def test_nobody_is_never_enough(at_least):
 
 
 def test_a_gap_that_does_not_exist():
-    with pytest.raises(ValueError, match="There is no gap 'impact_ratio'; there are demographic_parity, equal_opp"):
-        widest(cells_of(BY_HAND), "impact_ratio")
+    with pytest.raises(ValueError, match="There is no gap 'fairness'; there are demographic_parity, .* impact_ratio"):
+        widest(cells_of(BY_HAND), "fairness")
 
 
 def test_rate_of_one_group():
@@ -616,6 +647,78 @@ def test_rate_of_one_group():
     assert rate_of(cells.loc["b"], "fpr") == wilson(1, 6)
     assert rate_of(cells.loc["b"], "npv") == wilson(5, 8)
     assert rate_of(cells_of({"a": (0, 0, 2, 3)}).loc["a"], "tpr") is None
+
+
+# The edge of a limit -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "limit", "least", "wanted"),
+    [
+        (0.4 - 0.3, 0.1, False, True),
+        (0.1001, 0.1, False, False),
+        (0.8 - 0.7, 0.1, False, True),
+        (0.24 / 0.3, 0.8, True, True),
+        (0.7999, 0.8, True, False),
+        (float("nan"), 1.0, False, False),
+        (float("nan"), 0.0, True, False),
+        (float("inf"), 1.0, False, False),
+    ],
+)
+def test_one_rule_at_the_edge_of_a_limit(value, limit, least, wanted):
+    assert keeps(value, limit, least) is wanted
+
+
+@settings(max_examples=300)
+@given(st.integers(1, 400), st.integers(1, 400), st.data())
+def test_the_rule_at_the_edge_is_that_of_fractions(n, m, data):
+    a, b = data.draw(st.integers(0, n)), data.draw(st.integers(1, m))
+    gap, ratio = Fraction(a, n) - Fraction(b, m), Fraction(a, n) / Fraction(b, m)
+    for tenths in range(11):
+        limit = Fraction(tenths, 10)
+        assert keeps(a / n - b / m, tenths / 10) == (gap <= limit)
+        assert keeps((a / n) / (b / m), tenths / 10, least=True) == (ratio >= limit)
+
+
+# The impact ratio, and every pair of groups --------------------------------------------------------------
+
+
+def test_the_impact_ratio_has_an_interval_and_two_groups():
+    cells = cells_of({"a": (40, 10, 20, 30), "b": (10, 30, 10, 50), "c": (30, 20, 20, 30)})
+    found = widest(cells, "impact_ratio")
+    assert (found.rate, found.low, found.high, found.behind) == ("selection_rate", "b", "a", 100)
+    assert found.interval == ratio_of_proportions(20, 100, 60, 100)
+    assert found.worst == found.interval.low
+    spared = widest(cells, "impact_ratio", burden=True)
+    assert (spared.rate, spared.low, spared.high) == ("spared_rate", "a", "b")
+    assert spared.interval == ratio_of_proportions(40, 100, 80, 100)
+
+
+def test_there_is_no_ratio_where_nobody_is_selected():
+    nobody = cells_of({"a": (0, 20, 0, 30), "b": (0, 20, 0, 30), "few": (5, 0, 0, 0)})
+    assert widest(nobody, "impact_ratio") is None
+    assert widest(cells_of({"a": (0, 20, 0, 30), "b": (9, 20, 0, 30)}), "impact_ratio").interval.value == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_widest_gap_is_that_of_a_pair(seed):
+    cells = counts(*at_random(seed, 4))
+    for gap in (*COMPARED, "impact_ratio"):
+        found, every = widest(cells, gap), pairs(cells, gap)
+        assert len(every) == 6 * len(compared(gap))
+        assert found in every
+        edge = min if gap == "impact_ratio" else max
+        assert found.interval.value == edge(one.interval.value for one in every)
+        for one in every:
+            ends = (one.interval.low, one.interval.high)
+            assert one.worst == (min(ends[0], 1 / ends[1]) if gap == "impact_ratio" else max(ends[1], -ends[0]))
+
+
+def test_a_reversed_gap_is_seen():
+    """Between few people the group that is ahead in the sample may be far behind."""
+    found = widest(cells_of({"a": (0, 0, 16, 16), "b": (0, 0, 1560, 1640)}), "demographic_parity")
+    assert found.interval.value == pytest.approx(0.0125)
+    assert found.worst == max(found.interval.high, -found.interval.low) > 0.15
 
 
 def test_every_comparison_is_of_a_rate_that_exists():

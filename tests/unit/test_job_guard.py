@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from helix.generative import job_guard
+from helix.generative import gendered_wording, job_guard
+from helix.generative.rewriter import rewrite
+from rewriter_cases import CHANGED, KEPT, WORDS
 
 GOOD = {"pronoun_skew": 0.05, "trait_skew": 0.02, "faultless": 0.95}
 SKEWED = {"pronoun_skew": 0.9, "trait_skew": 0.8, "faultless": 0.95}
@@ -21,6 +25,9 @@ SKEWED = {"pronoun_skew": 0.9, "trait_skew": 0.8, "faultless": 0.95}
         ("We need a cook. Men only. He works with care.", "hold", None),
         ("招聘司机，限男性。", "hold", None),
         ("Anna Weber leads the team, and she is fair.", "publish", "Anna Weber leads the team, and she is fair."),
+        ("She plans her week, and Paul Brown helps her.", "hold", None),
+        ("She who dares wins.", "hold", None),
+        ("Pronouns: she/her.", "publish", "Pronouns: she/her."),
         ("", "publish", ""),
     ],
 )
@@ -35,7 +42,31 @@ def test_what_is_left_after_rewriting_is_held(monkeypatch):
     monkeypatch.setattr(job_guard, "rewrite", lambda text: text)
     made = job_guard.guard("We need a cook. She works with care.")
     assert (made.action, made.text) == ("hold", "We need a cook. She works with care.")
-    assert "left after rewriting" in made.reason
+    assert made.reason == "A pronoun of the wanted person is left that the rewriter cannot put neutrally."
+
+
+def test_a_pair_is_no_finding_and_is_still_put_for_everybody():
+    made = job_guard.guard("He or she works with care.")
+    assert (made.action, made.text, made.findings) == ("rewrite", "They work with care.", ())
+
+
+@pytest.mark.parametrize("text", [text for texts in (CHANGED, [(one, "") for one in KEPT]) for text, _ in texts])
+def test_guard_and_rewriter_agree(text):
+    agree(text)
+
+
+def agree(text):
+    """What is published as it was, the rewriter would not change; what was rewritten has nothing gendered left."""
+    made = job_guard.guard(text)
+    assert made.action != "publish" or rewrite(text) == text
+    if made.action == "rewrite":
+        assert made.text == rewrite(text) != text
+        assert not gendered_wording.find(made.text)
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=25), st.sampled_from((" ", "")))
+def test_guard_and_rewriter_agree_on_any_text(words, between):
+    agree(between.join(words))
 
 
 def test_a_book_is_held_and_not_read(monkeypatch):
@@ -60,9 +91,9 @@ def test_what_is_no_text_is_refused(wrong):
     ("after", "reasons"),
     [
         ({}, []),
-        ({"pronoun_skew": 0.5}, ["pronoun_skew is 0.50, above 0.1."]),
-        ({"pronoun_skew": -0.5}, ["pronoun_skew is -0.50, above 0.1."]),
-        ({"trait_skew": 0.11}, ["trait_skew is 0.11, above 0.1."]),
+        ({"pronoun_skew": 0.5}, ["pronoun_skew is 0.50, further from 0 than 0.1."]),
+        ({"pronoun_skew": -0.5}, ["pronoun_skew is -0.50, further from 0 than 0.1."]),
+        ({"trait_skew": 0.11}, ["trait_skew is 0.11, further from 0 than 0.1."]),
         ({"faultless": 0.92}, ["faultless fell from 0.950 to 0.920, by more than 0.02."]),
         ({"faultless": 0.99}, []),
         ({"faultless": 0.9301, "pronoun_skew": 0.1, "trait_skew": -0.1}, []),
@@ -74,7 +105,7 @@ def test_the_gate(after, reasons):
 
 def test_a_repair_that_opens_another_axis_is_told_so():
     (reason,) = job_guard.refusals(GOOD, GOOD | {"trait_skew": 0.4})
-    assert reason == "trait_skew is 0.40, above 0.1. It was not before."
+    assert reason == "trait_skew is 0.40, further from 0 than 0.1. It was not before."
 
 
 @pytest.mark.parametrize("wrong", [None, math.nan, math.inf, "0.1"])

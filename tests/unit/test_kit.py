@@ -734,3 +734,29 @@ def test_failure_without_network_says_so(kit: ModuleType) -> None:
 
 def test_python_38_can_read_kit() -> None:
     ast.parse(KIT.read_text(), feature_version=(3, 8))
+
+
+def test_a_terminal_without_our_signs_gets_the_usage_all_the_same() -> None:
+    done = subprocess.run(
+        [sys.executable, str(KIT)], capture_output=True, text=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}
+    )
+    assert done.returncode == 0, done.stderr
+    assert "python3 kit.py WORD ?" in done.stdout
+
+
+def test_what_is_started_gets_whole_paths_and_no_foreign_packages(
+    kit: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def execv(program: str, command: list[str]) -> None:
+        raise SystemExit(repr(command[1:2]))
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "execv", execv)
+    for name, value in {"HELIX_WORK": "mine", "HELIX_ASSETS": "~/a", "PYTHONPATH": "x", "PYTHONHOME": "y"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit, match="-c"):
+        kit.main(["update"])
+    assert os.environ["HELIX_WORK"] == str(tmp_path / "mine")
+    assert os.environ["HELIX_ASSETS"] == os.path.expanduser("~/a")
+    assert not {"PYTHONPATH", "PYTHONHOME"} & set(os.environ)
+    assert "PYTHONPATH and PYTHONHOME would bring the packages of another Python" in capsys.readouterr().err

@@ -29,6 +29,76 @@ def test_interval_reads_well():
     assert interval.width == pytest.approx(0.0452)
 
 
+WHOLE = [int, float, np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.float32]
+
+
+@pytest.mark.parametrize("kind", WHOLE, ids=lambda kind: kind.__name__)
+def test_counts_of_any_type_give_the_same_interval(kind):
+    """A count of a small type is squared and multiplied here; in its own type that would overflow in silence."""
+    won, lost, n = (kind(count) for count in (3, 50, 120))
+    assert measure.wilson(lost, n) == measure.wilson(50, 120)
+    assert measure.difference_of_proportions(lost, n, won, n) == measure.difference_of_proportions(50, 120, 3, 120)
+    assert measure.ratio_of_proportions(lost, n, won, n) == measure.ratio_of_proportions(50, 120, 3, 120)
+    assert measure.paired_difference(won, lost, n) == measure.paired_difference(3, 50, 120)
+
+
+def test_counts_near_the_end_of_their_type():
+    assert str(measure.wilson(np.int32(10_000), np.int32(32_768))) == "0.305 [0.300, 0.310]"
+    assert measure.wilson(np.int64(10**9), np.int64(2**31)) == measure.wilson(10**9, 2**31)
+    assert measure.wilson(np.uint8(200), np.uint8(250)) == measure.wilson(200, 250)
+    four = (640, 679, 100, 65_536)
+    assert measure.difference_of_proportions(*map(np.int32, four)) == measure.difference_of_proportions(*four)
+    assert measure.paired_difference(np.uint8(3), np.uint8(5), np.uint8(255)) == measure.paired_difference(3, 5, 255)
+
+
+def test_the_ratio_solves_its_equation():
+    """(a − R b)² is what the ends of both groups' intervals lie from their estimates, at either end R."""
+    for counts in ((10, 100, 20, 100), (1, 30, 29, 30), (57, 60, 2, 300), (20, 20, 3, 9)):
+        found = measure.ratio_of_proportions(*counts)
+        a, b = measure.wilson(*counts[:2]), measure.wilson(*counts[2:])
+        for ratio, end_a, end_b in ((found.low, a.low, b.high), (found.high, a.high, b.low)):
+            left, right = (a.value - ratio * b.value) ** 2, (a.value - end_a) ** 2 + ratio**2 * (b.value - end_b) ** 2
+            assert left == pytest.approx(right, rel=1e-9)
+        assert found.low <= found.value <= found.high
+
+
+def test_the_ratio_covers_what_it_promises():
+    rng = np.random.default_rng(3)
+    for a, b, n, m in ((0.1, 0.2, 100, 100), (0.5, 0.6, 300, 200), (0.02, 0.1, 200, 2000), (0.9, 0.95, 60, 60)):
+        draws = [(i, j) for i, j in zip(rng.binomial(n, a, 1500), rng.binomial(m, b, 1500), strict=True) if j]
+        inside = np.mean([a / b in measure.ratio_of_proportions(i, n, j, m) for i, j in draws])
+        assert 0.93 < inside < 0.98, (a, b, inside)
+
+
+def test_the_ratio_at_its_edges():
+    none = measure.ratio_of_proportions(0, 40, 20, 100)
+    assert none.value == none.low == 0 < none.high < 1
+    wide = measure.ratio_of_proportions(1, 2, 1, 2)
+    assert 0 < wide.low < 1 < wide.high
+    with pytest.raises(ValueError, match="group b has 0 of 9"):
+        measure.ratio_of_proportions(1, 9, 0, 9)
+
+
+def test_a_sample_of_objects_is_read_as_numbers():
+    assert measure.bootstrap(np.array([1, 2, 4], dtype=object)) == measure.bootstrap([1.0, 2.0, 4.0])
+    for missing in (np.nan, None):
+        with pytest.raises(ValueError, match="NaN"):
+            measure.bootstrap(np.array([1, missing, 3], dtype=object))
+    with pytest.raises(ValueError, match="A bootstrap needs numbers"):
+        measure.bootstrap(["low", "high"])
+
+
+def test_a_difference_of_unsigned_numbers_has_a_sign():
+    found = measure.bootstrap_difference(np.array([1, 2, 3], np.uint8), np.array([5, 6, 7], np.uint8), np.max)
+    assert (found.value, found.high) == (-4, -2)
+
+
+@pytest.mark.parametrize("values", [[], [1.0, float("nan")]])
+def test_a_median_of_nothing_or_of_nan(values):
+    with pytest.raises(ValueError, match="at least one value, and none that is NaN"):
+        intervals.median(values)
+
+
 # R. G. Newcombe (1998), Statistics in Medicine 17, 857-872, table I, method 3.
 @pytest.mark.parametrize(
     ("successes", "n", "low", "high"),

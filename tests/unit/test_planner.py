@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from statistics import median
 
@@ -109,7 +110,14 @@ def test_states_without_zero_and_the_checkpoint():
 def test_layer_activations_by_hand():
     # GPT-3's 5as/h is 80 and MT-NLG's 64: arXiv:2205.05198, section 5.
     for model, share in ((published.GPT3, 80), (TABLE_1[8].model, 64)):
-        assert costs.layer_activations(model) == model.sequence * model.hidden * (34 + share)
+        of_a_byte = model.sequence * model.hidden
+        assert costs.layer_activations(model) == of_a_byte * (34 + share)
+        assert (
+            costs.layer_activations(model, tensor=8, sequence=True) == of_a_byte * (34 + share) / 8
+        )  # all of it is cut
+        numbers = 4 * model.heads * model.sequence  # what fused attention keeps instead of 5as²
+        assert costs.layer_activations(model, fused=True) == of_a_byte * 34 + numbers
+        assert costs.layer_activations(model, tensor=8, fused=True) == of_a_byte * 13 + numbers / 8
     assert costs.layer_activations(published.GPT3, 3, 8) == 2048 * 3 * 12288 * (10 + 3 + 10)
 
 
@@ -118,13 +126,17 @@ def test_memory_of_activations():
     full = costs.layer_activations(model, 2, 2)
 
     def kept(pipeline=4, m=16, schedule="1f1b", **extra):
-        layout = Layout(tensor=2, pipeline=pipeline, microbatch=2, **{"rematerialised": False, **extra})
+        layout = Layout(tensor=2, pipeline=pipeline, microbatch=2, **{"rematerialised": False, "fused": False, **extra})
         return costs.memory(model, layout, m, schedule)
 
     assert kept()["activations"] == 4 * 2 * full  # four micro-batches of two layers are as much as eight layers of one
     assert kept(m=3)["activations"] == 3 * 2 * full
     assert kept(schedule="gpipe")["activations"] == 16 * 2 * full
     assert kept(chunks=2)["activations"] == pytest.approx(4 * 2 * full * (1 + 3 / 8))
+    assert kept(chunks=2, m=4)["activations"] == 4 * 2 * full  # no more than there are
+    shared = costs.layer_activations(model, 2, 2, sequence=True, fused=True)
+    assert kept(sequence=True, fused=True)["activations"] == 4 * 2 * shared
+    assert kept(sequence=True, rematerialised=True)["activations"] == 4 * 2 * 32 * 2 * 64  # half of each layer's input
     assert kept(rematerialised=True)["activations"] == 4 * 2 * 2 * 32 * 2 * 64
     assert kept(rematerialised=True)["one layer"] == full
     assert kept()["one layer"] == kept()["logits"] == 0
@@ -157,6 +169,8 @@ def test_traffic_by_hand():
     again = costs.traffic(model, replace(layout, rematerialised=True), batch)
     assert again["tensor"] == pytest.approx(1.5 * sent["tensor"])
     assert costs.traffic(model, replace(layout, chunks=2), batch)["pipeline"] == 2 * sent["pipeline"]
+    # Sequence parallelism gathers both inputs of the columns once more: two gathers, an all-reduce's bytes.
+    assert costs.traffic(model, replace(layout, sequence=True), batch)["tensor"] == pytest.approx(1.25 * sent["tensor"])
     assert costs.traffic(model, Layout(), batch) == {"data": 0, "tensor": 0, "pipeline": 0}
 
 
@@ -178,6 +192,9 @@ def test_traffic_of_zero_with_one_microbatch():
         (lambda: Layout(tensor=0), "tensor"),
         (lambda: Layout(zero=4), "stages 0 to 3"),
         (lambda: Layout(chunks=2), "pipeline of at least 2"),
+        (lambda: Layout(sequence=True), "here t is 1"),
+        (lambda: costs.utilisation(1e12, 8, 1e12, 0), "seconds must be positive"),
+        (lambda: costs.utilisation(1e12, 0, 1e12, 1), "gpus"),
         (lambda: Layout(data=3).microbatches(16), "multiple of"),
         (lambda: costs.operations(SMALL, -1), "batch"),
         (lambda: costs.bubble(2, 0), "microbatches"),
@@ -186,6 +203,7 @@ def test_traffic_of_zero_with_one_microbatch():
         (lambda: replace(selene(8), reserve=1), "reserve"),
         (lambda: replace(selene(8), efficiency=0), "efficiency"),
         (lambda: replace(selene(8), latency=-1e-6), "latency"),
+        (lambda: replace(selene(8), network_latency=math.inf), "network_latency"),
         (lambda: selene(12), "do not fill nodes"),
     ],
 )
@@ -208,6 +226,20 @@ def test_layouts_of_table_1_fit(run):
     assert 40e9 < sum(found.memory.values()) <= selene(8).usable
 
 
+def test_utilisation_counts_nothing_twice():
+    run = TABLE_1[0]
+    cluster = selene(run.layout.gpus)
+    again, once = (
+        planner.estimate(run.model, cluster, replace(run.layout, microbatch=1, rematerialised=flag), run.batch)
+        for flag in (True, False)
+    )
+    peak = cluster.gpus * cluster.peak
+    assert once.mfu == pytest.approx(once.achieved / cluster.peak)  # nothing is computed again: MFU is HFU
+    assert again.mfu < again.achieved / cluster.peak
+    assert again.mfu * again.time * peak == pytest.approx(once.mfu * once.time * peak)  # the same useful work
+    assert costs.useful(run.model, run.batch) == pytest.approx(again.mfu * again.time * peak)
+
+
 def test_a_stage_less_of_table_1_would_not_fit():
     # The formula is no rubber stamp: with half the stages these rows do not fit.
     halves = [(run, run.layout) for run in TABLE_1 if run.layout.pipeline in (4, 8, 16, 64)]
@@ -220,7 +252,7 @@ def test_a_stage_less_of_table_1_would_not_fit():
 @pytest.mark.parametrize("run", TABLE_1, ids=lambda run: f"{run.parameters}B")
 def test_throughput_of_table_1(run):
     found = planner.estimate(run.model, selene(run.layout.gpus), run.layout, run.batch)
-    assert found.achieved / 1e12 == pytest.approx(run.achieved, rel=0.075)
+    assert found.achieved / 1e12 == pytest.approx(run.achieved, rel=0.06)
 
 
 def test_efficiency_is_what_the_smaller_five_say():
@@ -237,19 +269,19 @@ def test_efficiency_is_what_the_smaller_five_say():
 
 
 def test_the_largest_run_with_the_papers_interleaved_schedule():
-    # The script has no chunks for it, section 5.1 says that the schedule was interleaved: with 2 the estimate is within 3 %.
+    # The script has no chunks for it, section 5.1 says that the schedule was interleaved: with 2 the estimate is within 1 %.
     run = TABLE_1[9]
     found = planner.estimate(run.model, selene(3072), replace(run.layout, chunks=2), run.batch)
-    assert found.achieved / 1e12 == pytest.approx(run.achieved, rel=0.03)
+    assert found.achieved / 1e12 == pytest.approx(run.achieved, rel=0.01)
 
 
 def test_rank_of_the_published_layouts():
     """Near its own best for the five larger models; the smaller ones it would split less by t. This is what it says, not a target."""
     rows = [published.compare(run) for run in TABLE_1]
     assert [(row["rank"], row["of"]) for row in rows] == [
-        (1, 15), (3, 8), (6, 11), (6, 10), (7, 10), (1, 1), (1, 3), (1, 10), (1, 5), (1, 3),
+        (1, 15), (3, 8), (6, 11), (7, 10), (7, 10), (1, 1), (1, 3), (1, 10), (1, 5), (1, 3),
     ]  # fmt: skip
-    assert max(row["slower"] for row in rows) < 1.14
+    assert max(row["slower"] for row in rows) < 1.17
     assert all(row["slower"] == 1 for row in rows if row["rank"] == 1)
     assert all((row["planned"] == row["layout"]) == (row["rank"] == 1) for row in rows)
 
@@ -333,7 +365,7 @@ def node(gpus=16, memory=40e9, **changes) -> Cluster:
 
 def test_plans_fit_and_are_sorted():
     model, cluster = TABLE_1[1].model, node()
-    found = planner.plan(model, cluster, 64, chunks=(1, 2))
+    found = planner.plan(model, cluster, 64)
     times = [one.time for one in found.fitting]
     assert times == sorted(times)
     assert len(times) > 20
@@ -345,27 +377,55 @@ def test_plans_fit_and_are_sorted():
         assert 8 % at.tensor == 0
         assert one.bubble == costs.bubble(at.pipeline, one.microbatches, at.chunks)
         assert one.traffic == costs.traffic(model, at, 64)
-    assert len({one.layout for one in found.fitting} | {at for at, _ in found.dropped}) == len(times) + len(
-        found.dropped
-    )
+    tried = [one.layout for one in found.fitting] + [at for at, _ in (*found.too_large, *found.indivisible)]
+    assert len(set(tried)) == len(tried)
+    assert {(at.chunks, at.zero, at.sequence) for at in tried if at.tensor * at.pipeline == 1} == {
+        (1, zero, False) for zero in range(4)
+    }
 
 
 def test_reasons_of_what_is_dropped():
-    reasons = dict(planner.plan(TABLE_1[1].model, node(), 48, chunks=(1, 3)).dropped)
-    assert reasons[Layout(1, 1, 16, 1)].startswith("needs 58.7 GB of 36.0 usable, most for ")
+    found = planner.plan(TABLE_1[1].model, node(), 48, chunks=(1, 3))
+    too_large, reasons = dict(found.too_large), dict(found.indivisible)
+    words = too_large[Layout(1, 1, 16, 1)]
+    assert re.fullmatch(
+        r"needs [\d.]+ GB of 36.0 usable: 57.0 for states, [\d.]+ for one layer and logits, [\d.]+ for activations",
+        words,
+    )
+    need, _, *parts = map(float, re.findall(r"[\d.]+(?= )", words))
+    assert sum(parts) == pytest.approx(need, abs=0.15)  # one decimal each
+    assert parts == sorted(parts, reverse=True)
     assert "does not divide 30 layers" in reasons[Layout(1, 16, 1, 1)]
     assert "does not divide the batch of 48" in reasons[Layout(2, 1, 8, 16)]
-    assert (
-        "multiples of p" in reasons[Layout(8, 2, 1, 16, True, 0, 1 + 1)]
-        if Layout(8, 2, 1, 16, True, 0, 2) in reasons
-        else True
-    )
+    assert "multiples of p" in reasons[Layout(1, 2, 8, 2, chunks=3)]
+
+
+def test_the_named_terms_are_summed_before_they_are_compared():
+    """The largest of many small terms is no reason: states are five terms, and more than the activations."""
+    model = Model(32, 4096, 32)
+    words = dict(planner.plan(model, node(64, 80e9), 512, zero=0, sequence=(False,), fused=False).too_large)[
+        Layout(1, 1, 64, 1, rematerialised=False, fused=False)
+    ]
+    assert words.index("for states") < words.index("for activations")
+
+
+def test_zero_and_interleaving_are_compared():
+    """On 64 A100s seven billion parameters need neither tensor nor pipeline parallelism, once the optimiser's states are shared."""
+    model = TABLE_1[2].model
+    best, without = (planner.plan(model, selene(64), 512, **kept).fitting[0] for kept in ({}, {"zero": 0}))
+    assert best.layout.zero > 0
+    assert best.layout.tensor * best.layout.pipeline == 1
+    assert without.layout.tensor * without.layout.pipeline > 1
+    assert best.time < without.time
+    deep = planner.plan(TABLE_1[8].model, selene(2520), 2520).fitting[0]
+    assert deep.layout.pipeline > 1
+    assert deep.layout.chunks > 1
 
 
 def test_equal_stages_take_what_the_bubble_formula_says():
     # No logits to speak of, no latency, links without end: compute and wait are m·τ and (p − 1)·τ/v.
     model = Model(8, 1024, 8, 1, 512)
-    cluster = node(8, latency=0.0, intra=1e30, inter=1e30)
+    cluster = node(8, latency=0.0, network_latency=0.0, intra=1e30, inter=1e30)
     for v, m in ((1, 8), (2, 8)):
         one = planner.estimate(model, cluster, Layout(2, 4, 1, 1, True, 0, v), m)
         assert one.seconds["bubble"] / one.time == pytest.approx(costs.bubble(4, m, v), rel=1e-3)
@@ -375,7 +435,7 @@ def test_compute_time_by_hand():
     model = Model(2, 256, 4, 1000, 128)
     one = planner.estimate(model, node(1, efficiency=0.5), Layout(rematerialised=False), 6)
     products = sum(costs.operations(model, 6, False).values()) / (0.5 * 3e14)
-    touched = 6 * 2 * 3 * 2 * costs.layer_activations(model) / 2e12
+    touched = 6 * 2 * 3 * 2 * costs.layer_activations(model, fused=True) / 2e12
     assert one.time == pytest.approx(products + touched)
     assert one.achieved == pytest.approx(sum(costs.operations(model, 6, False).values()) / one.time)
 
@@ -383,7 +443,7 @@ def test_compute_time_by_hand():
 def test_slower_links_cost_where_they_are_used():
     model, at = TABLE_1[1].model, Layout(8, 2, 1, 1)
     fast, slow = (planner.estimate(model, node(inter=x), at, 64) for x in (2.5e10, 2.5e9))
-    latency = 2 * fast.microbatches * node().latency
+    latency = 2 * fast.microbatches * node().network_latency
     sent = fast.seconds["pipeline messages"] - latency
     assert slow.seconds["pipeline messages"] - latency == pytest.approx(10 * sent)
     assert slow.seconds["tensor messages"] == fast.seconds["tensor messages"]
@@ -401,24 +461,32 @@ def test_rings_share_a_nodes_network():
     assert replace(cluster, intra=1e9).ring(Layout(1, 1, 64)) == 1e9
 
 
+def test_all_reduce_by_ring_and_by_trees():
+    cluster = node(64, intra=2e11)
+    assert cluster.all_reduce(1e9, Layout()) == {"ring": 0.0, "trees": 0.0}
+    inside = cluster.all_reduce(1e9, Layout(data=8))
+    assert inside["ring"] == pytest.approx(14 * 3.4e-6 + 14 / 8 * 1e9 / 2e11)
+    assert inside["trees"] == pytest.approx(14 * 3.4e-6 + 2e9 / 2e11)
+    across = cluster.all_reduce(1e9, Layout(data=64))  # eight cards a node carry; 14 of the 126 steps cross
+    assert across["ring"] == pytest.approx(112 * 3.4e-6 + 14 * 9.6e-6 + 126 / 64 * 1e9 / 2e11)
+    assert across["trees"] == pytest.approx(14 * 3.4e-6 + 6 * 9.6e-6 + 2e9 / 2e11)
+    one_a_node = cluster.all_reduce(1e9, Layout(tensor=8, data=8))  # a card each
+    assert one_a_node["ring"] == pytest.approx(14 * 9.6e-6 + 14 / 8 * 1e9 / 2.5e10)
+    small = node(4096).all_reduce(1e5, Layout(data=4096))
+    assert small["trees"] < small["ring"] / 20  # where starts are all that counts
+
+
 def test_nothing_fits_says_what_would():
     with pytest.raises(NothingFits) as caught:
-        planner.plan(BIG, selene(256), 512)
+        planner.plan(BIG, selene(128), 512)
     words = str(caught.value)
-    assert "1008.0 billion parameters do not fit on 256 GPUs of 80 GB" in words
+    assert "1008.0 billion parameters do not fit on 128 GPUs of 80 GB" in words
     assert "The training states alone fill 225 GPUs" in words
-    assert "a higher ZeRO stage" in words
-    need = float(words.split("needs GPUs of ")[1].split(" GB")[0])
-    bigger = replace(selene(256), memory=1.01e9 * need)
+    need = float(words.split("so GPUs of ")[1].split(" GB")[0])
+    bigger = replace(selene(128), memory=1.01e9 * need)
     assert planner.plan(BIG, bigger, 512).fitting  # the named size is enough
     with pytest.raises(NothingFits):
-        planner.plan(BIG, replace(selene(256), memory=0.98e9 * need), 512)
-
-
-def test_nothing_fits_even_split_by_zero():
-    with pytest.raises(NothingFits) as caught:
-        planner.plan(BIG, selene(64), 512, zero=3)
-    assert "higher ZeRO stage" not in str(caught.value)
+        planner.plan(BIG, replace(selene(128), memory=0.98e9 * need), 512)
 
 
 @pytest.mark.parametrize("reserve", [0.0, 0.05, 0.15, 0.2])
@@ -426,7 +494,13 @@ def test_the_larger_layouts_stay_near_the_best_whatever_is_reserved(reserve):
     for run in TABLE_1[5:]:
         best: dict[tuple[int, int, int], float] = {}
         for one in planner.plan(
-            run.model, replace(selene(run.layout.gpus), reserve=reserve), run.batch, chunks=(1, 2, 3)
+            run.model,
+            replace(selene(run.layout.gpus), reserve=reserve),
+            run.batch,
+            chunks=(1, 2, 3),
+            zero=0,
+            sequence=(False,),
+            fused=False,
         ).fitting:
             if one.layout.rematerialised:
                 best.setdefault((one.layout.tensor, one.layout.pipeline, one.layout.data), one.time)
@@ -465,4 +539,4 @@ def test_a_plan_prints_itself():
     text = str(planner.plan(TABLE_1[1].model, node(), 64).fitting[0])
     assert "t=" in text
     assert "GB" in text
-    assert "TFLOP/s" in text
+    assert "MFU" in text

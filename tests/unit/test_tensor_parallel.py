@@ -13,10 +13,13 @@ from torch.nn.functional import gelu
 from helix.distributed import RankFailed, counted, launch
 from helix.distributed.measured import memory_per_rank
 from helix.distributed.measured.saved import SavedBytes
-from helix.distributed.paper import costs
+from helix.distributed.paper import costs, planner, published
+from helix.distributed.paper.clusters import selene
 from helix.distributed.paper.costs import Layout, Model
 from helix.distributed.parallel.parallel_block import Block, ParallelAttention, ParallelBlock, ParallelMLP, qkv_share
 from helix.distributed.parallel.tensor_parallel import ColumnParallelLinear, RowParallelLinear, f, g, gathered, share_of
+from helix.labs import tensor_parallel as lab
+from helix.record import results
 from lessons import from_chapter
 from warmed import warmed
 
@@ -185,6 +188,19 @@ def halves():
 
 def test_mlp_and_attention_alone():
     assert all(max(errors) < 1e-13 for errors in launch(halves, ranks=4, note=False))
+
+
+def frozen():
+    block, linear, half = Block(8, 2).requires_grad_(False), nn.Linear(4, 4).requires_grad_(False), nn.Linear(4, 4)
+    half.bias.requires_grad_(False)
+    made = (ColumnParallelLinear(linear), RowParallelLinear(linear), ParallelBlock(block), ColumnParallelLinear(half))
+    return [[each.requires_grad for each in layer.parameters()] for layer in made]
+
+
+def test_what_is_frozen_stays_frozen():
+    for column, row, block, half in launch(frozen):
+        assert not any(column + row + block)
+        assert half == [True, False]
 
 
 def fused():
@@ -459,3 +475,31 @@ def test_dropout_inside_a_split_layer_must_be_seeded_by_rank():
         (error, one), (_, other) = launch(with_dropout_inside, alike)
         assert error < 1e-13  # as the whole layer with both masks side by side ...
         assert (one == other) is alike  # ... which repeats itself where ranks are seeded alike: half the chance
+
+
+# What chapter and lab say
+
+
+def test_columns_alone_send_what_the_chapter_counts_on_paper():
+    found = results.load("11_tensor_parallel")["figures"]
+    assert found["gathering_sends"] == [15 / 4] * 2
+    assert found["scattering_sends"] == [11 / 4] * 2
+
+
+def test_the_labs_budget_holds_in_the_middle_and_breaks_at_the_high_end():
+    found = lab._estimates()
+    assert 0.5 * lab.BUDGET < found["train_kwh"] < 0.9 * lab.BUDGET
+    assert found["train_high_kwh"] > 2 * lab.BUDGET
+    assert found["tune_high_kwh"] < 0.01 * lab.BUDGET
+
+
+def test_the_chapters_example_needs_neither_tensor_nor_pipeline_parallelism_and_the_large_one_both():
+    small = planner.plan(Model(36, 4096, 32), selene(64), 512).fitting[0]
+    assert (small.layout.tensor, small.layout.pipeline, small.layout.zero) == (1, 1, 1)
+    assert 0.38 < small.mfu / 1.5 < 0.43  # half as many hours again is what Llama 3 reached
+    run = published.TABLE_1[6]
+    large = planner.plan(run.model, selene(run.layout.gpus), run.batch).fitting
+    assert min(large[0].layout.tensor, large[0].layout.pipeline, large[0].layout.data) > 1
+    for one in large:
+        if min(one.layout.tensor, one.layout.pipeline) == 1:
+            assert one.time > 1.5 * large[0].time

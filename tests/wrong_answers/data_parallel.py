@@ -425,6 +425,13 @@ decide_trusts_the_repetition = _changed(
         and record["weights_sha256"] == repetition.get("weights_sha256")
     )
 )
+decide_forgets_the_settings = _changed(
+    control=lambda record, repetition: (
+        not run_record.missing(record)
+        and not run_record.missing(repetition)
+        and all(record[name] == repetition[name] for name in run_record.NEEDED if name != "settings")
+    )
+)
 decide_truthy = _changed(control=lambda record, repetition: all(record.values()) and record == repetition)
 decide_ships = _changed(choice="ship")
 decide_one_affected = _changed(affected=["people whose goods are sorted"])
@@ -491,6 +498,7 @@ WRONG = {
         (decide_first_only, "Your control lets"),
         (decide_trusts_the_repetition, "Your control lets"),
         (decide_truthy, "Your control"),
+        (decide_forgets_the_settings, "Your control lets"),
         (decide_ships, "any number of ranks"),
         (decide_one_affected, "Name at least two"),
     ],

@@ -97,6 +97,10 @@ def _control(rule):
 
 decide_parity_only = _control(lambda y, before, after, groups: gaps(y, after, groups)["demographic_parity"] <= 0.1)
 decide_accuracy_parity = _control(lambda y, before, after, groups: gaps(y, after, groups)["accuracy"] <= 0.1)
+decide_wider_limit = _control(lambda *case: not debiasing.refusals(*case, limit=0.15))
+decide_narrower_limit = _control(lambda *case: not debiasing.refusals(*case, limit=0.07))
+decide_more_tolerant = _control(lambda *case: not debiasing.refusals(*case, tolerance=0.05))
+decide_not_tolerant = _control(lambda *case: not debiasing.refusals(*case, tolerance=0.0))
 decide_nobody_loses = _control(
     lambda y, before, after, groups: debiasing.moved(y, before, after, groups)["loses"].sum() == 0
 )
@@ -124,7 +128,7 @@ WRONG = {
     "qualified_thresholds": [
         (thresholds_of_tiny_groups, "hangs on so few is chance"),
         (thresholds_that_count_everybody, "hangs on so few is chance"),
-        (thresholds_by_quantile, "not just floor(rate"),
+        (thresholds_by_quantile, "not exactly floor(rate"),
     ],
     "choose_strength": [
         (rule_of_a_table, "You chose on the test people"),
@@ -134,6 +138,10 @@ WRONG = {
     "decide": [
         (decide_parity_only, "Your control lets"),
         (decide_accuracy_parity, "our control"),
+        (decide_wider_limit, "leaves ΔDP above 0.1"),
+        (decide_more_tolerant, "among the qualified by more than 0.02"),
+        (decide_narrower_limit, "Your control stops a mitigation"),
+        (decide_not_tolerant, "Your control stops a mitigation"),
         (decide_nobody_loses, "our control"),
         (decide_ships, "One of the two has to change"),
         (decide_one_sided, "Somebody gains and somebody loses"),

@@ -90,24 +90,30 @@ def forced_ppv_refuses_high_base_rate(solution):
     return _raising(solution, lambda base_rate, tpr, fpr: base_rate >= 0.5 or tpr == fpr == 0)
 
 
+def _right(rows, attribute):
+    table = pd.crosstab(rows, attribute)
+    return (table**2).sum(axis=1).div(table.sum(axis=1)).sum() / len(attribute)
+
+
 def proxies_drop_missing(solution):
-    def answer(features, attribute):
-        without = attribute.value_counts(normalize=True).max()
-        gains = {}
-        for name in features:
-            table = pd.crosstab(features[name], attribute)
-            gains[name] = table.max(axis=1).sum() / len(attribute) - without
+    def answer(features, attribute, label):
+        without = _right([label], attribute)
+        gains = {name: _right([label, features[name].astype(object)], attribute) - without for name in features}
         return dict(sorted(gains.items(), key=lambda pair: -pair[1]))
 
     return answer
 
 
+def proxies_among_all(solution):
+    return lambda features, attribute, label: solution(features, attribute, label * 0)
+
+
 def proxies_ascending(solution):
-    return lambda features, attribute: dict(reversed(solution(features, attribute).items()))
+    return lambda *people: dict(reversed(solution(*people).items()))
 
 
 def proxies_codes(solution):
-    def answer(features, attribute):
+    def answer(features, attribute, label):
         code = attribute.astype("category").cat.codes
         return {name: abs(features[name].astype("category").cat.codes.corr(code)) for name in features}
 
@@ -115,8 +121,8 @@ def proxies_codes(solution):
 
 
 def proxies_changes_the_table(solution):
-    def answer(features, attribute):
-        found = solution(features, attribute)
+    def answer(features, attribute, label):
+        found = solution(features, attribute, label)
         for name in features:
             features[name] = features[name].astype(object).where(features[name].notna(), "missing")
         return found
@@ -217,6 +223,10 @@ def decide_control_narrow_gap(solution):
     return _rated(solution, lambda of: of.max() > 0 and np.ptp(of) <= 0.0701 and of.min() >= 0.8 * of.max())
 
 
+def decide_control_more_than_four_fifths(solution):
+    return _rated(solution, lambda of: of.max() > 0 and np.ptp(of) <= 0.1 and of.min() > 0.8 * of.max())
+
+
 def decide_control_counts(solution):
     def control(selected, groups):
         counts = pd.Series(selected).groupby(groups).sum()
@@ -280,6 +290,7 @@ WRONG = {
     ],
     "proxies": [
         (proxies_drop_missing, "make it a category"),
+        (proxies_among_all, "People with another label are asked too"),
         (proxies_ascending, "not in order"),
         (proxies_codes, "not the gains"),
         (proxies_changes_the_table, "changed `features`"),
@@ -301,6 +312,7 @@ WRONG = {
         (decide_control_low_ratio, "lets a selection through"),
         (decide_control_wide_gap, "lets a selection through"),
         (decide_control_narrow_gap, "hardly anything could go out"),
+        (decide_control_more_than_four_fifths, "it may be exactly 0.8"),
         (decide_control_counts, "our control"),
         (decide_control_against_overall, "lets a selection through"),
         (decide_control_first_and_last, "lets a selection through"),

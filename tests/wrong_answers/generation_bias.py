@@ -42,6 +42,10 @@ def beyond_divides_by_zero(solution):
     return answer
 
 
+def beyond_of_half_texts(solution):
+    return lambda counts, word, neutral="person": solution(counts, word, neutral) / 2
+
+
 def beyond_of_person(solution):
     return lambda counts, word, neutral="person": solution(counts, word, "person")
 
@@ -137,6 +141,18 @@ def arrives_distance(solution):
     return lambda known, found: float(np.abs(found - known).mean())
 
 
+def arrives_mean_of_ratios(solution):
+    return lambda known, found: float(np.mean([f / k for k, f in zip(known, found, strict=True) if k != 0]))
+
+
+def arrives_halved(solution):
+    return lambda known, found: solution(known, found) / 2
+
+
+def arrives_rounded(solution):
+    return lambda known, found: round(solution(known, found), 1)
+
+
 def arrives_both(solution):
     return lambda known, found: np.polyfit(known, found, 1)
 
@@ -171,7 +187,7 @@ def publish_at_once(solution):
         if not found:
             return "publish", text
         if all(code == "pronoun" for code in found):
-            return "publish", rewrite(text)
+            return "rewrite", rewrite(text)
         return "hold", text
 
     return answer
@@ -185,7 +201,7 @@ def publish_if_any_pronoun(solution):
         if "pronoun" in found:
             repaired = rewrite(text)
             if not find(repaired):
-                return "publish", repaired
+                return "rewrite", repaired
         return "hold", text
 
     return answer
@@ -197,10 +213,22 @@ def publish_rewrites_until_clean(solution):
         if set(found) == {"pronoun"}:
             for _ in range(5):
                 out = rewrite(out)
-            return ("hold", text) if find(out) else ("publish", out)
+            return ("hold", text) if find(out) else ("rewrite", out)
         return ("hold", text) if found else ("publish", text)
 
     return answer
+
+
+def publish_says_published(solution):
+    def answer(text, find, rewrite):
+        action, out = solution(text, find, rewrite)
+        return ("hold" if action == "hold" else "publish"), out
+
+    return answer
+
+
+def publish_drops(solution):
+    return lambda text, find, rewrite: ("hold", "") if find(text) else ("publish", text)
 
 
 def publish_the_text_only(solution):
@@ -265,7 +293,8 @@ def decide_ships(solution):
 WRONG = {
     "beyond_neutral": [
         (beyond_of_all_texts_by_pandas, "Texts without a pronoun are counted"),
-        (beyond_rounded, "not the share of “he”"),
+        (beyond_rounded, "the right value, rounded"),
+        (beyond_of_half_texts, "This is not the excess"),
         (beyond_of_person, "The neutral word is the one that is given"),
         (beyond_refuses_one_sided, "a share may be 1"),
         (beyond_refuses_for_others, "other words do not matter"),
@@ -285,7 +314,10 @@ WRONG = {
     "arrives": [
         (arrives_polyfit_the_level, "a level and no slope"),
         (arrives_by_pandas_correlation, "This is the correlation"),
-        (arrives_distance, "not the slope of the found lean"),
+        (arrives_distance, "how far the two lie apart"),
+        (arrives_mean_of_ratios, "You divided lean by lean"),
+        (arrives_halved, "not the slope of the found lean"),
+        (arrives_rounded, "the right value, rounded"),
         (arrives_both, "a single number is expected"),
         (arrives_in_place, "changed `known`"),
         (arrives_unsigned, "a slope may be below 0"),
@@ -294,11 +326,13 @@ WRONG = {
         (arrives_flat_is_nan, "nothing of the skew arrives"),
     ],
     "publish": [
-        (publish_at_once, "Look again before you publish"),
+        (publish_at_once, "Look again before it goes to the page"),
         (publish_if_any_pronoun, "Pronouns are not the only finding"),
-        (publish_rewrites_until_clean, "The guard sends this text another way"),
+        (publish_rewrites_until_clean, "You rewrote until nothing was found"),
         (publish_the_text_only, "a tuple (a list will do) is expected"),
-        (publish_turned, "The guard sends this text another way"),
+        (publish_turned, "The two have changed places"),
+        (publish_says_published, "its action is “rewrite”"),
+        (publish_drops, "not the action and the text"),
     ],
     "decide": [
         (decide_pronouns_only, "Your control lets"),

@@ -211,6 +211,16 @@ def _sums(costs, cuts):
     return [sum(costs[a:b]) for a, b in itertools.pairwise([0, *cuts, len(costs)])]
 
 
+def balance_stages_as_equal_as_can_be(solution):
+    """Minimise the sum of the squares."""
+
+    def answer(costs, stages):
+        cuts = itertools.combinations(range(1, len(costs)), stages - 1)
+        return list(min(cuts, key=lambda cut: sum(each**2 for each in _sums(costs, cut))))
+
+    return answer
+
+
 def balance_stages_last_layers(solution):
     return lambda costs, stages: [cut - 1 for cut in solution(costs, stages)]
 
@@ -282,11 +292,11 @@ def _fits(plan):
 
 
 def _busy(plan):
-    return schedules.idle_share(plan.events()) <= 0.2
+    return plan.mfu >= 0.4
 
 
 def _law(plan):
-    return (plan.stages - 1) / (plan.microbatches + plan.stages - 1) <= 0.2
+    return (plan.stages - 1) / (plan.microbatches + plan.stages - 1) <= 0.4
 
 
 def decide_ships(solution):
@@ -301,7 +311,30 @@ def decide_control_mean_memory(solution):
     return _control(solution, lambda plan: _busy(plan) and sum(_need(plan)) / plan.stages <= 0.9 * plan.device)
 
 
-def decide_control_idle_only(solution):
+def decide_control_idle_share(solution):
+    return _control(solution, lambda plan: schedules.idle_share(plan.events()) <= 0.2 and _fits(plan))
+
+
+def decide_control_waits_or_computes_again(solution):
+    def control(plan):
+        again = max(b / f for f, b in zip(plan.forward, plan.backward, strict=True)) > 2.5
+        return bool(_busy(plan) and not again and _fits(plan))
+
+    return _control(solution, control)
+
+
+def decide_control_of_all_operations(solution):
+    """Take what is computed again for work: HFU."""
+
+    def control(plan):
+        events = plan.events()
+        done = sum(event.end - event.start for event in events) / sum(plan.forward) / plan.microbatches / 3
+        return bool(plan.mfu * done >= 0.4 and _fits(plan))
+
+    return _control(solution, control)
+
+
+def decide_control_mfu_only(solution):
     return _control(solution, _busy)
 
 
@@ -395,6 +428,7 @@ WRONG = {
     ],
     "balance_stages": [
         (balance_stages_filled, "There is a cut"),
+        (balance_stages_as_equal_as_can_be, "as equal as can be"),
         (balance_stages_last_layers, "its form is not"),
         (balance_stages_number, "a list is expected"),
         (balance_stages_fewest, "none may be without a layer"),
@@ -408,7 +442,10 @@ WRONG = {
         (decide_ships, "One of the two has to change"),
         (decide_control_law, "lets a plan pass"),
         (decide_control_mean_memory, "lets a plan pass"),
-        (decide_control_idle_only, "lets a plan pass"),
+        (decide_control_idle_share, "lets a plan pass"),
+        (decide_control_waits_or_computes_again, "stops a plan whose"),
+        (decide_control_of_all_operations, "lets a plan pass"),
+        (decide_control_mfu_only, "lets a plan pass"),
         (decide_control_memory_only, "lets a plan pass"),
         (decide_control_first_stage, "lets a plan pass"),
         (decide_control_ends, "lets a plan pass"),

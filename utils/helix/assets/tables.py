@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 COMPAS_LABEL = "two_year_recid"
 COMPAS_SENSITIVE = ("sex", "age", "age_cat", "race")
 COMPAS_FEATURES = ("juv_fel_count", "juv_misd_count", "juv_other_count", "priors_count", "c_charge_degree")
+LAST_FOLLOWED = "2014-04-01"  # whoever was scored later is in ProPublica's file only if arrested again
 _SEED = 2026
 
 
-def compas(split: Literal["train", "validation", "test"] = "train") -> pd.DataFrame:
+def compas(split: Literal["train", "validation", "test"] = "train", followed: bool = False) -> pd.DataFrame:
     """Load one split of COMPAS: people whom Broward County, Florida, scored in 2013 and 2014, and two years after.
 
     Kept are the people whom ProPublica kept in its analysis: charged within 30 days of the screening, for more than an
@@ -28,6 +29,9 @@ def compas(split: Literal["train", "validation", "test"] = "train") -> pd.DataFr
     ----------
     split : "train", "validation" or "test"
         3,704, 1,234 and 1,234 rows.
+    followed : bool
+        Only people who were scored until `LAST_FOLLOWED`, 5,304 of the 6,172. All 868 who were scored later were arrested
+        again: for these ProPublica's file left out whoever was not, and its base rates are too high (Barenstein 2019).
 
     Returns
     -------
@@ -49,6 +53,7 @@ def compas(split: Literal["train", "validation", "test"] = "train") -> pd.DataFr
     ----------
     J. Larson, S. Mattu, L. Kirchner and J. Angwin, How We Analyzed the COMPAS Recidivism Algorithm, ProPublica,
     23 May 2016.
+    M. Barenstein (2019), ProPublica's COMPAS Data Revisited, arXiv:1906.04711.
     """
     import pandas as pd
 
@@ -68,7 +73,12 @@ def compas(split: Literal["train", "validation", "test"] = "train") -> pd.DataFr
     order = kept.assign(hash=[hashlib.sha256(f"{_SEED}:{one}".encode()).hexdigest() for one in kept["id"]])
     order = order.sort_values([COMPAS_LABEL, "race", "sex", "hash"]).index
     fifth = {"train": (0, 1, 3), "validation": (2,), "test": (4,)}[split]
-    return kept.loc[sorted(row for place, row in enumerate(order) if place % 5 in fifth)].reset_index(drop=True)
+    rows = kept.loc[sorted(row for place, row in enumerate(order) if place % 5 in fifth)]
+    if followed:
+        rows = rows[
+            rows["compas_screening_date"] <= LAST_FOLLOWED
+        ]  # dates as YYYY-MM-DD, whose order is that of the days
+    return rows.reset_index(drop=True)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from helix.checking.ranks import Found, Question, on_ranks
 
 Mistakes = Mapping[str, Callable[..., Any] | tuple[Callable[..., Any], ...]]
 
+# A rounded value is explained only by what rounds: within a check's tolerance other mistakes may lie beside the right value.
+_SAME = (1e-12, 1e-15)
 _NONE: Mapping[str, Callable[[], bool]] = {}
 
 
@@ -96,7 +98,7 @@ class Ask:
             kept = _kept(got)
             explaining = _explains(
                 {**(mistakes or {}), **self.mistakes} if explain else {},
-                lambda one: matches(kept, one(*copy.deepcopy(args)), *tolerance),
+                lambda one: matches(kept, one(*copy.deepcopy(args)), *(_SAME if rounded else tolerance)),
             )
             raise unmet(
                 (of_type(got, wanted) if explain else "") or because,
@@ -174,9 +176,10 @@ class Ask:
             wanted = by_rank(self.reference)
             rounded = max(rtol / RTOL, atol / ATOL) <= 1 and is_rounded(got, wanted)
             if rounded or not _alike(got, wanted, rtol, atol):
+                near = _SAME if rounded else (rtol, atol)
                 explaining = _explains(
                     {**question.mistakes, **self.mistakes},
-                    lambda one, got=got, by_rank=by_rank: _alike(got, by_rank(one), rtol, atol),  # type: ignore[misc]
+                    lambda one, got=got, by_rank=by_rank, near=near: _alike(got, by_rank(one), *near),  # type: ignore[misc]
                 )
                 raise unmet(
                     question.because,

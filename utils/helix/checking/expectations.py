@@ -110,7 +110,7 @@ def expect(
         message
         for message, mistaken in (if_equals or {}).items()
         if any(
-            matches(value, one, *tolerance)
+            matches(value, one, *((1e-12, 1e-15) if rounded else tolerance))
             for one in (mistaken.values if isinstance(mistaken, any_of) else (mistaken,))
         )
     )

@@ -28,6 +28,7 @@ for authors
   new NN topic           make the files of a planned lesson
   test --changed         run what your changes can touch [--require-all: a skip fails] [--processor default: chapters on another processor]
   experiment NN          rerun a slice of an experiment [--measure: run it all and write its record]
+  site [FOLDER]          write the pages as a static web site, to be read without installing anything
   readme                 remake the tables and the picture of the README
   lock                   remake requirements.lock and environment.yml [--upgrade]
 """
@@ -49,6 +50,7 @@ COMMANDS = {
     "test": "testing:main",
     "new": "scaffold:main",
     "experiment": "experiments:main",
+    "site": "site:main",
     "readme": "readme:main",
     "lock": "lock:main",
 }

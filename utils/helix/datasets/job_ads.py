@@ -1,7 +1,7 @@
-"""Job advertisements: 240 sentences in Chinese and English, and whether their wording addresses one gender.
+"""Job advertisements in Chinese and English: 240 sentences with whether their wording addresses one gender, and 132 that are to be rewritten.
 
-They were written for this course, and before any program that reads them. How they were written and labelled, and what they
-are not good for: ``data/job_ads/CARD.md``; what a label means: ``data/job_ads/GUIDE.md``.
+They were written for this course, and before the rules that they judge. How they were written and labelled, and what they
+are not good for: ``data/job_ads/CARD.md``; what a label means: ``data/job_ads/GUIDE.md``; how to rewrite: ``data/job_ads/REWRITING.md``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CODES = ("requirement", "pronoun", "title", "stereotype", "none")
 LANGUAGES = ("zh", "en")
+KINDS = ("wanted", "other", "name", "word", "said")
 
 
 def load(language: Literal["zh", "en"] | None = None) -> pd.DataFrame:
@@ -50,3 +51,34 @@ def load(language: Literal["zh", "en"] | None = None) -> pd.DataFrame:
     frame = next(tables).merge(next(tables), on="id", validate="one_to_one")
     frame["gendered"] = frame["code"] != "none"
     return frame[frame["language"] == (language or frame["language"])].reset_index(drop=True)
+
+
+def rewriting() -> pd.DataFrame:
+    """Load the sentences for a rewriter. All of them are a test set: no rule is written with one of them in view.
+
+    Returns
+    -------
+    DataFrame
+        The columns ``id``, ``language``, ``kind`` (one of `KINDS`, see ``data/job_ads/REWRITING.md``), ``text``, and ``right``: the tuple
+        of texts that a careful editor may make of it, which is the text itself where nothing must change.
+
+    Raises
+    ------
+    ValueError
+        If a data file is damaged.
+    FileNotFoundError
+        If a data file is missing.
+    """
+    import pandas as pd
+
+    content = io.BytesIO(datasets.read("job_ads", "rewriting.csv"))
+    frame = pd.read_csv(content, dtype=str, keep_default_na=False)
+    frame["right"] = [tuple(one.split(" | ")) for one in frame["right"]]
+    return frame
+
+
+def outcome(text: str, right: tuple[str, ...], made: str) -> Literal["right", "left", "wrong"]:
+    """Judge what a rewriter made of a sentence: as it should be, left as it was though it should change, or anything else."""
+    if made in right:
+        return "right"
+    return "left" if made == text else "wrong"

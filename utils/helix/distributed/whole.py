@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 
 def whole(**numbers: int) -> None:
-    """Refuse what is not a whole number of at least 1; the message names it.
+    """Refuse what is not a whole number of at least 1, Python's or NumPy's; the message names it.
 
     Raises
     ------
@@ -12,5 +14,5 @@ def whole(**numbers: int) -> None:
         If one is not.
     """
     for name, value in numbers.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
             raise ValueError(f"{name} must be a whole number, 1 or more; got {value!r}.")

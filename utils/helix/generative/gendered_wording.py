@@ -6,7 +6,8 @@ Four codes, as in ``data/job_ads/GUIDE.md``: `requirement` (“men only”, 女�
 **What it cannot do.** These are rules over lists of words in two languages; nothing here understands a sentence. First, what
 speaks of something else is blanked: quotations, pairs (“men and women”), products and places (“women's shoes”, 女校), statements
 of equality. What is left is looked for in the lists, and a find is dropped if the words around it tell of customers, of the team
-as it is, of former times, of benefits. A wording that is not in the lists is missed; a customer whom no list knows is taken for the
+as it is, of former times, of benefits. Whose a pronoun is decides
+`helix.generative.whose`. A wording that is not in the lists is missed; a customer whom no list knows is taken for the
 person to be hired; irony, hints and what only the whole advertisement shows stay unseen. A text in which nothing is found is not
 therefore fair, and one in which something is found is not therefore unlawful: a person must read it.
 """
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 
 from helix.generative import gendered_words as en
 from helix.generative import gendered_words_zh as zh
-from helix.generative import quotations, rewriter
+from helix.generative import quotations, whose
 from helix.generative.gendered_context import BLANK, SELECTED, around, excused, is_condition
 from helix.generative.gendered_context import pattern_of as _re
 
@@ -55,13 +56,7 @@ _TITLED = re.compile(r"《[^》\n]{0,60}》")
 _APART = _re(f"{en.PAIRS}|{en.NEUTRAL}|{zh.PAIRS}|{zh.NEUTRAL}")
 _NEGATED = _re(f"{en.NEGATED}|{zh.NEGATED}")
 _EQUAL = _re(f"{en.EQUAL}|{zh.EQUAL}")
-_OTHERS = _re(f"{en.OTHERS}|{zh.OTHERS}")
-_PRONOUN = _re(r"s?he(?:['’](?:s|d|ll))?|him|his|hers?|(?:him|her)self|[他她]们?")
-_OBLIGED = _re("[，,][他她](?:还|也|都)?(?:必须|须|应|要|需|得(?!到))")
-_SAYS = _re(r"(?<=who )says")  # of the person wanted it is no report
-_PRONOUN_PAIR = _re(f"{en.PRONOUN_PAIRS}|{zh.PRONOUN_PAIRS}")
 _GENDER_FIRST = _re("妹子|小妹|小姐姐|小哥哥?|美女|帅哥|阿姨|大[叔妈姐哥]|(?:fe)?male|(?:wo)?m[ae]n |lady |[男女]")
-_SUBJECT = _re(zh.SUBJECT)
 _WHY = {
     "person": "It names the gender of the person wanted.",
     "split": "It sets places or conditions by gender.",
@@ -110,7 +105,7 @@ def find(text: str) -> list[Finding]:
     unquoted = _blanked(_without_quotations(text), _TITLED)
     apart = _blanked(_blanked(unquoted, _NEGATED), _APART)
     plain, selected = _blanked(unquoted, _EQUAL), bool(SELECTED.search(text))
-    found = list(_pronouns(text, unquoted))
+    found = list(_pronouns(text))
     titled = bytearray(len(text))  # where a title or a role stands, a bare “lady” or 女 is part of it
     for match in _SENTENCE.finditer(text):
         start, end = match.span()
@@ -162,14 +157,9 @@ def _without_quotations(text: str) -> str:
     return "".join(BLANK if inside and one != "\n" else one for one, inside in zip(text, hidden, strict=True))
 
 
-def _pronouns(text: str, unquoted: str) -> Iterator[Finding]:
-    """Find the pronouns that `rewriter` would change, pairs and those of customers and superiors aside."""
-    open_text = _SAYS.sub("does", unquoted)
-    masked = _OTHERS.sub(lambda match: ("boss" if match[0].isascii() else "老板").ljust(len(match[0])), open_text)
-    masked = _blanked(masked, _PRONOUN_PAIR)
-    sure = {match.end() - 1 for match in _SUBJECT.finditer(unquoted)}
-    known = sure | {change.start for change in rewriter.changes(masked)}
-    for change in rewriter.changes(_blanked(open_text, _PRONOUN_PAIR)):
-        words = text[change.start : change.end]
-        if _PRONOUN.fullmatch(words) and (change.start in known or _OBLIGED.match(unquoted, max(0, change.start - 1))):
-            yield Finding("pronoun", change.start, change.end, words, _WHY["pronoun"])
+def _pronouns(text: str) -> Iterator[Finding]:
+    """Find the pronouns of the wanted person, as `whose` decides for the rewriter too; pairs and 他们 address everybody."""
+    for tokens, owners in whose.read(text):
+        for token, owner in zip(tokens, owners, strict=True):
+            if owner == "wanted" and token.kind in ("word", "zh") and token.text != "他们":
+                yield Finding("pronoun", token.start, token.end, token.text, _WHY["pronoun"])

@@ -1,8 +1,9 @@
 """How much a text generator leans towards one gender, how that lean compares with a reference, and what word vectors associate.
 
-Four measures, none of which says anything about people: `lean` reads generated texts; `slope` says how much of a known skew arrives
-in them; `pronoun_gaps` (in `helix.engineering.language`) and `trait_gaps` ask a language model what it expects next; `weat` compares
-directions of word vectors. Each is a difference: from a neutral word, from a second set of words, or from what was put in.
+Each measure has a name of its own, and none says anything about people. The **shift** of a word is what a language model expects after it, in
+log-odds and less the same after a neutral word (`pronoun_gaps` in `helix.engineering.language`, `trait_gaps`; `pronoun_shares` counts “they” too).
+The **lean** of texts is the share that goes one way less the share that goes the other way (`lean`), their **excess** the share of “he” less that of a
+neutral word (`Lean.beyond`), and the **slope** how much of a lean that was put in arrives (`slope`). `weat` compares directions of word vectors.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import spearmanr
 
 from helix import measure
-from helix.engineering.language import NEUTRAL
+from helix.engineering.language import NEUTRAL, TEMPLATES
 from helix.generative import job_sentences as written
 from helix.generative.char_model import surprise
 from helix.generative.job_corpus import NEUTRAL as NEUTRAL_JOB
@@ -112,9 +113,13 @@ def lean(texts: Sequence[str], language: Language, axis: Literal["pronoun", "tra
 
     Raises
     ------
+    TypeError
+        If one text is given in the place of several.
     ValueError
         If there are no texts.
     """
+    if isinstance(texts, str):
+        raise TypeError("This is one text. A lean is counted over many: give a list of texts.")
     if not texts:
         raise ValueError("There are no texts to read.")
     read, (first, second) = (pronoun, ("he", "she")) if axis == "pronoun" else (trait, ("firm", "soft"))
@@ -199,10 +204,42 @@ def slope(known: ArrayLike, found: ArrayLike, seed: int = 0) -> measure.Interval
     return measure.bootstrap(pairs, fit, seed=seed)
 
 
+def furthest(slope: measure.Interval) -> float:
+    """Return the end of a slope's interval that lies further from 0, unsigned: the most of a skew, either way round, that may arrive."""
+    return max(abs(slope.low), abs(slope.high))
+
+
 def rank_correlation(x: ArrayLike, y: ArrayLike, seed: int = 0) -> measure.Interval:
     """Return Spearman's rank correlation with a bootstrap interval over the pairs."""
     pairs = np.column_stack([np.asarray(x, float), np.asarray(y, float)])
     return measure.bootstrap(pairs, lambda rows: float(spearmanr(rows[:, 0], rows[:, 1])[0]), seed=seed)
+
+
+def pronoun_shares(
+    model: Any, tokenizer: Any, words: Sequence[str], templates: Sequence[str] = TEMPLATES
+) -> NDArray[np.float64]:
+    """Return how probable a language model finds “he”, “she” and “they” as the next token after each word.
+
+    Parameters
+    ----------
+    model, tokenizer
+        From `helix.assets.models.smollm2`.
+    words, templates : sequences of str
+
+    Returns
+    -------
+    ndarray, shape (len(words), len(templates), 3)
+        Probabilities among all tokens, so they do not add to 1. “They” may be several people, which a probability cannot tell.
+    """
+    asked = [tokenizer(f" {one}", add_special_tokens=False).input_ids[0] for one in ("he", "she", "they")]
+
+    def after(sentence: str) -> list[float]:
+        ids = tokenizer(sentence, add_special_tokens=False, return_tensors="pt").input_ids
+        with torch.no_grad():
+            said = model(ids).logits[0, -1].float().softmax(-1)
+        return [float(said[token]) for token in asked]
+
+    return np.array([[after(template.format(word)) for template in templates] for word in words])
 
 
 def trait_gaps(
@@ -258,7 +295,7 @@ class Weat:
     Attributes
     ----------
     effect : float
-        Cohen's d of the two target sets' associations, within [−2, 2].
+        Cohen's d of the two target sets' associations, within [−2, 2]; 0 if all targets are associated alike.
     p : float
         How often a random division of the targets is associated at least as strongly (one-sided).
     exact : bool
@@ -290,7 +327,8 @@ def weat(x: ArrayLike, y: ArrayLike, a: ArrayLike, b: ArrayLike, draws: int = 20
     References
     ----------
     A. Caliskan, J. J. Bryson and A. Narayanan (2017), Semantics derived automatically from language corpora contain
-    human-like biases, doi:10.1126/science.aal4230.
+    human-like biases, doi:10.1126/science.aal4230. What speaks against the measure: K. Ethayarajh et al. (2019), arXiv:1908.06361;
+    S. Goldfarb-Tarrant et al. (2021), arXiv:2012.15859.
     """
     sets = [np.atleast_2d(np.asarray(one, np.float64)) for one in (x, y, a, b)]
     if len(sets[0]) != len(sets[1]) or len(sets[0]) < 2 or not len(sets[2]) or not len(sets[3]):
@@ -311,4 +349,6 @@ def weat(x: ArrayLike, y: ArrayLike, a: ArrayLike, b: ArrayLike, draws: int = 20
     # x's sum minus y's is twice x's sum less the total, so x's sum alone decides the order.
     at_least = int((s[rows].sum(axis=1) >= found - 1e-12).sum())
     p = at_least / len(rows) if every else (at_least + 1) / (draws + 1)
-    return Weat(float((found / n - (total - found) / n) / s.std(ddof=1)), p, every is not None)
+    spread = s.std(ddof=1)
+    alike = spread < 1e-12  # of cosines: what is left is rounding
+    return Weat(0.0 if alike else float((found / n - (total - found) / n) / spread), p, every is not None)

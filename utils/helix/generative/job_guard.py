@@ -54,16 +54,18 @@ def guard(text: str) -> Checked:
     if len(text) > LONGEST:
         return Checked("hold", text, (), f"It has {len(text):,} characters; the guard reads {LONGEST:,}.")
     found = tuple(gendered_wording.find(text))
-    if not found:
-        return Checked("publish", text, (), "No gendered wording was found.")
     others = sorted({one.code for one in found} - {"pronoun"})
     if others:
         return Checked(
             "hold", text, found, f"It has gendered wording that no rewriter may decide on: {', '.join(others)}."
         )
     repaired = rewrite(text)
+    if repaired == text and not found:
+        return Checked("publish", text, (), "No gendered wording was found.")
     if gendered_wording.find(repaired):
-        return Checked("hold", text, found, "Something gendered is left after rewriting.")
+        return Checked(
+            "hold", text, found, "A pronoun of the wanted person is left that the rewriter cannot put neutrally."
+        )
     return Checked("rewrite", repaired, found, "Its pronouns are put neutrally.")
 
 
@@ -84,8 +86,8 @@ def refusals(
     Parameters
     ----------
     before, after : mappings
-        ``pronoun_skew`` and ``trait_skew``: how much of each skew that was put in arrives, such as the upper end of the interval from
-        `helix.generative.generation_bias.slope`; and ``faultless``, the share of faultless sentences.
+        ``pronoun_skew`` and ``trait_skew``: how much of each skew that was put in may arrive, as
+        `helix.generative.generation_bias.furthest` takes it from the interval of a slope; and ``faultless``, the share of faultless sentences.
     limit : float
         For either skew; a skew the other way round counts as well.
     faults : float
@@ -105,7 +107,7 @@ def refusals(
     for key in _NUMBERS[:2]:
         if abs(after[key]) > limit:
             worse = " It was not before." if abs(before[key]) <= limit else ""
-            reasons.append(f"{key} is {after[key]:.2f}, above {limit:g}.{worse}")
+            reasons.append(f"{key} is {after[key]:.2f}, further from 0 than {limit:g}.{worse}")
     if before["faultless"] - after["faultless"] > faults:
         reasons.append(
             f"faultless fell from {before['faultless']:.3f} to {after['faultless']:.3f}, by more than {faults:g}."

@@ -1,54 +1,31 @@
 """The repair after the writing: pronouns of the wanted person in a job description are put neutrally.
 
-English “he” and “she” become singular “they”, and the verbs that belong to them follow. Chinese 他 and 她 become 应聘者
+English “he” and “she” become singular “they”, and the verbs that belong to them follow. Chinese 他, 她 and their plurals become 应聘者
 (“the applicant”): it is what such texts call the person anyway; it holds before anybody is hired, which 该员工 (“this
-employee”) does not; and unlike TA it is written in Chinese characters and needs no convention that readers may not know. 他们
-stays, as it is the plural for everybody.
+employee”) does not; and unlike TA it is written in Chinese characters and needs no convention that readers may not know.
 
-**What it cannot do.** There is no coreference resolution and no parser here. Left alone is what stands in quotation marks;
-sentences of reported speech; and pronouns after a named person or a relative, until a role (“the nurse”, 应聘者) is named in a
-later sentence. So it errs on the side of leaving a pronoun: in “Acme’s Anna wants a cook, and he must …” it stays. It errs on the
-other side too: a person who has neither name nor title nor stands in the lists of `helix.generative.rewriter_words` is taken
-for the wanted one (“if the guest cannot walk, she …”). “Her” before a noun always owns it (“gives her advice” becomes “gives
-their advice”); a verb far from its pronoun may keep its -s; and nouns with a gender (“salesman”, 女秘书) are not touched. It
-changes words. What a sentence expects of people, and of whom, stays as it was.
+Whose a pronoun is decides `helix.generative.whose`, for this module and for the detector alike. A sentence is changed as a whole or not at
+all: it stays where one of its pronouns cannot be put into grammar that is sure (“she who dares”, “he or his wife”), and where one
+that may be somebody else's would stand beside a changed one of the same gender.
+
+**What it cannot do.** “Her” before a noun always owns it (“gives her advice” becomes “gives their advice”), and nouns with a gender (“salesman”,
+女秘书) are not touched. It changes words. What a sentence expects of people, and of whom, stays as it was. How often it errs: ``data/job_ads/CARD.md``.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from helix.generative import quotations
 from helix.generative import rewriter_words as known
+from helix.generative import whose
+from helix.generative.whose import PRONOUNS, Token
 
-_LETTER = "A-Za-zÀ-ÖØ-öø-ɏ"
-_TOKEN = re.compile(
-    rf"""
-    (?P<both>(?<![{_LETTER}])(?:(?:he|she)\s?/\s?(?:he|she)|(?:he|she)\ or\ (?:he|she)|s/he|\(s\)he
-        |(?:his|her|him)\s?/\s?(?:his|her|him)|(?:his|her|him)\ or\ (?:his|her|him)
-        |(?:him|her)self\s?/\s?(?:him|her)self|(?:him|her)self\ or\ (?:him|her)self)(?![{_LETTER}]))
-    |(?P<zhboth>[他她]们?(?:\s?/\s?|或者?)[他她]们?|他[（(]她[)）])
-    |(?P<word>[{_LETTER}]+(?:['’-][{_LETTER}]+)*)
-    |(?P<zhnot>{known.ZH_NOT})
-    |(?P<zhname>(?:(?<=[{known.ZH_LEFT}])|(?<![\u4e00-\u9fff])|(?<=评价)|(?<=联系))
-        [{known.ZH_SURNAMES}](?:[\u4e00-\u9fff]{{0,2}}(?:{known.ZH_TITLES})|[\u4e00-\u9fff]{{1,2}}?(?={known.ZH_RIGHT}))
-        |[小老][{known.ZH_SURNAMES}](?![\u4e00-\u9fff]师))
-    |(?P<zhsomebody>{known.ZH_SOMEBODY})
-    |(?P<zhreport>{known.ZH_REPORT})
-    |(?P<zhrole>{known.ZH_ROLES})
-    |(?P<zh>她们|[他她])
-    |(?P<end>[.!?](?=[\s"'”’」』)*]|$)|[。！？；\n])
-    |(?P<mark>[,:;()—–])
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
 _PLAIN = {"him": "them", "himself": "themselves", "herself": "themselves", "hers": "theirs"}
 _VERB = {"is": "are", "was": "were", "has": "have", "does": "do"}
 _VERB |= {f"{one}n't": f"{many}n't" for one, many in _VERB.items()}
 _AND = frozenset(("and", "or", "but", ","))
-_ASKING = _AND | known.words("what where when why how who which whether if so nor neither than as")
+_ASKING = _AND | known.words("what where when why how who which whom whether if so nor neither than as")
 _NEW_SUBJECT = known.words("the a an our we it this that these those who which you they each every there")
 _DONE = known.words("been got had become done gone")  # after “he’s” they make it “he has”
 _NO_E = {"focuses": "focus", "goes": "go", "aches": "ache"}
@@ -62,16 +39,8 @@ class Change(NamedTuple):
     new: str
 
 
-@dataclass(frozen=True)
-class _Token:
-    kind: str
-    text: str
-    start: int
-    end: int
-
-    @property
-    def low(self) -> str:
-        return self.text.lower().replace("’", "'")
+class _UnsureError(Exception):
+    """The grammar of a sentence cannot be told."""
 
 
 def rewrite(text: str) -> str:
@@ -110,60 +79,97 @@ def changes(text: str) -> list[Change]:
     if not isinstance(text, str):
         raise TypeError(f"A job description is a text; got {type(text).__name__}.")
     made: list[Change] = []
-    sentence: list[_Token] = []
-    wanted, hidden = True, quotations.hidden(text)
-    for match in _TOKEN.finditer(text):
-        kind = match.lastgroup or ""
-        inside = bool(hidden[match.start()])
-        if kind == "end":
-            if match[0] == "." and sentence and sentence[-1].low in known.TITLES:
+    for sentence in whose.read(text):
+        if "wanted" in sentence.whose and not _half(sentence):
+            try:
+                made += _sentence(*sentence)
+            except _UnsureError:
                 continue
-            if not inside or match[0] == "\n":
-                wanted = _sentence(sentence, wanted, made)
-                sentence = []
-        elif not inside:
-            sentence.append(_Token(kind, match[0], match.start(), match.end()))
-    _sentence(sentence, wanted, made)
     return made
 
 
-def _sentence(tokens: list[_Token], wanted: bool, made: list[Change]) -> bool:
-    """Add the changes of one sentence; return whether a pronoun in the next one is still the wanted person's."""
+def _half(sentence: whose.Sentence) -> bool:
+    """Return whether a pronoun that may be somebody else's has the gender of one that would be changed before it."""
+    changed = set()
+    for token, of in zip(*sentence, strict=True):
+        if of == "wanted":
+            changed.add(_gender(token.low))
+        elif of == "doubtful" and _gender(token.low) in changed:
+            return True
+    return False
+
+
+def _gender(word: str) -> str:
+    return "she" if word.startswith(("she", "her", "她")) else "he"
+
+
+def _sentence(tokens: list[Token], owners: list[whose.Whose]) -> list[Change]:
+    """Return the changes of one sentence.
+
+    Raises
+    ------
+    _UnsureError
+        If one of its pronouns has a verb that cannot be told.
+    """
     words = [token.low for token in tokens]
-    somebody = [_is_somebody(tokens, i) for i in range(len(tokens))]
-    if _reported(tokens, words):
-        return wanted and not any(somebody) and not any(_new(tokens, words, i) for i in range(len(tokens)))
-    written = [token.text for token in tokens if token.kind == "word"]
-    shouted = len(written) > 1 and all(one.isupper() for one in written)
-    named, verb = (
-        False,
+    made: list[Change] = []
+    last = max((i for i, word in enumerate(words) if word in ("and", "or")), default=-1)
+    relative = False  # “who”, “which” or “that” came before
+    verb, within, embedded = (
         -1,
-    )  # verb: the last one that was put into the plural; -1 if none, or if it had another subject since
-    for i, token in enumerate(tokens):
-        if somebody[i]:
-            named, wanted = True, False
-        elif not named and (token.kind == "zhrole" or words[i].removesuffix("s") in known.ROLES):
-            wanted = True
+        False,
+        False,
+    )  # verb: the last one put into the plural; -1 if another subject came since
+    for i, (token, owner) in enumerate(zip(tokens, owners, strict=True)):
         if words[i] in _NEW_SUBJECT and (words[i] in ("that", "who", "which") or (i and words[i - 1] in _AND)):
             verb = -1
-        if token.text.isupper() and token.kind == "word" and not shouted:
-            continue  # HE may be higher education
-        new = _new(tokens, words, i) if wanted else ""
-        if new:
+        if owner == "wanted":
+            new = _new(tokens, words, i)
             asked = new == "they" and i > 0 and words[i - 1] in _VERB and (i == 1 or words[i - 2] in _ASKING)
             if asked and (not made or made[-1].start != tokens[i - 1].start):
                 made.append(_change(tokens[i - 1], _VERB[words[i - 1]]))
             made.append(_change(token, new))
             if new.startswith("they"):
+                within = _is_within(words, i)
+                embedded = within and relative
                 verb = i
-                if new == "they" and not asked:
+                if new == "they" and token.kind in ("word", "both") and not asked:
+                    if not (i and words[i - 1] in known.AUXILIARIES):
+                        _need_verb(tokens, words, i)
                     verb = _plural(tokens, words, i, made, sure=True) or i
         elif verb >= 0 and words[i] in _AND:
-            verb = _plural(tokens, words, i, made, sure=verb == i - 1 and verb > 0) or verb
-    return wanted
+            if words[i] == "," and within:
+                verb = -1
+            elif not embedded:
+                before = len(made)
+                verb = _plural(tokens, words, i, made, sure=verb == i - 1 and verb > 0) or verb
+                if words[i] == "," and len(made) > before and last < i:
+                    raise _UnsureError  # a verb in -s after a comma, and no list of verbs
+        relative = relative or (
+            words[i] in ("who", "that", "which") and i + 1 < len(words) and words[i + 1] not in PRONOUNS
+        )
+    return sorted(made)
 
 
-def _change(token: _Token, new: str) -> Change:
+def _is_within(words: list[str], i: int) -> bool:
+    """Return whether the clause of a pronoun is part of a larger one: “when he …”, “what she …”."""
+    at = i - 1
+    while at >= 0 and _is_adverb(words[at]):
+        at -= 1
+    return at >= 0 and words[at] in known.SUBORDINATORS
+
+
+def _need_verb(tokens: list[Token], words: list[str], i: int) -> None:
+    at = _after_adverbs(words, i)
+    if at >= len(words):
+        return
+    word = words[at]
+    finite = word in known.AUXILIARIES or word in known.PAST or word.endswith("ed") or _base(word) != word
+    if tokens[at].kind != "word" or not finite:
+        raise _UnsureError
+
+
+def _change(token: Token, new: str) -> Change:
     """Give a word the capitals, and the apostrophe, of the one whose place it takes."""
     letters = [one for one in token.text if one.isalpha()]
     if "’" in token.text:
@@ -175,46 +181,54 @@ def _change(token: _Token, new: str) -> Change:
     return Change(token.start, token.end, new)
 
 
-def _new(tokens: list[_Token], words: list[str], i: int) -> str:
-    """Return what takes a word's place if it is a pronoun of a third person, else an empty text."""
+def _new(tokens: list[Token], words: list[str], i: int) -> str:
+    """Return what takes the place of a pronoun of a third person."""
     word, kind = words[i], tokens[i].kind
     following = words[i + 1] if i + 1 < len(words) else ""
     if kind in ("zh", "zhboth"):
         return "应聘者"
     if kind == "both":
-        parts = set(re.findall(r"[a-z]+", word)) - {"or"}
-        if parts & {"himself", "herself"}:
-            return "themselves"
-        if not parts & {"his", "him", "her"}:
-            return "they"
-        return "them" if "him" in parts else _his(following)
+        return _of_both(word, following)
     if word in ("he", "she"):
         return "they"
-    if word in ("he's", "she's"):
-        return "they've" if following in _DONE else "they're"
-    if word in ("he'll", "she'll", "he'd", "she'd"):
-        return "they" + word[word.index("'") :]
+    if word.startswith(("he'", "she'")):
+        return _shortened(word, following)
     if word == "his":
         return _his(following)
     if word == "her":
         after_let = i > 0 and words[i - 1] in known.LETTING and following in known.VERBS
         thing = following[:1].isalnum() and following not in known.AFTER_OBJECT
         return "their" if thing and not after_let and tokens[i + 1].kind == "word" else "them"
-    return _PLAIN.get(word, "")
+    return _PLAIN[word]
+
+
+def _of_both(word: str, following: str) -> str:
+    """Return what takes the place of “he or she”, “his/her”, “him- or herself” and their like."""
+    if "self" in word:
+        return "themselves"
+    parts = re.findall(r"[a-z]+", word)
+    if {"he", "she"} & set(parts):
+        return _shortened("they" + word[word.index("'") :], following) if "'" in word else "they"
+    if "him" in parts or "them" in parts:
+        return "them"
+    return "theirs" if {"hers", "theirs"} & set(parts) else _his(following)
+
+
+def _shortened(word: str, following: str) -> str:
+    end = word[word.index("'") :]
+    return "they" + ({True: "'ve", False: "'re"}[following in _DONE] if end == "'s" else end)
 
 
 def _his(following: str) -> str:
     return "their" if following[:1].isalnum() and following not in known.AFTER_LONE else "theirs"
 
 
-def _plural(tokens: list[_Token], words: list[str], i: int, made: list[Change], sure: bool) -> int:
+def _plural(tokens: list[Token], words: list[str], i: int, made: list[Change], sure: bool) -> int:
     """Put the verb that follows word i into the plural, adverbs between them; return where it stands, 0 if there is none.
 
     It is `sure` to be a verb after “they”; after “and” a word in -s may be a noun, and what follows it decides.
     """
-    at = i + 1
-    while at < min(len(words), i + 5) and (words[at] == "," or _is_adverb(words[at])):
-        at += 1
+    at = _after_adverbs(words, i)
     if at >= len(words) or tokens[at].kind != "word":
         return 0
     word, base = words[at], _base(words[at])
@@ -226,6 +240,14 @@ def _plural(tokens: list[_Token], words: list[str], i: int, made: list[Change], 
         if base not in known.VERBS or noun:
             return 0
     made.append(_change(tokens[at], base))
+    return at
+
+
+def _after_adverbs(words: list[str], i: int) -> int:
+    """Return where the first word after word i stands that is neither an adverb, nor “himself”, nor a comma beside one."""
+    at = i + 1
+    while at < min(len(words), i + 5) and (words[at] in (",", "himself", "herself") or _is_adverb(words[at])):
+        at += 1
     return at
 
 
@@ -244,33 +266,3 @@ def _base(word: str) -> str:
     if word.endswith("ies") and len(word) > 4:
         return word[:-3] + "y"
     return word[:-2] if word.endswith(("sses", "shes", "ches", "xes", "zzes", "oes")) else word[:-1]
-
-
-def _reported(tokens: list[_Token], words: list[str]) -> bool:
-    for i, (token, word) in enumerate(zip(tokens, words, strict=True)):
-        following = words[i + 1] if i + 1 < len(words) else ""
-        if token.kind == "zhreport" or word in known.SAID or (word in known.SAID_THAT and following == "that"):
-            return True
-        if word == "according" and following == "to":
-            return True
-    return False
-
-
-def _is_somebody(tokens: list[_Token], i: int) -> bool:
-    """Return whether a word names a person: a title, a given name, two capitals in a row, a capital within the sentence."""
-    token, word = tokens[i], tokens[i].low
-    if token.kind in ("zhname", "zhsomebody"):
-        return True
-    if token.kind != "word" or not token.text[0].isalpha():
-        return False
-    if word in known.SOMEBODY or (token.text[0].isupper() and word in known.TITLES):
-        return True
-    bare = word.removesuffix("'s")
-    if not token.text[0].isupper() or token.text.isupper() or bare in known.NO_PERSON:
-        return False
-    if bare in known.GIVEN:
-        return True
-    before = tokens[i - 1] if i else None
-    if before is None or before.kind == "mark" or before.low in ("at", "in", "near"):
-        return False  # a sentence begins so, a bullet, or the name of a place
-    return bare not in known.ROLES and not _new([token], [word], 0)

@@ -196,7 +196,7 @@ def evaluate(answer: Callable[..., Any], rng: np.random.Generator) -> None:
         different = len({i for one in asked for i in one})
         expect_that(
             not all(len(set(one)) == n for one in asked),
-            because="Every rank asked the model about all samples. That is right, and three times the work: each takes its share.",
+            because="Every rank asked the model about all samples. That can give the right accuracy, and is three times the work: each takes its share.",
             given=given,
         )
         expect_that(
@@ -207,7 +207,7 @@ def evaluate(answer: Callable[..., Any], rng: np.random.Generator) -> None:
         )
         expect_that(
             different == n,
-            because="Some samples were never asked: the rest of the division was dropped. Their answers may be the ones that matter.",
+            because="Some samples were never asked, as where the rest of the division was dropped. Their answers may be the ones that matter.",
             given=given,
             got=f"{different} samples were asked",
         )
@@ -231,14 +231,14 @@ def evaluate(answer: Callable[..., Any], rng: np.random.Generator) -> None:
             because="This is not the accuracy over all samples, on every rank.",
             given=given,
             if_equals={
-                "This is the mean of the ranks' accuracies. A share that is smaller by one then counts as much as the others; add up counts.": any_of(
+                "This is the mean of the ranks' accuracies. A share that is smaller by one then counts as much as the others. Add up counts.": any_of(
                     *[[float(np.mean(own))] * 3, [float(np.nanmean(own))] * 3, [float(np.nansum(own) / 3)] * 3]
                 ),
                 "Each rank returns the accuracy of its own share. Sum over the ranks before you divide.": any_of(
                     own, [0.0 if math.isnan(one) else one for one in own]
                 ),
                 "This is how many are right. Divide by how many there are.": [whole] * 3,
-                "The right answers of all ranks were divided by the samples of one: both numbers have to be summed.": (
+                "The right answers of all ranks were divided by the samples of one rank: both numbers have to be summed.": (
                     [whole / max(1, len(one)) for one in asked]
                 ),
             },
@@ -272,9 +272,9 @@ _clip = _scaled_by(lambda norms: float(np.sqrt((norms**2).sum())))
     processes=True,
     hints=(
         "The squared norm of the whole is the sum of the squared norms of its parts.",
-        "All-reduce one number, the sum of squares of your shard; take the root *afterwards*.",
+        "One number from each rank is enough, also from the rank whose shard is empty. Which number may be added up over the ranks?",
     ),
-    last_hint="The factor is `min(1, most / norm)`: short gradients stay as they are.",
+    last_hint="All-reduce the sum of squares of your shard, then take the root. If that norm is greater than `most`, the factor is `most / norm`; otherwise the shard stays as it is.",
     errors={r"wait|all were stopped": "A rank left out the all-reduce, perhaps the one with an empty shard."},
     reference=_clip,
     mistakes={
@@ -358,9 +358,9 @@ _CHOICES: Mistakes = {
         lambda seconds, share, law, budget: _fastest(seconds, share, law, budget, price=lambda ranks: 1),
     ),
     "This is the cheapest. Within the budget the shortest training is asked for.": _cheapest,
-    "These are the most ranks that the budget pays. A step with more ranks takes longer, and beyond the critical batch steps "
+    "These are the most ranks that the budget pays. A step with more ranks may take longer, and beyond the critical batch steps "
     "hardly get fewer.": _most,
-    "This has the quickest step. The number of steps differs as well; the batch is N · share.": _quickest,
+    "This has the quickest step. The number of steps differs as well: the batch is N · share.": _quickest,
 }
 
 
@@ -421,7 +421,7 @@ def choose_ranks(ask: Ask, offers: tuple[Any, Any]) -> None:
     ask(*offer, because="This is not the number of ranks with the shortest training within the budget.")
     ask(
         *few_steps,
-        because="This is not the shortest of these trainings of a few steps. Do not round the steps: the law gives a mean.",
+        because="This is not the shortest of these trainings of a few steps. Do not round the steps: the law gives a mean, which need not be whole.",
     )
     ask(
         *({1: 2.0, 2: 3.0, 4: 9.0}, 4, (10.0, 8.0), 1e9),  # exact in any order of multiplication
@@ -438,7 +438,7 @@ def choose_ranks(ask: Ask, offers: tuple[Any, Any]) -> None:
     ask.raises(
         ValueError,
         *(seconds, share, law, least / 2),
-        because="No number of ranks is within this budget. Raise a ValueError: the least that is too much is no answer.",
+        because="No number of ranks is within this budget. Raise a ValueError: the cheapest is still too expensive.",
         given="half of the lowest price as the budget",
     )
 
@@ -474,6 +474,14 @@ def _record(rng: np.random.Generator) -> dict[str, Any]:
         "backend": "gloo",
         "versions": {"python": "3.11.2", "torch": "2.13.0", "numpy": "2.3.5"},
         "hardware": {"cpu": "one of the workshop", "instructions": ["avx2"], "system": "Linux x86_64"},
+        "settings": {
+            "device": "cpu",
+            "threads": int(rng.integers(1, 9)),
+            "deterministic": False,
+            "benchmark": False,
+            "matmul precision": "highest",
+            "environment": {},
+        },
         "weights_sha256": _hex(rng, 64),
     }
 
@@ -488,6 +496,7 @@ def _cases_to_stop(rng: np.random.Generator) -> list[tuple[Any, ...]]:
         {"seed": None},
         {"versions": {}},
         {"commit": kept["commit"][:7]},
+        {"settings": {one: value for one, value in kept["settings"].items() if one != "threads"}},
     )
     cases.extend(
         (kept | fault, dict(kept) | fault) for fault in faults
@@ -498,9 +507,9 @@ def _cases_to_stop(rng: np.random.Generator) -> list[tuple[Any, ...]]:
     cases.append((kept, kept | {"clean": False}))
     cases.append((kept | {"clean": False}, dict(kept)))
     cases.append((kept, kept | {"weights_sha256": _hex(rng, 64)}))  # it ended elsewhere
-    other = {"world_size": kept["world_size"] * 2, "batch_per_rank": kept["batch_per_rank"] + 1}
-    cases.append((kept, kept | {"world_size": other["world_size"]}))  # not a repetition of this run
+    cases.append((kept, kept | {"world_size": kept["world_size"] * 2}))  # not a repetition of this run
     cases.append((kept, kept | {"seed": kept["seed"] + 1}))
+    cases.append((kept, kept | {"settings": kept["settings"] | {"threads": kept["settings"]["threads"] + 1}}))
     return cases
 
 
@@ -537,16 +546,19 @@ decide = decision(
     examples=(
         ReasonedAnswer(
             "Fix",
-            "Promise what was shown: the same bits on equally many ranks of the same kind, with the record attached. And tell those whose answer differs between worlds that it does: for them the model has no answer.",
+            "Promise what was shown: the same bits on equally many ranks of the same kind and settings, with the record attached. And tell those whose answer differs between worlds that it does: for them the model has no single answer.",
         ),
         ReasonedAnswer(
             "Stop",
-            "Whoever is paid by an answer that hangs on how many processes summed a gradient is not served by a repetition of the same chance. Until such pictures go to a person, sort by hand.",
+            "Some people are paid by an answer that depends on how many processes summed a gradient. Repeating the same chance does not help them. Until a person looks at such pictures, sort by hand.",
         ),
     ),
     hints={
         "form": "Start from the form above, and replace every `...` by a sentence of your own.",
-        "control": "`run_record.missing(record)` and `run_record.differences(record, repetition)` are lists: empty where nothing is wrong. Ask all three questions.",
-        "evidence": 'Look at the numbers that you recorded, and say on which side of 0.001 the first lies: `"changed_by_world": "> ..."` or `"<= ..."`; the second is a number of hashes, `"== ..."`.',
+        "control": "Three questions: is each record complete, do both agree in all inputs, and did both end at the same weights?",
+        "evidence": 'Look at the numbers that you recorded, and say on which side of the limit, 0.001, the first lies: `"changed_by_world": "> ..."` or `"<= ..."`; the second is a number of hashes, `"== ..."`.',
+    },
+    last_hints={
+        "control": "`run_record.missing(record)` and `run_record.differences(record, repetition)` are lists: empty where nothing is wrong.",
     },
 )

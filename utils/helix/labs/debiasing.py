@@ -189,7 +189,7 @@ def _for_all(scores: Floats, group: Names, rate: float) -> dict[str, float]:
     ),
     last_hint="`own = np.sort(scores[(group == name) & (y == 1)])[::-1]`, then `float(own[int(np.floor(rate * len(own)))])`; before that, `raise ValueError(...)` if `len(own) < at_least`.",
     errors={
-        r"out of bounds": "There are no so many qualified people. The places run from 0 to n − 1, and a group may have too few: raise a ValueError.",
+        r"out of bounds": "There are not so many qualified people. The places run from 0 to n − 1, and a group may have too few: raise a ValueError.",
         r"ambiguous": "`group == name and y == 1` does not work on arrays; write `(group == name) & (y == 1)`.",
     },
     reference=_thresholds,
@@ -225,7 +225,7 @@ def qualified_thresholds(ask: Ask, rng: np.random.Generator) -> None:
     group, y, scores = group[order], y[order], scores[order]
     ask(
         *(scores, y, group, rate, at_least),
-        because="With these thresholds not just floor(rate · n) of the n qualified people of each group score above.",
+        because="With these thresholds not exactly floor(rate · n) of the n qualified people of each group score above.",
         given=f"{', '.join(map(str, qualified))} qualified people in three groups, rate {rate}, at_least {at_least}",
     )
     small = y.copy()
@@ -315,7 +315,7 @@ def _signed_kept(one: dict[str, Pair], limit: float) -> bool:
         "This has the narrowest gap. Within the limit the rule asks for accuracy.": (
             _rule(lambda one, limit: True, _narrow)
         ),
-        "At most the limit is `<=`: a gap of just the limit may stay.": (
+        "At most the limit is `<=`: a gap of exactly the limit may stay.": (
             _rule(lambda one, limit: abs(one["validation"][1]) < limit)
         ),
     },
@@ -383,6 +383,28 @@ def _case(rng: np.random.Generator, cells: dict[tuple[str, int, int, int], int])
     return (*(rows[:, column].astype(int) for column in (1, 2, 3)), rows[:, 0])
 
 
+def _near(rng: np.random.Generator, before: dict[str, Pair], after: dict[str, Pair]) -> tuple[Any, ...]:
+    """Make a case of two groups with as many of each label, from how many of 100 with label 1 and with 0 are selected."""
+    people, hundreds = {}, int(rng.integers(1, 4))
+    for group in before:
+        for label, then, now in zip((1, 0), before[group], after[group], strict=True):
+            both, most = min(then, now), max(then, now)
+            people[(group, label, 1, 1)] = int(hundreds * both)
+            people[(group, label, *((1, 0) if then > now else (0, 1)))] = int(hundreds * (most - both))
+            people[(group, label, 0, 0)] = int(hundreds * (100 - most))
+    return _case(rng, people)
+
+
+def _gap_of(rng: np.random.Generator, a: str, b: str, left: int) -> tuple[Any, ...]:
+    """Narrow a gap of 0.2 to `left` hundredths, by selecting more of the qualified of the group that was behind."""
+    return _near(rng, {a: (80, 20), b: (50, 10)}, {a: (80, 20), b: (90 - 2 * left, 10)})
+
+
+def _opened_by(rng: np.random.Generator, a: str, b: str, growth: int) -> tuple[Any, ...]:
+    """Narrow a gap of 0.15 far enough, and open one of `growth` hundredths among the qualified."""
+    return _near(rng, {a: (80, 40), b: (80, 10)}, {a: (80 - growth, 40), b: (80, 24)})
+
+
 def _cases_to_stop(rng: np.random.Generator) -> list[tuple[Any, ...]]:
     a, b = (str(one) for one in rng.permutation(["red", "teal"]))
     k = int(rng.integers(8, 12))
@@ -398,6 +420,8 @@ def _cases_to_stop(rng: np.random.Generator) -> list[tuple[Any, ...]]:
             {(a, 1, 1, 1): 2 * k, (a, 1, 0, 0): 2 * k, (a, 0, 1, 0): 2 * k, (a, 0, 0, 0): 4 * k,
              (b, 1, 1, 1): 2 * k, (b, 1, 0, 0): 2 * k, (b, 0, 0, 0): 6 * k},
         ),
+        _gap_of(rng, a, b, 12),
+        _opened_by(rng, a, b, 3),
     ]  # fmt: skip
 
 
@@ -419,6 +443,8 @@ def _cases_to_pass(rng: np.random.Generator) -> list[tuple[Any, ...]]:
         _case(
             rng, {(a, 1, 1, 1): 3 * k, (a, 0, 0, 0): 7 * k, (b, 1, 1, 1): 2 * k, (b, 1, 0, 1): k, (b, 0, 0, 0): 7 * k}
         ),
+        _gap_of(rng, a, b, 8),
+        _opened_by(rng, a, b, 1),
     ]
 
 
@@ -432,9 +458,9 @@ decide = decision(
     },
     limits={"parity_gap_after": LIMIT, "opportunity_gap_growth": TOLERANCE},
     stop=_cases_to_stop,
-    stop_because="Your control lets a mitigation pass that leaves the gap too wide, opens one among the qualified, or levels down.",
+    stop_because="Your control lets a mitigation pass that leaves ΔDP above 0.1, opens the gap among the qualified by more than 0.02, or levels down.",
     let_pass=_cases_to_pass,
-    pass_because="Your control stops a mitigation that closes the gap by selecting more qualified people of the group that was behind.",
+    pass_because="Your control stops a mitigation that keeps both limits, and by which a group gains.",
     rules=(
         Rule(
             lambda made, values: made.verb == "ship" and values["opportunity_gap_growth"] > TOLERANCE,
@@ -454,7 +480,7 @@ decide = decision(
     examples=(
         ReasonedAnswer(
             "Fix",
-            "The gap among the qualified grew, and 407 men with a high income newly lose. A smaller λ narrows both gaps but does not keep 0.1, so ask those who are affected which gap counts before λ is chosen anew.",
+            "The gap among the qualified grew, and 407 men with a high income newly lose. A smaller λ narrows both gaps but seldom keeps 0.1, so ask those who are affected which gap counts before λ is chosen anew.",
         ),
         ReasonedAnswer(
             "Stop",
@@ -463,7 +489,7 @@ decide = decision(
     ),
     hints={
         "form": "Start from the form above, and replace every `...` by a sentence of your own.",
-        "control": "`debiasing.refusals(y, before, after, groups)` names every reason to refuse; an empty list may pass. A lambda can be a control: `lambda y, before, after, groups: ...`.",
+        "control": "You need not write the chapter's gate again: `debiasing.refusals(y, before, after, groups)` returns a list of the reasons to refuse. A lambda can be a control: `lambda y, before, after, groups: ...`.",
         "evidence": "Look at the numbers that you recorded, and say of each on which side of its limit it lies.",
     },
     last_hints={

@@ -101,7 +101,7 @@ def _unknown_as(value: float | None) -> Rates:
             _by_group(_missed, _all, _passed_over),
             _by_group(_missed, _all),
         ),
-        "You counted other people to see whether they are enough. What counts is how many stand below the line, that is how many were "
+        "You counted the wrong people to see whether there are enough. What counts is how many stand below the line, that is how many were "
         "not selected, whatever their label: a group of a hundred may have ten.": (
             *(_by_group(_missed, _passed_over, enough) for enough in (_all, _labelled, _missed, _selected)),
             lambda y, p, groups, limit: {
@@ -109,8 +109,8 @@ def _unknown_as(value: float | None) -> Rates:
                 for name, rate in _omission_rates(y, p, groups, limit).items()
             },
         ),
-        "Exactly `at_least` people below the line are enough, and with fewer the rate is not known: answer `None`. It is an argument, and "
-        "30 only what it is if nobody says otherwise.": (
+        "Exactly `at_least` people below the line are enough, and with fewer the rate is not known: answer `None`. `at_least` is an argument; "
+        "30 is only its default.": (
             *(
                 _by_group(_missed, _passed_over, at_least=at_least)
                 for at_least in (lambda limit: 30, lambda limit: limit + 1, lambda limit: 1)
@@ -187,7 +187,7 @@ def _ppv(base_rate: float, tpr: float, fpr: float) -> float:
             "Think of one person drawn from the group. With which probability has this person the label 1 *and* is selected? And the label 0 and is "
             "selected?"
         ),
-        "Selected are `base_rate * tpr + (1 - base_rate) * fpr` of the group. The first part has the label 1.",
+        "The selected people are of two kinds: some have the label 1, some the label 0. How large is each kind, as a share of the *whole* group?",
     ),
     last_hint="`selected = base_rate * tpr + (1 - base_rate) * fpr`; if it is 0 raise the `ValueError`, else return `base_rate * tpr / selected`.",
     errors={
@@ -210,8 +210,10 @@ def _ppv(base_rate: float, tpr: float, fpr: float) -> float:
         "You weighted by 1 − FPR. Those with label 0 who are selected are the FPR's share.": (
             lambda p, tpr, fpr: _ppv(p, tpr, 1 - fpr)
         ),
-        "This is a share of all people: of those who are selected, or who are selected and have the label 1. Divide the second by the "
-        "first.": (lambda p, tpr, fpr: p * tpr + (1 - p) * fpr, lambda p, tpr, fpr: p * tpr),
+        "This is a share of the whole group. Asked for is a share of its selected people: those of them who have the label 1, over all of them.": (
+            lambda p, tpr, fpr: p * tpr + (1 - p) * fpr,
+            lambda p, tpr, fpr: p * tpr,
+        ),
     },
 )
 def forced_ppv(ask: Ask, rng: np.random.Generator) -> None:
@@ -232,52 +234,76 @@ def forced_ppv(ask: Ask, rng: np.random.Generator) -> None:
     )
 
 
-def _largest(counts: Floats) -> float:
-    return float(counts.max() / counts.sum())
+def _drawn(table: Floats) -> Floats:
+    """Return, for each row of counts, how many are named rightly by the group of one of the row, drawn at random."""
+    people = table.sum(axis=1)
+    return np.divide((table**2).sum(axis=1), people, out=np.zeros(len(table)), where=people > 0)
+
+
+def _most(table: Floats) -> Floats:
+    """Return, for each row of counts, how many are named rightly by the row's largest group."""
+    return table.max(axis=1)
+
+
+def _by_kind(*kinds: Names) -> Floats:
+    """Count people by the combination of all kinds but the last, a row each, and by the last."""
+    codes = [pd.factorize(kind, use_na_sentinel=False)[0] for kind in kinds]
+    shape = [int(code.max()) + 1 for code in codes]
+    places = np.ravel_multi_index(codes, shape)
+    return np.bincount(places, minlength=int(np.prod(shape))).reshape(-1, shape[-1]).astype(float)
 
 
 def _gains(
     features: pd.DataFrame,
     attribute: pd.Series,
-    without: Measure = _largest,
+    label: pd.Series,
+    right: Callable[[Floats], Floats] = _drawn,
+    without: Literal["label", "nothing", "everybody", "even"] = "label",
+    by_label: bool = True,
     weighted: bool = True,
-    missing: str = "counts",
+    missing: Literal["counts", "falls out", "leaves"] = "counts",
 ) -> dict[str, float]:
     """Return each column's gain, largest first; people without an answer count, find no match, or leave the table."""
-    groups, names = pd.factorize(attribute.to_numpy())
+    groups, labels = attribute.to_numpy(dtype=object), label.to_numpy()
+    if not by_label:
+        labels = np.zeros(len(labels))
     gains = {}
     for column in features:
         values = features[column].to_numpy(dtype=object)
         kept = np.full(len(values), True) if missing == "counts" else ~pd.isna(values)
-        codes, categories = pd.factorize(values[kept], use_na_sentinel=False)
-        table = np.bincount(codes * len(names) + groups[kept], minlength=len(categories) * len(names))
-        table = table.reshape(len(categories), len(names))
-        people = table.sum(axis=0) if missing == "leaves" else np.bincount(groups)
-        right = table.max(axis=1).sum() / people.sum() if weighted else (table.max(axis=1) / table.sum(axis=1)).mean()
-        gains[str(column)] = float(right - without(people))
+        there = kept if missing == "leaves" else np.full(len(values), True)
+        before = {
+            "label": right(_by_kind(labels[there], groups[there])).sum() / there.sum(),
+            "nothing": 0.0,
+            "everybody": right(_by_kind(np.zeros(there.sum()), groups[there])).sum() / there.sum(),
+            "even": 1 / len(set(groups)),
+        }
+        table = _by_kind(labels[kept], values[kept], groups[kept])
+        table = table[table.sum(axis=1) > 0]
+        told = right(table).sum() / there.sum() if weighted else (right(table) / table.sum(axis=1)).mean()
+        gains[str(column)] = float(told - before[without])
     return dict(sorted(gains.items(), key=lambda pair: -pair[1]))
 
 
-def _nothing(counts: Floats) -> float:
-    return 0.0
-
-
-def _columns(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.Series]:
-    """Draw people whose columns tell the attribute more or less; in one of them also that an answer is missing does."""
+def _columns(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+    """Draw people whose columns tell the attribute more or less, one of them by the label alone; in one also that an answer is missing does."""
     n = int(rng.integers(300, 500))
     groups, columns = _names(rng, 3), _names(rng, 4)
     place = rng.choice(3, n, p=[0.5, 0.3, 0.2])
+    label = (rng.random(n) < np.array([0.75, 0.4, 0.15])[place]).astype(int)
     features = {}
     for column, strength in zip(columns, (0.75, 0.5, 0.3, 0.0), strict=True):
         told = rng.random(n) < strength
         values = np.where(told, place, rng.choice(5, n, p=[0.1, 0.15, 0.25, 0.2, 0.3]))
+        if not strength:
+            values = np.where(rng.random(n) < 0.9, label, 1 - label)
         features[column] = pd.Series([f"{column}{value}" for value in values], dtype=object)
     shuffled = [str(column) for column in rng.permutation(columns)]
     frame = pd.DataFrame({column: features[column] for column in shuffled})
     # The answer is missing for nearly everybody of the last group.
     frame.loc[(place == 2) & (rng.random(n) < 0.7), shuffled[int(rng.integers(4))]] = None
     frame[shuffled[0]] = frame[shuffled[0]].astype("category")
-    return frame, pd.Series(np.array(groups, dtype=object)[place])
+    return frame, pd.Series(np.array(groups, dtype=object)[place]), pd.Series(label)
 
 
 @exercise(
@@ -286,49 +312,57 @@ def _columns(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.Series]:
     minutes=11,
     difficulty=3,
     hints=(
-        (
-            "Without any column the best guess is the largest group, for everybody. With a column, guess the largest group *within each category*, and "
-            "count over all people how often that is right."
-        ),
-        (
-            "`pd.crosstab(column, attribute)` counts the groups in each category; `.max(axis=1)` are the right guesses. A missing value is a category of "
-            "its own: `column.astype(object).where(column.notna(), 'missing')`."
-        ),
+        "Take ten people with the same label and category, six of one group and four of the other. Each of them names a colleague at random, or "
+        "themselves: 6 · 6/10 + 4 · 4/10 of the ten answers are right.",
+        "`pd.crosstab([label, column], attribute)` counts the groups, a row for each pair of label and category; `pd.crosstab([label], attribute)` does so "
+        "without the column. The same sum over the rows serves both.",
+        "A missing value is a category of its own: `column.astype(object).where(column.notna(), 'missing')`.",
     ),
-    last_hint="`gain = table.max(axis=1).sum() / len(attribute) - attribute.value_counts(normalize=True).max()`; then sort the dict by its values, descending.",
+    last_hint="Of a table of counts, `(table**2).sum(axis=1) / table.sum(axis=1)` are the right answers of each row; their sum over all people is the share. "
+    "A column's gain is that share with `[label, column]`, less the one with `[label]`; then sort the dict by its values, descending.",
     errors={
         r"Cannot setitem on a Categorical|new category": "A categorical column takes no new category. Make it plain first: `column.astype(object)`.",
     },
     draw=_columns,
     reference=_gains,
     mistakes={
-        "Without the column one guesses right for the largest group already. Subtract that share, or every column looks like a proxy.": (
-            partial(_gains, without=_nothing),
-            partial(_gains, without=lambda counts: 1 / len(counts)),
+        "People with another label are asked too. A column that tells the label tells something of the attribute already; what it tells *beyond* the label "
+        "is asked for: compare people with the same label, with the column and without it.": (
+            partial(_gains, by_label=False),
+            partial(_gains, without="everybody"),
         ),
-        "Each category counts as much as any other, however few people are in it. Count right guesses over people.": (
+        "You name the largest group each time. Then a column that never changes which group is the largest seems to tell nothing. Name the group of "
+        "somebody drawn at random.": (
+            partial(_gains, right=_most),
+            partial(_gains, right=_most, by_label=False),
+        ),
+        "Without the column some answers are right already. Subtract their share, or every column looks like a proxy.": (
+            partial(_gains, without="nothing"),
+            partial(_gains, without="even"),
+        ),
+        "Each category counts as much as any other, however few people are in it. Count right answers over people.": (
             partial(_gains, weighted=False),
-            partial(_gains, weighted=False, without=_nothing),
+            partial(_gains, weighted=False, without="nothing"),
         ),
         "People whose answer is missing fell out. That an answer is missing can tell the attribute as well: make it a category.": (
             partial(_gains, missing="falls out"),
             partial(_gains, missing="leaves"),
-            partial(_gains, missing="leaves", without=_nothing),
+            partial(_gains, missing="leaves", without="nothing"),
         ),
         "The sign is turned: a gain is positive.": (
-            lambda features, attribute: {column: -gain for column, gain in _gains(features, attribute).items()}
-        ),
-        "A column that changes no guess still belongs into the answer, with its gain of 0.": (
-            lambda *people: {column: gain for column, gain in _gains(*people).items() if gain > 1e-9}
+            lambda *people: {column: -gain for column, gain in _gains(*people).items()}
         ),
     },
 )
-def proxies(ask: Ask, people: tuple[pd.DataFrame, pd.Series]) -> None:
-    """Ask how much better each column makes a guess of the attribute."""
-    frame, attribute = people
+def proxies(ask: Ask, people: tuple[pd.DataFrame, pd.Series, pd.Series]) -> None:
+    """Ask how much each column tells of the attribute, among people with the same label."""
+    frame, attribute, label = people
     missing = {column: int(count) for column, count in frame.isna().sum().items() if count}
-    given = f"{len(frame)} people, attribute {dict(attribute.value_counts())}, columns {', '.join(frame)}; missing: {missing}"
-    got = ask(*people, because="These are not the gains in the share of right guesses.", given=given)
+    given = (
+        f"{len(frame)} people, {int(label.sum())} with label 1, attribute {dict(attribute.value_counts())}, columns {', '.join(frame)}; "
+        f"missing: {missing}"
+    )
+    got = ask(*people, because="These are not the gains in the share of right answers.", given=given)
     order = [float(gain) for _, gain in got.items()]
     expect_that(
         all(first >= second - 1e-12 for first, second in itertools.pairwise(order)),
@@ -603,6 +637,7 @@ def _stopped(rng: np.random.Generator) -> Iterator[tuple[Names, Names]]:
 
 def _passed(rng: np.random.Generator) -> Iterator[tuple[Names, Names]]:
     yield from _everywhere(rng, ((100, 82), (900, 805), (500, 405)))
+    yield _selection(rng, (400, 500, 500), (400, 1000, 2500))  # a ratio of exactly 0.8
 
 
 decide = decision(
@@ -616,7 +651,8 @@ decide = decision(
     stop_because="Your control lets a selection through that it should stop: one group has less than four fifths of the chance of another, or the "
     "rates lie more than 0.1 apart, in either direction, for any of the groups and whatever its size; or nobody is selected at all.",
     let_pass=_passed,
-    pass_because="Your control stops a selection whose rates lie less than 0.1 apart, with an impact ratio above 0.8. Then hardly anything could go out.",
+    pass_because="Your control stops a selection whose rates lie at most 0.1 apart, with an impact ratio of at least 0.8; it may be exactly 0.8. Then hardly "
+    "anything could go out.",
     rules=(
         Rule(
             lambda made, values: made.verb == "ship" and values["impact_ratio"] < RATIO,
@@ -633,8 +669,9 @@ decide = decision(
     examples=(
         ReasonedAnswer(
             "Fix",
-            "A tenth of the people get the offer, and a woman has about a quarter of a man's chance, though ΔDP is green. Choose the threshold with both "
-            "limits, on validation; report equal opportunity beside it, since levelling the shares moves errors from one group to the other.",
+            "A tenth of the people get the offer, and a woman has about a quarter of a man's chance, though ΔDP is green. One threshold for all cannot mend that "
+            "(exercise 4): select in another way, with both limits, on validation; report equal opportunity beside it, since levelling the shares moves errors "
+            "from one group to the other.",
         ),
         ReasonedAnswer(
             "Stop",

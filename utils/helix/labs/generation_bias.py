@@ -31,12 +31,13 @@ def _beyond_neutral(counts: Counts, word: str, neutral: str = "person") -> float
 
 @exercise(
     lab="generation_bias",
-    title="More than the neutral word",
+    title="The excess over the neutral word",
     minutes=10,
     difficulty=2,
     hints=(
-        "A text without a pronoun says neither “he” nor “she”: it belongs neither above nor below the line.",
+        "A text without a pronoun says neither “he” nor “she”: it counts neither in the numerator nor in the denominator.",
         "Compute he / (he + she) for the word and for the neutral word.",
+        "The sign stays: “she” more often is an excess below 0. What would you divide by if nobody wrote a pronoun?",
     ),
     last_hint="Return the first less the second, with its sign; raise a `ValueError` before you divide by 0.",
     errors={
@@ -44,12 +45,12 @@ def _beyond_neutral(counts: Counts, word: str, neutral: str = "person") -> float
     },
     reference=_beyond_neutral,
     mistakes={
-        "Texts without a pronoun are counted below the line. They lean neither way.": (
+        "Texts without a pronoun are counted in the denominator. They lean neither way.": (
             lambda counts, word, neutral="person": (
                 counts[word][0] / sum(counts[word]) - counts[neutral][0] / sum(counts[neutral])
             )
         ),
-        "You subtracted “she” from “he”: that is the lean, and the chapter's. Here the share of “he” is compared.": (
+        "You subtracted “she” from “he”, as for the lean. The excess compares the shares of “he” among the texts with a pronoun.": (
             lambda counts, word, neutral="person": 2 * _beyond_neutral(counts, word, neutral),
             lambda counts, word, neutral="person": (
                 (counts[word][0] - counts[word][1]) / sum(counts[word])
@@ -82,7 +83,7 @@ def beyond_neutral(ask: Ask, rng: np.random.Generator) -> None:
         counts["person"] = (int(rng.integers(14, 19)), int(rng.integers(8, 12)), int(rng.integers(1, 9)))
         ask(
             *(counts, word),
-            because="This is not the share of “he” among the texts with a pronoun, beyond that of the neutral word.",
+            because="This is not the excess: the share of “he” among the texts with a pronoun, less that of the neutral word.",
         )
     even = int(rng.integers(6, 20))
     ask(
@@ -247,10 +248,11 @@ def _arrives(known: Floats, found: Floats) -> float:
     minutes=7,
     difficulty=2,
     hints=(
-        "Take the mean off the known leans: `x = known - known.mean()`.",
-        "The slope is the sum of x times found over the sum of x squared.",
+        "A level must not count: take the mean off the known leans first.",
+        "The slope is the covariance of the two over the variance of the known leans.",
+        "`np.polyfit` fits a straight line as well. Which of its two numbers is the slope?",
     ),
-    last_hint="`float(x @ found / (x @ x))`",
+    last_hint="With `x = known - known.mean()` it is `float(x @ found / (x @ x))`.",
     reference=_arrives,
     mistakes={
         "This is the correlation. It says how well the points lie on a line, and is 1 for a line that is nearly flat, too.": (
@@ -262,7 +264,7 @@ def _arrives(known: Floats, found: Floats) -> float:
         "The two have changed places: this is the slope of what went in over what came out.": (
             lambda known, found: _arrives(found, known)
         ),
-        "Above and below the line stand different divisors: `np.cov` divides by n − 1, `np.var` by n.": (
+        "The numerator and the denominator have different divisors: `np.cov` divides by n − 1, `np.var` by n.": (
             lambda known, found: float(np.cov(known, found)[0, 1] / np.var(known)),
             lambda known, found: float(((known - known.mean()) * (found - found.mean())).mean() / known.var(ddof=1)),
         ),
@@ -273,25 +275,39 @@ def _arrives(known: Floats, found: Floats) -> float:
         "This is a ratio of spreads. It has no sign, and counts noise as skew.": (
             lambda known, found: float(found.std() / known.std())
         ),
+        "You divided lean by lean. A level counts as skew then, and an occupation that leans hardly at all outweighs all others.": (
+            lambda known, found: float((found / known).mean()),
+            lambda known, found: float(np.median(found / known)),
+            lambda known, found: float(found.mean() / known.mean()),
+            lambda known, found: float(found.sum() / np.abs(known).sum()),
+        ),
+        "This is how far the two lie apart. It is no share of what was put in, and noise makes it larger.": (
+            lambda known, found: float(np.abs(found - known).mean()),
+            lambda known, found: float(((found - known) ** 2).mean()),
+            lambda known, found: float(np.sqrt(((found - known) ** 2).mean())),
+            lambda known, found: float((found - known).mean()),
+        ),
     },
 )
 def arrives(ask: Ask, rng: np.random.Generator) -> None:
     """Ask for the slope of least squares."""
     n = int(rng.integers(8, 14))
-    known = rng.uniform(-0.9, 0.7, n)
+    known = rng.uniform(-0.9, 0.7, n).round(2)  # two digits, so that a failed case can be typed in
+    known[known == 0] = 0.01  # whoever divides by a lean is told so, and not that it is 0
     found = float(rng.uniform(0.5, 0.8)) * known + float(rng.uniform(0.2, 0.35)) + rng.normal(0, 0.08, n)
+    found = found.round(2)
     ask(known, found, because="This is not the slope of the found lean over the known one.")
     for factor, level, told in ((-0.4, 0.1, "turned round"), (1.3, 0.0, "amplified")):
         ask(
             *(known, factor * known + level),
             because=f"Here the skew comes out {told}: a slope may be below 0, and above 1.",
-            given=f"found = {factor} · known + {level}",
+            given=f"known = np.array({known.tolist()}), found = {factor} * known + {level}",
             explain=False,
         )
     ask(
         *(known, np.full(n, 0.4)),
         because="All occupations lean alike here, so nothing of the skew arrives: 0.",
-        given="found leans of 0.4 everywhere",
+        given=f"known = np.array({known.tolist()}), found = 0.4 everywhere",
         explain=False,
     )
 
@@ -310,7 +326,16 @@ def _publish(
     found, repaired = find(text), rewrite(text)
     if not found:
         return "publish", text
-    return ("publish", repaired) if mends(found) and clean(find(repaired), found) else ("hold", text)
+    return ("rewrite", repaired) if mends(found) and clean(find(repaired), found) else ("hold", text)
+
+
+def _again(text: str, find: Find, rewrite: Rewrite) -> Way:
+    found, out = find(text), text
+    if not found:
+        return "publish", text
+    for _ in range(9):
+        out = rewrite(out)
+    return ("rewrite", out) if set(found) == {"pronoun"} and not find(out) else ("hold", text)
 
 
 @exercise(
@@ -319,18 +344,19 @@ def _publish(
     minutes=11,
     difficulty=2,
     hints=(
-        "Three ways: nothing found; pronouns only; anything else.",
-        '`set(found) == {"pronoun"}` is true for one pronoun and for five, and false beside any other code.',
+        "Three ways: nothing found; pronouns only; anything else. Pronouns only may be one pronoun or five.",
+        "A set forgets how often something is in it.",
+        "Look again after the repair. What does the human get who has to see what was wrong?",
     ),
-    last_hint="Look again after the repair: publish it only if `find(repaired)` is empty; else hold the text as it was.",
+    last_hint='`set(found) == {"pronoun"}` tells whether pronouns are the only finding. Then the action is `rewrite` if `find(rewrite(text))` is empty, else `hold`.',
     reference=_publish,
     mistakes={
-        "It was rewritten, and something is still found in it. Look again before you publish.": (
+        "It was rewritten, and something is still found in it. Look again before it goes to the page.": (
             partial(_publish, clean=lambda left, found: True),
             partial(_publish, clean=lambda left, found: "pronoun" not in left),
             partial(_publish, clean=lambda left, found: len(left) < len(found)),
         ),
-        "Pronouns are not the only finding here: a repair of pronouns does not mend the rest, and the text was published.": (
+        "Pronouns are not the only finding here, and a repair of pronouns does not mend the rest. This text has to be held.": (
             partial(_publish, mends=lambda found: "pronoun" in found),
             partial(_publish, mends=lambda found: found[0] == "pronoun"),
             partial(_publish, mends=lambda found: found[-1] == "pronoun"),
@@ -344,22 +370,24 @@ def _publish(
             partial(_publish, mends=lambda found: False),
             partial(_publish, mends=lambda found: found == ["pronoun"]),
         ),
-        "This is published as it was written, with the finding.": (
-            lambda text, find, rewrite: ("publish", text),
-            lambda text, find, rewrite: (_publish(text, find, rewrite)[0], text),
+        "The action says “rewrite”, and the text is the one as it was written.": (
+            lambda text, find, rewrite: (_publish(text, find, rewrite)[0], text)
         ),
+        "This is published as it was written, with the finding.": (lambda text, find, rewrite: ("publish", text)),
         "Nothing was found in this text: publish it as it is.": (
-            lambda text, find, rewrite: _publish(text, find, rewrite) if find(text) else ("publish", rewrite(text))
+            lambda text, find, rewrite: _publish(text, find, rewrite) if find(text) else ("rewrite", rewrite(text)),
+            lambda text, find, rewrite: _publish(text, find, rewrite) if find(text) else ("publish", rewrite(text)),
         ),
-        "“Rewrite” is no way for a text. A rewritten text is published, or the text is held as it was.": (
+        "A text that was changed is no longer the one that was written: its action is “rewrite”, so that somebody can look it up.": (
             lambda text, find, rewrite: (
-                ("rewrite", rewrite(text)) if set(find(text)) == {"pronoun"} else _publish(text, find, rewrite)
-            ),
-            lambda text, find, rewrite: (
-                ("rewrite" if _publish(text, find, rewrite)[1] != text else _publish(text, find, rewrite)[0]),
+                "publish" if _publish(text, find, rewrite)[0] == "rewrite" else _publish(text, find, rewrite)[0],
                 _publish(text, find, rewrite)[1],
-            ),
+            )
         ),
+        "The two have changed places: the action comes first, then the text.": (
+            lambda text, find, rewrite: _publish(text, find, rewrite)[::-1]
+        ),
+        "You rewrote until nothing was found. A rewriter that needs a second go has met what it cannot do: a human looks.": _again,
     },
 )
 def publish(ask: Ask, rng: np.random.Generator) -> None:
@@ -394,7 +422,7 @@ def publish(ask: Ask, rng: np.random.Generator) -> None:
         after = repaired.get(text, text)
         ask(
             *(text, lambda one: list(found.get(one, ["title"])), lambda one: repaired.get(one, one)),
-            because="The guard sends this text another way.",
+            because="These are not the action and the text that this text should get.",
             given=f"{text!r}, in which {found[text] or 'nothing'} is found"
             + (
                 f"; the rewriter makes {after!r}, in which {found[after] or 'nothing'} is found"
@@ -453,7 +481,7 @@ decide = decision(
     },
     limits={"pronoun_skew": LIMIT, "trait_skew": LIMIT},
     stop=_cases_to_stop,
-    stop_because="Your control lets a generator pass that is still skewed on one axis, or that paid for its repair with faulty sentences.",
+    stop_because="Your control lets a generator pass that is still skewed on one axis, one way or the other, or that lost more than 0.02 of its faultless sentences.",
     let_pass=_cases_to_pass,
     pass_because="Your control stops a generator that is within both limits and lost at most 0.02 of its faultless sentences.",
     rules=(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -17,7 +18,7 @@ from helix.distributed.paper import schedules
 from helix.distributed.paper.pipeline_plan import PLAN, PipelinePlan
 from helix.distributed.paper.schedules import Event
 
-IDLE_AT_MOST, FULL_AT_MOST = 0.2, 0.9
+MFU_AT_LEAST, FULL_AT_MOST = 0.4, 0.9
 Order = list[tuple[str, int]]
 
 
@@ -170,8 +171,8 @@ def _trained(case: tuple[int, list[int], int], weights: Weights) -> tuple[float,
         "The mean over all samples is not the mean of the micro-batches' means where these differ in size. What does a micro-batch of 3 in a batch of 10 count?",
     ),
     last_hint=(
-        "`x = torch.empty(n, width, dtype=torch.float64)`; `dist.recv(x, src=rank - 1)`; `x.requires_grad_()`; `loss = cross_entropy(stage(x), y) * n / sum(sizes)`; "
-        "`loss.backward()`; `dist.send(x.grad, dst=rank - 1)`; add `loss.item()`."
+        "`x = torch.empty(n, width, dtype=torch.float64)`; `dist.recv(x, src=dist.get_rank() - 1)`; `x.requires_grad_()`; `loss = cross_entropy(stage(x), y) * n / sum(sizes)`; "
+        "`loss.backward()`; `dist.send(x.grad, dst=dist.get_rank() - 1)`; add `loss.item()`."
     ),
     errors={
         r"does not require grad|does not have a grad_fn": "A received tensor is new here: nobody asked for its gradient. `x.requires_grad_()`, before the stage gets it.",
@@ -361,7 +362,7 @@ def balance_stages(ask: Ask, drawn: tuple[list[int], int]) -> None:
     )
     ask(
         *(costs[-stages:], stages),
-        because="With as many stages as layers each stage gets one. However fast a stage would be with two, none may be without a layer.",
+        because="With as many stages as layers each stage gets one: none may be without a layer.",
     )
 
 
@@ -437,10 +438,10 @@ def _passes(rng: np.random.Generator) -> tuple[list[Event], list[int]]:
 @exercise(
     lab="pipeline_parallel",
     title="What each stage holds at its peak",
-    minutes=11,
+    minutes=12,
     difficulty=3,
     hints=(
-        "For one stage: a micro-batch is there from the start of its F to the end of its B. At which moments can the number rise?",
+        "For one stage: a micro-batch is held from the start of its F to the end of its B. At which moments can the number of those held rise?",
         "Only when an F starts. So count at each such moment `t` how many micro-batches have `F.start <= t < B.end`.",
     ),
     last_hint="Make two dicts for each stage, `{microbatch: start of F}` and `{microbatch: end of B}`; the peak is the largest count over all `t` in the first; times `bytes_each[stage]`.",
@@ -468,23 +469,34 @@ def fullest(plan: PipelinePlan) -> float:
     return max(f + n * a for f, n, a in zip(plan.fixed, counts, plan.activations, strict=True)) / plan.device
 
 
-def _plan(rng: np.random.Generator, schedule: Any = "1f1b", m_per_stage: int = 8, **changed: Any) -> PipelinePlan:
-    """Return a plan that keeps both limits: equal stages, a bubble of about 0.1, the fullest device at 0.7 to 0.85."""
+def _plan(
+    rng: np.random.Generator,
+    schedule: Any = "1f1b",
+    m_per_stage: int = 8,
+    speed: float = 0.65,
+    again: bool = False,
+    **changed: Any,
+) -> PipelinePlan:
+    """Return a plan that keeps both limits: equal stages, a bubble of about 0.1, an MFU of about 0.6, the fullest device at 0.7 to 0.85.
+
+    `speed` is the share of the peak that products reach; with `again`, layers are computed again.
+    """
     p = int(rng.integers(3, 7))
     m = m_per_stage * p if m_per_stage > 0 else 2
     seconds, device = float(rng.uniform(0.01, 0.1)), float(rng.uniform(16, 80)) * 1e9
+    peak = float(rng.uniform(1, 10)) * 1e14
     most = m if schedule == "gpipe" else p
     each = device * float(rng.uniform(0.3, 0.45)) / most
     fixed = device * 0.4
     made: dict[str, Any] = {
         "forward": [seconds] * p,
-        "backward": [2 * seconds] * p,
+        "backward": [(3 if again else 2) * seconds] * p,
         "activations": [each] * p,
         "fixed": [fixed] * p,
     }
     for name, change in changed.items():
         made[name] = change(made[name], p)
-    return PipelinePlan(schedule, m, device=device, **made)
+    return PipelinePlan(schedule, m, device=device, operations=3 * seconds * p * speed * peak, peak=peak, **made)
 
 
 def _moved(place: Callable[[int], int], share: float) -> Callable[[list[float], int], list[float]]:
@@ -504,29 +516,25 @@ def _to_stop(rng: np.random.Generator) -> list[tuple[PipelinePlan]]:
         return 1 + drawn % (p - 2)
 
     return [
-        (_plan(rng, forward=_moved(lambda p: -1, 0.6), backward=_moved(lambda p: -1, 0.6)),),  # the output layer
-        (_plan(rng, forward=_moved(middle, 0.6), backward=_moved(middle, 0.6)),),
-        (_plan(rng, backward=_moved(lambda p: 0, 0.6)),),  # forward passes are equal
+        (_plan(rng, forward=_moved(lambda p: -1, 0.9), backward=_moved(lambda p: -1, 0.9)),),  # the output layer
+        (_plan(rng, forward=_moved(middle, 0.9), backward=_moved(middle, 0.9)),),
+        (_plan(rng, backward=_moved(lambda p: 0, 1.4)),),  # forward passes are equal
         (_plan(rng, m_per_stage=0),),  # two micro-batches
+        (_plan(rng, speed=0.48, again=True),),  # it hardly waits: a quarter of its work is done twice
+        (_plan(rng, speed=0.33),),  # it hardly waits: its products are slow
         (_plan(rng, activations=_moved(lambda p: 0, 0.95)),),  # the stage that holds most of them
         (_plan(rng, fixed=_moved(lambda p: -1, 1.2)),),  # the last holds one micro-batch, and the vocabulary
         (_plan(rng, fixed=_moved(middle, 1.2)),),
-        (_gpipe_too_much(rng),),
+        (replace(_plan(rng), schedule="gpipe"),),  # 1F1B would keep the limit
     ]
-
-
-def _gpipe_too_much(rng: np.random.Generator) -> PipelinePlan:
-    """Return a plan that 1F1B would keep within the limit and GPipe does not."""
-    good = _plan(rng)
-    return PipelinePlan(
-        "gpipe", good.microbatches, good.forward, good.backward, good.activations, good.fixed, good.device
-    )
 
 
 def _to_pass(rng: np.random.Generator) -> list[tuple[PipelinePlan]]:
     return [
         (_plan(rng),),
         (_plan(rng, "gpipe"),),
+        (_plan(rng, m_per_stage=2),),  # it waits for more than a fifth of the time, and does enough in the rest
+        (_plan(rng, again=True),),  # computes again, and does enough
         (_plan(rng, forward=_moved(lambda p: 1, 0.05), backward=_moved(lambda p: 1, 0.05)),),
         (_plan(rng, activations=_moved(lambda p: -1, 0.9)),),  # the last stage holds one micro-batch only
         (_plan(rng, fixed=_moved(lambda p: 1, 0.1)),),
@@ -536,18 +544,18 @@ def _to_pass(rng: np.random.Generator) -> list[tuple[PipelinePlan]]:
 decide = decision(
     lab="pipeline_parallel",
     title="A decision: may this plan have the devices?",
-    minutes=20,
-    evidence={"idle_share": lambda: schedules.idle_share(PLAN.events()), "fullest_device": lambda: fullest(PLAN)},
-    limits={"idle_share": IDLE_AT_MOST, "fullest_device": FULL_AT_MOST},
+    minutes=18,
+    evidence={"mfu": lambda: PLAN.mfu, "fullest_device": lambda: fullest(PLAN)},
+    limits={"mfu": MFU_AT_LEAST, "fullest_device": FULL_AT_MOST},
     stop=_to_stop,
-    stop_because="Your control lets a plan pass in which the devices wait more than a fifth of the time, or one stage needs more than 0.9 of its device, "
-    "although the totals look fine. The law for equal stages and the mean over the devices do not see it: look at the events, and at each stage.",
+    stop_because="Your control lets a plan pass whose MFU is below 0.4, or of which one stage needs more than 0.9 of its device, although the totals look fine. "
+    "The law for equal stages, the idle share and the mean over the devices do not see it: look at the MFU, and at each stage.",
     let_pass=_to_pass,
-    pass_because="Your control stops a plan whose idle share and whose fullest device keep both limits. A last stage with large activations is no harm by "
-    "itself: it holds one micro-batch with 1F1B.",
+    pass_because="Your control stops a plan whose MFU and whose fullest device keep both limits. Waiting, computing again, and a last stage with large "
+    "activations (it holds one micro-batch with 1F1B) are no harm by themselves.",
     rules=(
         Rule(
-            lambda made, values: made.verb == "ship" and (values["idle_share"] > IDLE_AT_MOST or values["fullest_device"] > FULL_AT_MOST),
+            lambda made, values: made.verb == "ship" and (values["mfu"] < MFU_AT_LEAST or values["fullest_device"] > FULL_AT_MOST),
             "Your control stops this plan, and your choice ships it. One of the two has to change.",
             case=lambda: (PLAN,),
         ),
@@ -561,14 +569,20 @@ decide = decision(
     examples=(
         ReasonedAnswer(
             "Fix",
-            "The same model, cut where the operations are and with layers computed again, keeps both limits on the same four cards. Ask for the time of a step as "
-            "well: an idle share takes what is computed twice for work.",
+            "The same model with the boundaries (4, 13, 23) keeps both limits on the same four cards: an MFU of 0.48, the fullest card at 0.84. With layers computed "
+            "again and the boundaries (8, 16, 23) it waits for 0.18 of the time instead of 0.28, and a step takes 1.44 s instead of 1.32.",
         ),
         ReasonedAnswer(
             "Stop",
-            "The vocabulary makes two ends of this model heavier than its middle; four cards are the wrong number for it. Use a smaller vocabulary or a model that exists, "
+            "The vocabulary makes the two ends of this model heavier than its middle: even cut at (4, 13, 23), the first card waits for 0.65 of the time. Use a smaller vocabulary or a model that exists, "
             "and leave the cards to those who have work for all of them.",
         ),
     ),
-    hints={"evidence": "`PLAN.events()` gives the predicted step. Its idle share is `schedules.idle_share(...)`; what each stage holds is your `peak_bytes`.", "control": "A control gets one plan: `plan.events()`, `plan.activations`, `plan.fixed`, `plan.device`. Add `fixed` to your peaks, stage by stage.",},last_hints={"control": "Return `idle_share <= 0.2 and max(...) <= 0.9`, with the maximum over the stages of (fixed + peak) / device.",},
+    hints={
+        "evidence": "Look at the two numbers that you recorded, and say of each on which side of its limit it lies.",
+        "control": "A control gets one plan. Its MFU is there; for the memory use your `peak_bytes`, and add `plan.fixed`, stage by stage. Which stage decides?",
+    },
+    last_hints={
+        "control": "Return `plan.mfu >= 0.4 and max(...) <= 0.9`, with the maximum over the stages of (fixed + peak) / device.",
+    },
 )  # fmt: skip

@@ -9,6 +9,7 @@ from helix.measure.intervals import (
     bootstrap_difference,
     difference_of_proportions,
     paired_difference,
+    ratio_of_proportions,
     wilson,
 )
 from helix.measure.machine import hardware
@@ -31,6 +32,7 @@ __all__ = [
     "paired_difference",
     "parameter_count",
     "peak_memory",
+    "ratio_of_proportions",
     "size_on_disk",
     "state_size",
     "wilson",

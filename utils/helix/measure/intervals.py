@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ def wilson(successes: float, n: float, level: float = 0.95) -> Interval:
     ----------
     E. B. Wilson (1927), J. Am. Stat. Assoc. 22, 209-212, doi:10.1080/01621459.1927.10502953.
     """
+    successes, n = _count(successes), _count(n)
     if not (n > 0 and 0 <= successes <= n):
         raise ValueError(f"A proportion needs 0 <= successes <= n and n > 0; got {successes} of {n}.")
     z = statistics.NormalDist().inv_cdf(0.5 + _checked(level) / 2)
@@ -91,7 +93,37 @@ def difference_of_proportions(
     return Interval(difference, difference - below, difference + above, level)
 
 
-def paired_difference(won: int, lost: int, n: int, level: float = 0.95) -> Interval:
+def ratio_of_proportions(
+    successes_a: float, n_a: float, successes_b: float, n_b: float, level: float = 0.95
+) -> Interval:
+    """Interval of the ratio p_a / p_b of two independent proportions, put together from Wilson's two (MOVER-R).
+
+    Its upper end is infinite where group b may have a proportion of 0 too.
+
+    Raises
+    ------
+    ValueError
+        As `wilson`, for either group; and if nobody counts in group b, so that there is no ratio.
+
+    References
+    ----------
+    A. Donner and G. Y. Zou (2012), Statistical Methods in Medical Research 21, 347-359, doi:10.1177/0962280210383082.
+    """
+    a, b = wilson(successes_a, n_a, level), wilson(successes_b, n_b, level)
+    if b.value == 0:
+        raise ValueError(f"A ratio needs somebody below its line; group b has 0 of {n_b}.")
+    # The ends R solve (p_a − R p_b)² = (p_a − l_a)² + R² (u_b − p_b)², and the same with the other ends. The lower one is written
+    # so that nothing is divided by a difference that may be 0.
+    both = a.value * b.value
+    low, high = a.low * (2 * a.value - a.low), a.high * (2 * a.value - a.high)
+    above, below = b.high * (2 * b.value - b.high), b.low * (2 * b.value - b.low)
+    least = low / (both + math.sqrt(max(both**2 - low * above, 0.0))) if both else 0.0
+    most = (both + math.sqrt(max(both**2 - high * below, 0.0))) / below if below > 0 else math.inf
+    ratio = a.value / b.value
+    return Interval(ratio, max(0.0, min(ratio, least)), max(ratio, most), level)
+
+
+def paired_difference(won: float, lost: float, n: float, level: float = 0.95) -> Interval:
     """Interval of the difference of two proportions that were counted on the same `n` items, after − before.
 
     Two models that answer the same pictures agree on most of them, so that their difference is known much better than
@@ -100,9 +132,9 @@ def paired_difference(won: int, lost: int, n: int, level: float = 0.95) -> Inter
 
     Parameters
     ----------
-    won, lost : int
-        Items that count only after, and only before.
-    n : int
+    won, lost : float
+        Items that count only after, and only before: whole numbers, of any type.
+    n : float
         All items.
     level : float
         Confidence level, strictly between 0 and 1.
@@ -116,6 +148,7 @@ def paired_difference(won: int, lost: int, n: int, level: float = 0.95) -> Inter
     ----------
     A. Agresti and Y. Min (2005), Statistics in Medicine 24, 729-740, doi:10.1002/sim.1781.
     """
+    won, lost, n = _count(won), _count(lost), _count(n)
     if not (n > 0 and won >= 0 and lost >= 0 and won + lost <= n):
         raise ValueError(f"Of {n} items {won} cannot have been won and {lost} lost.")
     z = statistics.NormalDist().inv_cdf(0.5 + _checked(level) / 2)
@@ -146,7 +179,7 @@ def bootstrap(
     Raises
     ------
     ValueError
-        If there are fewer than two values, a value is NaN, or `level` is not within (0, 1).
+        If there are fewer than two values, a value is NaN or no number, or `level` is not within (0, 1).
 
     Notes
     -----
@@ -194,15 +227,21 @@ def bootstrap_difference(
     for _ in range(resamples):
         rows = rng.integers(len(first), size=len(first))
         others = rows if paired else rng.integers(len(second), size=len(second))
-        draws.append(statistic(first[rows]) - statistic(second[others]))
-    return _percentiles(statistic(first) - statistic(second), draws, level)
+        draws.append(float(statistic(first[rows])) - float(statistic(second[others])))
+    # As floats: the difference of two unsigned integers is never below 0.
+    return _percentiles(float(statistic(first)) - float(statistic(second)), draws, level)
 
 
 def _sample(values: ArrayLike) -> Any:
     sample = np.asarray(values)
     if sample.ndim == 0 or len(sample) < 2:
         raise ValueError("A bootstrap needs at least two values.")
-    if sample.dtype.kind == "f" and np.isnan(sample).any():
+    if sample.dtype.kind not in "biufc":  # objects, such as a column of pandas that holds None
+        try:
+            sample = sample.astype(float)
+        except (TypeError, ValueError):
+            raise ValueError(f"A bootstrap needs numbers; these are of the type {sample.dtype}.") from None
+    if sample.dtype.kind in "fc" and np.isnan(sample).any():
         raise ValueError("The sample contains NaN; decide what a missing value means and remove it first.")
     return sample
 
@@ -211,6 +250,11 @@ def _percentiles(value: Any, draws: list[Any], level: float) -> Interval:
     tail = (1 - _checked(level)) / 2
     low, high = np.quantile(np.asarray(draws, dtype=float), [tail, 1 - tail])
     return Interval(float(value), float(low), float(high), level)
+
+
+def _count(value: Any) -> float:
+    """Return a count as a number of Python's own, which does not overflow as the integers of NumPy and torch do."""
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
 def _checked(level: float) -> float:
@@ -224,8 +268,15 @@ def median(values: ArrayLike, level: float = 0.95) -> Interval:
 
     The level given back is the one reached, which is exact for independent values of any distribution: seven
     values reach 98.4 %, five 93.8 % and three 75 %, because no interval is wider than [smallest, largest].
+
+    Raises
+    ------
+    ValueError
+        If there are no values, or one is NaN, which has no place in an order.
     """
-    ordered = sorted(np.asarray(values, dtype=float).tolist())
+    ordered = sorted(np.asarray(values, dtype=float).ravel().tolist())
+    if not ordered or any(math.isnan(value) for value in ordered):
+        raise ValueError("A median needs at least one value, and none that is NaN.")
     n, k, outside = len(ordered), 1, 2 * 0.5 ** len(ordered)
     while k < (n + 1) // 2 and outside + 2 * math.comb(n, k) * 0.5**n <= 1 - _checked(level):
         outside += 2 * math.comb(n, k) * 0.5**n

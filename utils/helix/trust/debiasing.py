@@ -171,7 +171,7 @@ def fit(
     penalty : callable, optional
         In place of a `GapRegulariser`; takes probabilities and codes.
     epochs, batch, rate : int, int, float
-        Passes, people in a batch, and the step of Adam; the adversary's is five times as long.
+        Passes, people in a batch, and the step of Adam; the adversary's is five times as long. All above 0.
 
     Returns
     -------
@@ -181,15 +181,22 @@ def fit(
     Raises
     ------
     ValueError
-        If labels or groups are not what they should be, or a strength is negative.
+        If features, labels, groups or weights are not what they should be, there is not one of each for every person, a
+        strength is negative or no number, or the training diverges.
     """
-    if gap < 0 or adversary < 0:
-        raise ValueError(f"λ and α are not negative; got {gap} and {adversary}.")
+    if not (0 <= gap < np.inf and 0 <= adversary < np.inf):
+        raise ValueError(f"λ and α are numbers from 0 up; got {gap} and {adversary}.")
+    if not (epochs >= 1 and batch >= 1 and 0 < rate < np.inf):
+        raise ValueError(f"Epochs, batch and rate lie above 0; got {epochs}, {batch} and {rate}.")
     truth = binary(y, "y")
-    people = torch.as_tensor(finite(np.ravel(X), np.size(X)).reshape(np.shape(X)), dtype=torch.float32)
+    people = _features(X)
+    if len(people) != len(truth):
+        raise ValueError(f"There are {len(people)} rows of data and {len(truth)} labels.")
     target = torch.as_tensor(truth, dtype=torch.float32)
     code = torch.as_tensor(codes(groups, len(truth))[1])
     weight = torch.as_tensor(np.ones(len(truth)) if weights is None else finite(weights, len(truth))).float()
+    if bool((weight < 0).any()) or not bool(weight.any()):
+        raise ValueError("A weight is not negative, and not all are 0: who has a negative one is trained against.")
     penalty = penalty or GapRegulariser()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -209,11 +216,26 @@ def fit(
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
+    if not all(bool(torch.isfinite(one).all()) for one in model.parameters()):
+        raise ValueError("The training diverged: the weights are NaN or infinite. Take a smaller rate or strength.")
     return model.eval()
 
 
 def probabilities(model: nn.Module, X: ArrayLike) -> NDArray[np.float64]:
-    """Return the probability of label 1 that a network of `fit` gives to each person."""
+    """Return the probability of label 1 that a network of `fit` gives to each person; `X` is what `fit` takes."""
     with torch.no_grad():
-        made: NDArray[np.float64] = model(torch.as_tensor(X, dtype=torch.float32))[:, 0].double().sigmoid().numpy()
+        made: NDArray[np.float64] = model(_features(X))[:, 0].double().sigmoid().numpy()
     return made
+
+
+def _features(X: ArrayLike) -> Tensor:
+    """Return features as a tensor of float32, if they are a table of numbers, none of them missing."""
+    try:
+        table = np.asarray(X, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError("Features must be numbers. Code categories first, as one column each.") from None
+    if table.ndim != 2:
+        raise ValueError(f"Features are a table, a row a person; their shape is {table.shape}.")
+    if wrong := int((~np.isfinite(table)).sum()):
+        raise ValueError(f"{wrong} features are NaN or infinite. Mend that first.")
+    return torch.as_tensor(table, dtype=torch.float32)

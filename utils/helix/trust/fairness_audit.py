@@ -1,9 +1,9 @@
-r"""Audit a classifier group by group, hand the report on, and refuse a model whose gaps are too wide.
+r"""Audit a classifier group by group, hand the report on, and refuse a model whose gaps are too wide or not known.
 
 From a shell or in continuous integration::
 
     python -m helix.trust.fairness_audit --model shop.model:load --data people.csv --label hired --groups sex \\
-        --limit demographic_parity=0.1 --report audit.html
+        --limit demographic_parity=0.1 impact_ratio=0.8 --report audit.html
 
 exits with 0 (passed), 1 (refused) or 2 (could not be asked). The model is code of yours that is imported: a pickle that came
 with the data would run whatever its maker wrote into it.
@@ -11,50 +11,56 @@ with the data would run whatever its maker wrote into it.
 
 from __future__ import annotations
 
-import argparse
-import importlib
+import hashlib
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+import pandas as pd
+from numpy.typing import ArrayLike
 
 from helix.trust import audit_report
-from helix.trust.findings import Findings, Line
+from helix.trust.asking import scores_of
+from helix.trust.findings import HIDDEN, Findings, Line, Page
 from helix.trust.groups import (
     COMPARED,
+    RATES,
+    RATIO,
     SMALL,
-    Gap,
     binary,
     calibration,
+    compared,
     counts,
-    finite,
     gaps,
     group_metrics,
+    keeps,
+    names,
+    pairs,
     widest,
+    without_people,
 )
 
-if TYPE_CHECKING:
-    pass
+__all__ = [
+    "Audit", "Line", "Page", "Refused", "audit", "calibration", "counts", "gaps", "gate", "group_metrics", "scores_of",
+]  # fmt: skip
 
-__all__ = ["Audit", "Line", "audit", "calibration", "counts", "gaps", "gate", "group_metrics", "main", "scores_of"]
-
-
-ROUNDING = 1e-6  # a mean of float32 scores may end a little above 1
+LIMITED = (*COMPARED, RATIO)
 
 
 class Audit(Findings):
     """What an audit found, and how it is told; the fields are those of `Findings`."""
 
-    def to_markdown(self) -> str:
-        """Return the report as Markdown (CommonMark with tables)."""
-        return audit_report.markdown(self)
+    def to_markdown(self, level: int = 1) -> str:
+        """Return the report as Markdown (CommonMark with tables); its heading is of this level, 3 or deeper inside a chapter."""
+        return audit_report.markdown(self, level)
 
     def to_html(self) -> str:
-        """Return the report as one HTML page that needs no network."""
+        """Return the report as one HTML page that needs no network and no script."""
         return audit_report.html_page(self)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
@@ -72,75 +78,6 @@ class Audit(Findings):
         return target
 
 
-def scores_of(model: Any, X: Any) -> tuple[NDArray[np.float64], bool]:
-    """Ask a classifier about every person.
-
-    Parameters
-    ----------
-    model : object
-        A PyTorch module that gives logits, shape (n,), (n, 1) or (n, 2); anything with ``predict_proba`` (scikit-learn,
-        LightGBM …); anything with ``predict``; or a function.
-    X : DataFrame or array, n rows
-        What the model reads. A module is given a float32 tensor.
-
-    Returns
-    -------
-    scores : ndarray, shape (n,)
-        The probability of label 1, or the label itself.
-    graded : bool
-        Whether these are probabilities; False if the model gave labels.
-
-    Raises
-    ------
-    ValueError
-        If the model does not know the label 1, or an answer is NaN or lies outside 0 to 1.
-    TypeError
-        If it cannot be asked at all.
-    """
-    n = X.shape[0] if hasattr(X, "shape") else len(X)  # a sparse matrix has no length
-    torch = sys.modules.get("torch")  # who has a module has imported torch
-    if torch is not None and isinstance(model, torch.nn.Module):
-        given: Any = _sigmoid(torch, model, X, n)
-    elif hasattr(model, "predict_proba"):
-        classes = np.asarray(getattr(model, "classes_", (0, 1))).tolist()
-        if len(classes) != 2 or 1 not in classes:
-            raise ValueError(f"The model tells the classes {classes} apart; an audit needs two, one of them 1.")
-        table = np.asarray(model.predict_proba(X))
-        if table.shape != (n, 2):
-            raise ValueError(f"predict_proba must give shape ({n}, 2), a column for each class; it gave {table.shape}.")
-        given = table[:, classes.index(1)]
-    elif hasattr(model, "predict") or callable(model):
-        given = np.asarray((model.predict if hasattr(model, "predict") else model)(X))
-    else:
-        raise TypeError(f"A {type(model).__name__} is no classifier: it has neither predict_proba nor predict.")
-    scores = finite(given, n)
-    if np.any((scores < -ROUNDING) | (scores > 1 + ROUNDING)):
-        raise ValueError(f"Scores must lie from 0 to 1; these run from {scores.min():g} to {scores.max():g}.")
-    scores = scores.clip(0, 1)
-    return scores, bool(np.any((scores != 0) & (scores != 1)))
-
-
-def _sigmoid(torch: Any, model: Any, X: Any, n: int) -> NDArray[np.float64]:
-    training = [(module, module.training) for module in model.modules()]  # each its own: a frozen layer stays frozen
-    model.eval()
-    try:
-        with torch.no_grad():
-            logits = model(torch.as_tensor(np.asarray(X, dtype=np.float32)))
-    finally:
-        for module, was in training:
-            module.training = was
-    if not isinstance(logits, torch.Tensor):
-        raise TypeError(f"A module must give a tensor of logits; this one gave a {type(logits).__name__}.")
-    if tuple(logits.shape) not in ((n,), (n, 1), (n, 2)):
-        raise ValueError(
-            f"For {n} people a module must give {n} logits, or pairs; it gave shape {tuple(logits.shape)}."
-        )
-    if logits.shape == (n, 2):
-        logits = logits[:, 1] - logits[:, 0]  # of two logits only the difference counts
-    probabilities: NDArray[np.float64] = torch.sigmoid(logits.double()).numpy().reshape(-1)
-    return probabilities
-
-
 def audit(
     model: Any,
     X: Any,
@@ -149,12 +86,18 @@ def audit(
     *,
     limits: Mapping[str, float] | None = None,
     threshold: float = 0.5,
-    title: str = "Fairness audit",
-    about: str = "",
     at_least: int = SMALL,
-    certain: bool = False,
+    certain: bool = True,
+    unknown: Sequence[str] = (),
+    burden: bool = False,
+    hide_below: int = HIDDEN,
+    page: Page | None = None,
 ) -> Audit:
     """Audit a classifier, group by group.
+
+    A limit is kept only if that is **known**: the estimate lies within it, the end of its 95 % interval does too, and every
+    group has enough people behind its rate. Whoever decides with less says so (`certain`, `unknown`), and the report's
+    headline repeats it.
 
     Parameters
     ----------
@@ -163,17 +106,26 @@ def audit(
     y : array_like of 0 and 1, shape (n,)
         What was true.
     groups : array_like, shape (n,), or DataFrame
-        The sensitive attribute, kept apart from `X`; several columns make intersectional groups.
+        The sensitive attribute, kept apart from `X`; several columns make intersectional groups. A category of pandas to
+        which nobody belongs is a group of which nothing is known; ``.cat.remove_unused_categories()`` drops it.
     limits : mapping of str to float, optional
-        The widest gap that is let through, for any key of `helix.trust.groups.COMPARED`.
+        The widest gap that is let through, for any key of `helix.trust.groups.COMPARED`; for ``impact_ratio`` the lowest ratio.
     threshold : float
         Whose score is above it is selected. Choose it on validation data, never on these.
-    title, about : str
-        Of the report: its heading, and what is decided about whom, for readers who do not know it.
     at_least : int
-        Rates of fewer people are shown, and not compared; at least 1.
+        Rates of fewer people are not compared.
     certain : bool
-        Ask that the upper end of the 95 % interval lies within the limit too, not only the estimate.
+        Whether the end of the 95 % interval must keep the limit too, not only the estimate. A gap of 0.05 between two groups
+        of fifty may well be 0.2 among the next people. With False the estimate alone decides.
+    unknown : sequence of str
+        Groups that may pass without being known, each by its name.
+    burden : bool
+        Whether to be selected is a burden, as to be held in custody is. The impact ratio is made for what people want, so
+        it is then that of the people who are spared.
+    hide_below : int
+        Of fewer people the report prints nothing; at most `at_least`.
+    page : Page, optional
+        The words of the report. Its model and data are printed as given.
 
     Returns
     -------
@@ -182,19 +134,24 @@ def audit(
     Raises
     ------
     ValueError
-        If data, predictions, threshold, limits or `at_least` are not what they should be, or everybody gets the same answer.
+        If data, predictions, threshold, limits, numbers of people or names of groups are not what they should be, or
+        everybody gets the same answer.
     TypeError
         If the model cannot be asked.
     """
     for name, limit in (limits or {}).items():
-        if name not in COMPARED:
-            raise ValueError(f"There is no gap {name!r} to limit; there are {', '.join(COMPARED)}.")
+        if name not in LIMITED:
+            raise ValueError(f"There is no gap {name!r} to limit; there are {', '.join(LIMITED)}.")
         if not 0 <= limit <= 1:
             raise ValueError(f"The limit of {name} must lie from 0 to 1; got {limit!r}.")
     if not 0 <= threshold < 1:
         raise ValueError(f"The threshold must lie from 0 to below 1; got {threshold!r}.")
     if at_least < 1:
         raise ValueError(f"A rate needs at least 1 person behind it to be compared; got {at_least!r}.")
+    if not 1 <= hide_below <= at_least:
+        raise ValueError(
+            f"What is compared is printed, so hide_below lies from 1 to at_least, which is {at_least}; got {hide_below!r}."
+        )
     truth = binary(y, "y")
     scores, graded = scores_of(model, X)
     if len(scores) != len(truth):
@@ -206,27 +163,68 @@ def audit(
         raise ValueError(
             f"Everybody gets the answer {int(selected[0])} at the threshold {threshold:g}: nothing to audit."
         )
-    lines = tuple(_judge(name, widest(cells, name, at_least), (limits or {}).get(name), certain) for name in COMPARED)
-    ranges = calibration(truth, scores, groups, np.linspace(0, 1, 6).tolist()) if graded else None
-    return Audit(title, about, threshold, cells, lines, ranges, at_least)
+    nobody, let_pass = without_people(groups), (unknown,) if isinstance(unknown, str) else tuple(unknown)
+    if strange := sorted(set(let_pass) - {*cells.index, *nobody}):
+        raise ValueError(
+            f"There is no group {strange[0]!r} that could pass unknown; there are {', '.join((*cells.index, *nobody))}."
+        )
+
+    def judged(name: str) -> Line:
+        gap, limit, least = widest(cells, name, at_least, burden), (limits or {}).get(name), name == RATIO
+        thin = (*_thin(cells, name, at_least), *nobody)
+        if limit is None:
+            return Line(name, gap, limit, "not known" if gap is None else "no limit", unknown=thin)
+        if gap is not None and not keeps(gap.interval.value, limit, least):
+            return Line(name, gap, limit, "too wide", True, thin)
+        if gap is None or set(thin) - set(let_pass):
+            return Line(name, gap, limit, "not known", True, thin)
+        # Of all pairs of groups, since a narrower gap between few people may be the less certain one.
+        least_sure = (min if least else max)(pairs(cells, name, at_least, burden), key=lambda one: one.worst)
+        if not keeps(least_sure.worst, limit, least):
+            return Line(name, least_sure, limit, "not certain", certain, thin)
+        return Line(name, gap, limit, "within", unknown=thin)
+
+    page = page or Page()
+    return Audit(
+        page=replace(
+            page,
+            date=page.date or date.today().isoformat(),
+            model=page.model or f"{type(model).__name__}, version not stated",
+        ),
+        threshold=threshold,
+        cells=cells,
+        lines=tuple(map(judged, LIMITED)),
+        ranges=calibration(truth, scores, groups, np.linspace(0, 1, 6).tolist()) if graded else None,
+        at_least=at_least,
+        hide_below=hide_below,
+        burden=burden,
+        let_pass=let_pass,
+        nobody=nobody,
+        fingerprint=_fingerprint(truth, groups),
+    )
 
 
-def _judge(name: str, gap: Gap | None, limit: float | None, certain: bool) -> Line:
-    if gap is None:
-        return Line(name, gap, limit, "not known")
-    if limit is None:
-        return Line(name, gap, limit, "no limit")
-    if gap.interval.value > limit + 1e-12:  # 0.4 - 0.3 is 0.1, whatever floats say
-        return Line(name, gap, limit, "too wide")
-    return Line(name, gap, limit, "not certain" if certain and gap.interval.high > limit else "within")
+def _thin(cells: pd.DataFrame, gap: str, at_least: int) -> tuple[str, ...]:
+    """Return the groups that have too few people behind a rate that the gap compares."""
+    under = {RATES[rate][1] for rate in compared(gap)}
+    return tuple(
+        str(group) for group, cell in cells.iterrows() if any(cell[list(part)].sum() < at_least for part in under)
+    )
+
+
+def _fingerprint(truth: ArrayLike, groups: Any) -> str:
+    """Return the SHA-256 of labels and groups, by which a reader can tell on which people an audit was made."""
+    of = names(groups, len(np.asarray(truth)))
+    text = "".join(f"{label}\t{name}\n" for label, name in zip(np.asarray(truth), of, strict=True))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Refused(Exception):
     """The gate's answer to a model that it does not let through; ``audit`` holds the findings."""
 
     def __init__(self, found: Audit) -> None:
-        wide = [audit_report.sentence(line) for line in found.lines if line.refused]
-        super().__init__("Refused. " + " ".join(wide))
+        why = [audit_report.sentence(found, line) for line in found.lines if line.refused]
+        super().__init__(" ".join([audit_report.verdict(found), *why]))
         self.audit = found
 
 
@@ -252,7 +250,7 @@ def gate(model: Any, X: Any, y: ArrayLike, groups: Any, *, limits: Mapping[str, 
     """
     if not limits:
         raise ValueError(
-            f"A gate needs at least one limit, such as {{'equalised_odds': 0.1}}; of {', '.join(COMPARED)}."
+            f"A gate needs at least one limit, such as {{'equalised_odds': 0.1}}; of {', '.join(LIMITED)}."
         )
     found = audit(model, X, y, groups, limits=limits, **options)
     if not found.passed:
@@ -260,69 +258,7 @@ def gate(model: Any, X: Any, y: ArrayLike, groups: Any, *, limits: Mapping[str, 
     return found
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the gate on a CSV file; return 0 if the model passed, 1 if it was refused, 2 if it could not be asked."""
-    import pandas as pd
-
-    parser = argparse.ArgumentParser(
-        prog="python -m helix.trust.fairness_audit", description="Audit a classifier, and refuse it."
-    )
-    parser.add_argument(
-        "--model", required=True, metavar="MODULE:FUNCTION", help="what returns the classifier when called"
-    )
-    parser.add_argument("--data", required=True, type=Path, help="CSV: features, the label and the groups")
-    parser.add_argument("--label", required=True, help="the column with 0 and 1")
-    parser.add_argument(
-        "--groups", required=True, nargs="+", action="extend", help="the sensitive columns; hidden from the model"
-    )
-    parser.add_argument("--keep-groups", action="store_true", help="the model sees them all the same")
-    parser.add_argument(
-        "--limit", required=True, nargs="+", action="extend", metavar="GAP=NUMBER", help=f"of {', '.join(COMPARED)}"
-    )
-    parser.add_argument("--threshold", type=float, default=0.5)
-    parser.add_argument("--certain", action="store_true", help="the whole interval must lie within the limit")
-    parser.add_argument("--report", type=Path, help="where the report goes, .html or .md, whatever the outcome")
-    given = parser.parse_args(arguments)
-    sys.path.insert(0, os.getcwd())  # where the caller's own module stands, as with python -m
-    try:
-        if given.report is not None and given.report.suffix not in (".html", ".md"):
-            raise ValueError(f"A report is a page (.html) or Markdown (.md); got {given.report.name!r}.")
-        limits = _limits(given.limit)
-        table = pd.read_csv(given.data)
-        if absent := [one for one in (given.label, *given.groups) if one not in table]:
-            raise ValueError(f"{given.data.name} has no column {absent[0]!r}; it has {', '.join(map(str, table))}.")
-        module, _, function = given.model.partition(":")
-        if not module or not function:
-            raise ValueError(f"A model is named MODULE:FUNCTION, such as shop.model:load; got {given.model!r}.")
-        model = getattr(importlib.import_module(module), function)()
-        X = table.drop(columns=[given.label, *([] if given.keep_groups else given.groups)])
-        found = audit(
-            model, X, table[given.label], table[list(given.groups)], limits=limits, threshold=given.threshold,
-            certain=given.certain, title=f"Fairness audit of {given.model}",
-        )  # fmt: skip
-        if given.report is not None:
-            found.save(given.report)
-        print(found.to_markdown())
-    # Whatever the caller's code raises, even SystemExit(0): 0 and 1 are answers, and nobody gave one.
-    except (Exception, SystemExit) as error:
-        said = f"{error}" if isinstance(error, (ValueError, OSError)) else f"{type(error).__name__}: {error}"
-        print(f"The model could not be audited: {said}", file=sys.stderr)
-        return 2
-    return 0 if found.passed else 1
-
-
-def _limits(given: Sequence[str]) -> dict[str, float]:
-    limits: dict[str, float] = {}
-    for one in given:
-        name, _, number = one.partition("=")
-        if name in limits:
-            raise ValueError(f"There are two limits for {name}; give one.")
-        try:
-            limits[name] = float(number)
-        except ValueError:
-            raise ValueError(f"A limit is written GAP=NUMBER, such as equalised_odds=0.1; got {one!r}.") from None
-    return limits
-
-
 if __name__ == "__main__":
+    from helix.trust.fairness_cli import main
+
     sys.exit(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from helix.measure import Interval, difference_of_proportions, wilson
+from helix.measure import Interval, difference_of_proportions, ratio_of_proportions, wilson
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +27,7 @@ RATES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "npv": (("tn",), ("tn", "fn")),
     "accuracy": (("tp", "tn"), ALL),
 }
+SPARED = (("fn", "tn"), ALL)  # who is not selected: the wanted outcome, where to be selected is a burden
 # What each gap compares between groups.
 COMPARED = {
     "demographic_parity": ("selection_rate",),
@@ -34,7 +36,18 @@ COMPARED = {
     "predictive_parity": ("ppv",),
     "accuracy": ("accuracy",),
 }
-SMALL = 30  # a rate of fewer people than this is shown and not compared
+RATIO = "impact_ratio"  # the lowest rate over the highest, not their difference
+SMALL = 30  # a rate of fewer people than this is not compared
+ROUNDING = 1e-12  # 0.4 - 0.3 is 0.1, and 0.24 / 0.3 is 0.8, whatever floats say
+NOT_STATED = ("", "nan", "<NA>", "NaT")  # what a missing value becomes as text
+
+
+def keeps(value: float, limit: float, least: bool = False) -> bool:
+    """Return whether a gap is at most its limit, or a ratio (``least=True``) at least its own; NaN keeps nothing.
+
+    Everything that compares with a limit asks here, so that a gap of exactly the limit is never judged in two ways.
+    """
+    return value >= limit - ROUNDING if least else value <= limit + ROUNDING
 
 
 def binary(values: ArrayLike, name: str = "y_true") -> NDArray[np.int64]:
@@ -74,15 +87,17 @@ def names(groups: Any, n: int) -> NDArray[np.object_]:
     Parameters
     ----------
     groups : array_like, shape (n,), or DataFrame of n rows
-        One attribute, or several: the columns of a table make intersectional groups (“Black × Female”).
+        One attribute, or several: the columns of a table make intersectional groups (“Black × Female”). People are
+        matched by their place, not by an index.
     n : int
         How many people there are.
 
     Raises
     ------
     ValueError
-        If the lengths differ, a group is missing, a column is there twice, or types are mixed, so that "1" and 1, or 1 and
-        1.0, would be two groups.
+        If the lengths differ, a group is missing or is called as a missing value is ("nan"), a column is there twice, types are
+        mixed, so that "1" and 1, or 1 and 1.0, would be two groups, two names differ in blanks only, or the names of two
+        crossed groups would be the same.
     """
     import pandas as pd
 
@@ -92,7 +107,11 @@ def names(groups: Any, n: int) -> NDArray[np.object_]:
         if len(set(groups.columns)) < len(groups.columns):
             raise ValueError(f"The table of groups has a column twice: {', '.join(map(str, groups.columns))}.")
         parts = [names(groups[column], n) for column in groups.columns]
-        return np.array([" × ".join(row) for row in zip(*parts, strict=True)], dtype=object)
+        rows = list(zip(*parts, strict=True))
+        crossed = {row: " × ".join(row) for row in set(rows)}
+        if len(set(crossed.values())) < len(crossed):  # ("a", "b × c") and ("a × b", "c")
+            raise ValueError('Two different groups would both be called “… × …”: a name holds " × ". Rename it.')
+        return np.array([crossed[row] for row in rows], dtype=object)
     array = np.asarray(groups, dtype=object)
     if array.shape != (n,):
         raise ValueError(f"There are {n} people, and groups of the shape {array.shape}; each person needs one group.")
@@ -100,7 +119,29 @@ def names(groups: Any, n: int) -> NDArray[np.object_]:
         raise ValueError(f"The group is missing for {missing} of {n} people. Name it ('not stated') or leave them out.")
     if len(kinds := {_kind(one) for one in array}) > 1:
         raise ValueError(f"The group column mixes {' and '.join(sorted(kinds))}. Make it one type: .astype(str).")
-    return np.array([str(one) for one in array], dtype=object)
+    found = np.array([str(one) for one in array], dtype=object)
+    different = set(found)
+    if nameless := sorted(one for one in different if one.strip() in NOT_STATED):
+        many = int(np.isin(found, nameless).sum())
+        raise ValueError(
+            f"The group of {many} of {n} people is called {nameless[0]!r}, as a missing value is. "
+            "Name it ('not stated') or leave them out."
+        )
+    if len({" ".join(one.split()) for one in different}) < len(different):
+        twins = sorted(one for one in different if one != " ".join(one.split()))
+        raise ValueError(f"The group {twins[0]!r} differs from another in blanks only. Mend it: .str.strip().")
+    return found
+
+
+def without_people(groups: Any) -> tuple[str, ...]:
+    """Return the groups that pandas' categories name, and to which nobody belongs."""
+    if hasattr(groups, "columns"):
+        return tuple(name for column in groups.columns for name in without_people(groups[column]))
+    categories = getattr(getattr(groups, "dtype", None), "categories", None)
+    if categories is None:
+        return ()
+    there = set(groups)
+    return tuple(str(one) for one in categories if one not in there)
 
 
 def counts(y_true: ArrayLike, y_pred: ArrayLike, groups: Any, expected: Sequence[str] = ()) -> pd.DataFrame:
@@ -185,8 +226,9 @@ def gaps(y_true: ArrayLike, y_pred: ArrayLike, groups: Any) -> dict[str, float]:
     dict of str to float
         ``demographic_parity`` (selection rates), ``equal_opportunity`` (true positive rates), ``equalised_odds`` (the larger
         one of the differences of true and of false positive rates), ``predictive_parity`` (precision) and ``accuracy``: from
-        0, equal, to 1. ``impact_ratio`` is the lowest selection rate over the highest: 1 is equal. NaN where a rate of a
-        group is undefined, or nobody is selected.
+        0, equal, to 1. ``impact_ratio`` is the lowest selection rate over the highest: 1 is equal. It is made for what
+        people want; where to be selected is a burden, ask for ``gaps(1 - y_true, 1 - y_pred, groups)``. NaN where a rate of
+        a group is undefined, or nobody is selected.
 
     Raises
     ------
@@ -205,7 +247,7 @@ def gaps(y_true: ArrayLike, y_pred: ArrayLike, groups: Any) -> dict[str, float]:
 
     found = {gap: float(np.max([spread(column) for column in columns])) for gap, columns in COMPARED.items()}
     selected = rates["selection_rate"]
-    found["impact_ratio"] = float(selected.min() / selected.max()) if selected.max() else float("nan")
+    found[RATIO] = float(selected.min() / selected.max()) if selected.max() else float("nan")
     return found
 
 
@@ -267,12 +309,12 @@ class Gap:
     Attributes
     ----------
     name, rate : str
-        A key of `COMPARED`, and the rate of it that differs most.
+        A key of `COMPARED` or ``impact_ratio``, and the rate of it that differs most.
     low, high : str
         The groups where that rate is lowest and highest.
     interval : Interval
-        The difference, with Newcombe's interval at 95 %. The two were picked *because* they lie furthest apart, so that with
-        many groups the interval promises too much.
+        The difference, with Newcombe's interval at 95 %; of the impact ratio, the ratio. The two groups were picked *because*
+        they lie furthest apart, so that with many groups the interval promises too much.
     behind : int
         How many people the less certain one of the two rates was computed from.
     """
@@ -284,8 +326,29 @@ class Gap:
     interval: Interval
     behind: int
 
+    @property
+    def worst(self) -> float:
+        """The end of the interval that is farthest from equal treatment, whichever group it disfavours."""
+        low, high = self.interval.low, self.interval.high
+        return min(low, 1 / high if high else 0.0) if self.name == RATIO else max(high, -low)
 
-def widest(cells: pd.DataFrame, gap: str, at_least: int = SMALL) -> Gap | None:
+
+def compared(gap: str, burden: bool = False) -> tuple[str, ...]:
+    """Return the rates that a gap, or the impact ratio, compares; of a burden the ratio compares who is spared.
+
+    Raises
+    ------
+    ValueError
+        If there is no such gap.
+    """
+    if gap == RATIO:
+        return ("spared_rate",) if burden else ("selection_rate",)
+    if gap not in COMPARED:
+        raise ValueError(f"There is no gap {gap!r}; there are {', '.join((*COMPARED, RATIO))}.")
+    return COMPARED[gap]
+
+
+def widest(cells: pd.DataFrame, gap: str, at_least: int = SMALL, burden: bool = False) -> Gap | None:
     """Find the two groups between which a gap is widest, among the rates that enough people stand behind.
 
     Parameters
@@ -293,33 +356,53 @@ def widest(cells: pd.DataFrame, gap: str, at_least: int = SMALL) -> Gap | None:
     cells : DataFrame
         From `counts`.
     gap : str
-        A key of `COMPARED`.
+        A key of `COMPARED`, or ``impact_ratio``.
     at_least : int
         Rates of fewer people are left out of the comparison. Whoever does that has to say so.
+    burden : bool
+        Whether to be selected is a burden; then the impact ratio is that of the spared.
 
     Returns
     -------
     Gap or None
-        None if fewer than two groups remain for one of its rates: then the gap is not known.
+        None if fewer than two groups remain for one of its rates, or the ratio has nobody below its line: then the gap is
+        not known.
 
     Raises
     ------
     ValueError
         If there is no such gap.
     """
-    if gap not in COMPARED:
-        raise ValueError(f"There is no gap {gap!r}; there are {', '.join(COMPARED)}.")
+    found = pairs(cells, gap, at_least, burden)
+    return min(found, key=_value) if gap == RATIO and found else max(found, key=_value, default=None)
+
+
+def pairs(cells: pd.DataFrame, gap: str, at_least: int = SMALL, burden: bool = False) -> list[Gap]:
+    """Return the gap between every two groups, for every rate that it compares; parameters and errors as in `widest`.
+
+    Not the widest one alone: between two small groups a narrower gap may be the less certain one. None at all, if fewer than
+    two groups remain for one of its rates, or the ratio has nobody below its line.
+    """
     found = []
-    for rate in COMPARED[gap]:
-        over, under = (cells[list(part)].sum(axis=1) for part in RATES[rate])
+    for rate in compared(gap, burden):
+        over, under = (cells[list(part)].sum(axis=1) for part in (RATES | {"spared_rate": SPARED})[rate])
         kept = under >= max(at_least, 1)
-        if kept.sum() < 2:
-            return None
         order = (over[kept] / under[kept]).sort_values(kind="stable").index
-        low, high = order[0], order[-1]
-        difference = difference_of_proportions(over[high], under[high], over[low], under[low])
-        found.append(Gap(gap, rate, low, high, difference, int(min(under[low], under[high]))))
-    return max(found, key=lambda one: one.interval.value)
+        if len(order) < 2 or (gap == RATIO and not over[order[-1]]):
+            return []
+        for low, high in itertools.combinations(order, 2):
+            if gap != RATIO:
+                apart = difference_of_proportions(over[high], under[high], over[low], under[low])
+            elif over[high]:
+                apart = ratio_of_proportions(over[low], under[low], over[high], under[high])
+            else:
+                continue  # nobody of either is selected, and others are: those pairs tell
+            found.append(Gap(gap, rate, low, high, apart, int(min(under[low], under[high]))))
+    return found
+
+
+def _value(gap: Gap) -> float:
+    return gap.interval.value
 
 
 def rate_of(cells: pd.Series, rate: str) -> Interval | None:

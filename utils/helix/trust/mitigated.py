@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from helix.trust.groups import binary, finite, gaps, group_metrics, names
+from helix.trust.groups import ROUNDING, binary, finite, gaps, group_metrics, keeps, names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,7 +63,8 @@ def parity_thresholds(scores: ArrayLike, y: ArrayLike, groups: Any, eps: float =
 
     Whoever scores *above* the threshold of the own group is selected. So the group must be known when the decision is
     made, which may be forbidden, and is a choice of its own. No chance is involved, unlike in Hardt and others; rates are
-    tried in steps of half a hundredth, and one person of the smallest group more than eps is let pass.
+    tried in steps of half a hundredth, and one person of the smallest group more than eps is let pass. To select nobody at
+    all, or everybody, is never the answer, even where that is most often right, as with a rare label: it decides nothing.
 
     Parameters
     ----------
@@ -75,8 +76,8 @@ def parity_thresholds(scores: ArrayLike, y: ArrayLike, groups: Any, eps: float =
     Raises
     ------
     ValueError
-        If a score is NaN, labels or groups are not what they should be, all scores of a group are the same, or so many
-        are that only selecting nobody, or everybody, keeps the rates within eps.
+        If a score is NaN, labels or groups are not what they should be, there is one group only, all scores of a group are
+        the same, or so many are that only selecting nobody, or everybody, keeps the rates within eps.
 
     References
     ----------
@@ -95,22 +96,44 @@ def parity_thresholds(scores: ArrayLike, y: ArrayLike, groups: Any, eps: float =
         cut = ladder[np.round(np.linspace(0, 1, 201) * len(own)).astype(int)]
         selected = own > cut[:, None]
         found[name] = (cut, selected.mean(axis=1), (selected == right).sum(axis=1))
+    if len(found) < 2:
+        raise ValueError(f"There is only the group {next(iter(found))!r}: a comparison needs two.")
     slack = eps + 1 / min((of == name).sum() for name in found)
     best: tuple[int, dict[str, float]] = (-1, {})
     for low in sorted({float(rate) for _, rates, _ in found.values() for rate in rates}):
-        made, total = {}, 0
-        for name, (cut, rates, correct) in found.items():
-            inside = np.where((rates >= low) & (rates <= low + slack), correct, -1)
-            made[name] = float(cut[inside.argmax()])
-            total = total + int(inside.max()) if inside.max() >= 0 and total >= 0 else -1
-        if total > best[0]:
-            best = (total, made)
-    chosen = select(numbers, of, best[1])
-    if not chosen.any() or chosen.all():
+        inside = {
+            name: np.where((rates >= low) & (rates <= low + slack + ROUNDING), correct, -1)
+            for name, (_, rates, correct) in found.items()
+        }
+        if any(correct.max() < 0 for correct in inside.values()):
+            continue
+        steps = _deciding({name: rates for name, (_, rates, _) in found.items()}, inside)
+        total = sum(int(inside[name][step]) for name, step in steps.items())
+        if steps and total > best[0]:
+            best = (total, {name: float(found[name][0][step]) for name, step in steps.items()})
+    if not best[1]:
         raise ValueError(
-            f"Too many people have the same score: only selecting {'all' if chosen.any() else 'nobody'} keeps rates within {eps:g}."
+            f"Too many people have the same score: of the rates within {eps:g} of each other, thresholds reach only those "
+            "that select nobody or everybody."
         )
     return best[1]
+
+
+def _deciding(rates: Mapping[str, NDArray[Any]], correct: Mapping[str, NDArray[Any]]) -> dict[str, int]:
+    """Return for each group the step that is most often right; none, if they can but select nobody or everybody.
+
+    Where the best steps do that together, the group that loses the fewest right answers by it takes its next best step.
+    """
+    steps = {name: int(of.argmax()) for name, of in correct.items()}
+    chosen = {float(rates[name][step]) for name, step in steps.items()}
+    if chosen not in ({0.0}, {1.0}):
+        return steps
+    others = {name: np.where(rates[name] == min(chosen), -1, of) for name, of in correct.items()}
+    lost = {name: correct[name].max() - of.max() for name, of in others.items() if of.max() >= 0}
+    if not lost:
+        return {}
+    name = min(lost, key=lambda one: int(lost[one]))
+    return steps | {name: int(others[name].argmax())}
 
 
 def select(scores: ArrayLike, groups: Any, thresholds: Mapping[str, float]) -> NDArray[np.int64]:
@@ -149,7 +172,7 @@ def choose(validation: Mapping[Any, tuple[float, float]], limit: float = LIMIT) 
             raise ValueError(
                 f"The setting {setting!r} has accuracy {accuracy} and gap {gap}; a gap is an absolute value."
             )
-    kept = {setting: pair for setting, pair in validation.items() if pair[1] <= limit}
+    kept = {setting: pair for setting, pair in validation.items() if keeps(pair[1], limit)}
     if not kept:
         raise ValueError(f"No setting has a gap of at most {limit:g} on validation.")
     return max(kept, key=lambda setting: (kept[setting][0], -kept[setting][1]))
@@ -215,11 +238,11 @@ def refusals(
         raise ValueError(f"Nobody in the group {table.index[table['tpr_before'].isna()][0]} has label 1.")
     was, now = gaps(y, before, groups), gaps(y, after, groups)
     found = []
-    if now["demographic_parity"] > limit:
+    if not keeps(now["demographic_parity"], limit):
         found.append(f"Selection rates differ by {now['demographic_parity']:.3f}, more than {limit:g}.")
     if now["demographic_parity"] < was["demographic_parity"]:
         grown = now["equal_opportunity"] - was["equal_opportunity"]
-        if grown > tolerance:
+        if not keeps(grown, tolerance):
             lost = ", ".join(f"{count} {name}" for name, count in table["qualified_loses"].items())
             found.append(
                 f"Among the qualified the gap grew from {was['equal_opportunity']:.3f} to {now['equal_opportunity']:.3f}; newly turned away of them: {lost}."

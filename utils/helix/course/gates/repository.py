@@ -11,7 +11,7 @@ from pathlib import Path
 import pathspec
 
 from helix import paths
-from helix.course import notebooks
+from helix.course import copies, notebooks
 
 MEGABYTE = 10**6
 FILE_AT_MOST = 25 * MEGABYTE
@@ -19,8 +19,12 @@ DATA_AT_MOST = 90 * MEGABYTE
 
 
 def links() -> list[str]:
-    """Every relative link in a page, or in a notebook and its outputs, leads to a file, and into a notebook to a heading of it."""
+    """Every relative link in a page, or in a notebook and its outputs, leads to a file, and into a notebook to a heading of it.
+
+    A notebook leads only to other notebooks of the course: those the learner's folder has, in which its copy is read.
+    """
     found = []
+    copied = {paths.root() / page for page in copies.pages()}
     for path, text in _pages():
         plain = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
         for link in re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=[\"']([^\"']+)[\"']", plain):
@@ -29,6 +33,10 @@ def links() -> list[str]:
                 continue
             if not (path.parent / goal).exists():
                 found.append(f"{paths.display(path)} links to {goal}, which does not exist.")
+            elif path in copied and (path.parent / goal).resolve() not in copied:
+                found.append(
+                    f"{paths.display(path)} links to {goal}, which a learner's copy of it will not find beside it."
+                )
             elif goal.endswith(".ipynb") and heading and heading not in _headings((path.parent / goal).resolve()):
                 found.append(f"{paths.display(path)} links to {goal}#{heading}, and there is no such heading.")
     return found

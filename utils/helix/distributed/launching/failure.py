@@ -14,7 +14,8 @@ from helix import paths
 
 _DISTRIBUTED = Path(__file__).parents[1]
 _OURS = {str(_DISTRIBUTED / "launching" / name) for name in ("rank.py", "supervisor.py", "server.py")}
-_OURS.add(str(_DISTRIBUTED / "measured" / "counting.py"))
+_COUNTER = str(_DISTRIBUTED / "measured" / "counting.py")
+_OURS.add(_COUNTER)
 _THREAD = re.compile(r"^(?:Current thread|Thread) 0x([0-9a-f]+)")
 _FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
 _ESCAPED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U00(?:0[0-9a-f]|10)[0-9a-f]{4})")
@@ -130,13 +131,19 @@ def place(found: list[tuple[str, int, str]]) -> str:
 def waits(found: list[tuple[str, int, str]]) -> bool:
     """Say whether a rank waits for others: its innermost frame is `torch.distributed`'s, or a line that calls ``wait``.
 
+    Where its calls are counted, they pass through our counter and other parts of torch, which are looked through.
+
     While ranks still meet (``init_process_group``, before the function is called) none of them does: on a busy machine that
     takes longer than a moment, and it is nobody's mistake.
     """
     if not found or any(function == "init_process_group" for _, _, function in found):
         return False
-    file, line, _ = found[0]
+    file, line, _ = next((frame for frame in found if not _passes(frame[0])), found[0])
     return "/torch/distributed/" in file or ".wait(" in linecache.getline(file, line)
+
+
+def _passes(file: str) -> bool:
+    return file == _COUNTER or ("/site-packages/torch/" in file and "/torch/distributed/" not in file)
 
 
 def sentence(reply: dict[str, Any], ranks: int, timeout: float) -> RankFailed:

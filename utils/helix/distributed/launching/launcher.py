@@ -94,7 +94,7 @@ def launch(
     TypeError, ValueError
         If an argument is wrong, or cannot be sent to another process.
     OSError
-        If `port` is taken, or the system has no POSIX processes (Windows: use WSL2).
+        If `port` is taken, this machine does not reach itself at 127.0.0.1, or it has no POSIX processes (Windows: use WSL2).
 
     Notes
     -----
@@ -125,6 +125,11 @@ def launch(
     reply = _answered(order, timeout)
     if reply["kind"] == "port":
         raise OSError(f"Port {port} is taken by another program. Leave `port` out: launch then takes a free one.")
+    if reply["kind"] == "loopback":
+        raise OSError(
+            f"This machine does not reach itself at 127.0.0.1 ({reply['message']}), where ranks meet. In a container or namespace switch the "
+            "loopback interface on: ip link set lo up."
+        )
     if show:
         _show(reply["printed"])
     if reply["kind"] != "done":

@@ -39,13 +39,15 @@ def supervise(connection: socket.socket) -> None:
     for name, text in order["cells"].items():
         linecache.cache[name] = (len(text), None, text.splitlines(keepends=True), name)
     ranks: list[Rank] = []
-    try:
-        for number in range(order["ranks"]):
-            ranks.append(fork(order, number, ranks, connection))
-        reply = _Watch(order, ranks, connection).run()
-    finally:
-        for each in ranks:
-            kill(each)
+    reply: dict[str, Any] = {"kind": "loopback", "message": _unreachable()}
+    if not reply["message"]:
+        try:
+            for number in range(order["ranks"]):
+                ranks.append(fork(order, number, ranks, connection))
+            reply = _Watch(order, ranks, connection).run()
+        finally:
+            for each in ranks:
+                kill(each)
     with contextlib.suppress(OSError):
         connection.settimeout(30)
         connection.sendall(wire.framed(pickle.dumps(reply)))
@@ -190,6 +192,16 @@ def _busy(before: list[int] | None, now: list[int] | None) -> bool:
     if before is None or now is None or len(before) != len(now):
         return True
     return any(later - earlier > _NOISE for earlier, later in zip(before, now, strict=True))
+
+
+def _unreachable() -> str:
+    """Say why this machine does not reach itself by 127.0.0.1, or nothing: the store would try for minutes."""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            socket.create_connection(listener.getsockname(), timeout=2).close()
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 def _store(port: int) -> Any:

@@ -11,7 +11,8 @@ from helix.distributed.whole import whole
 GB = 1e9
 # Share of the peak that matrix products reach. The planner's only fitted number: the five smaller models of Table 1 of
 # arXiv:2104.04473 (`published.TABLE_1`), median; the five larger ones check it.
-EFFICIENCY = 0.643
+EFFICIENCY = 0.667
+TUNING = "NVIDIA/nccl, src/graph/tuning.cc at commit 01afd20"
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,10 @@ class Cluster:
         Operations a second of a GPU at 16 bits, dense.
     bandwidth : float
         Bytes a second between a GPU and its own memory.
-    latency : float
-        Seconds a message takes to start. Assumed, measure yours with `helix.distributed.measured.messages`.
+    latency, network_latency : float
+        Seconds that a step of a ring takes to start inside a node and between nodes. The defaults are those by which NCCL chooses its
+        algorithm for large messages (`TUNING`, table hwLat, ring with the protocol Simple: 3.4 and 9.6 µs; small ones have others, 0.47 and
+        2.7 µs). Measure yours with `helix.distributed.measured.messages`.
     reserve : float
         Share of the memory kept for what the formulas do not count: context, buffers, fragments. Assumed.
     efficiency : float
@@ -49,7 +52,8 @@ class Cluster:
     inter: float
     peak: float
     bandwidth: float
-    latency: float = 1e-5
+    latency: float = 3.4e-6
+    network_latency: float = 9.6e-6
     reserve: float = 0.1
     efficiency: float = EFFICIENCY
 
@@ -58,8 +62,10 @@ class Cluster:
         for name in ("memory", "intra", "inter", "peak", "bandwidth"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ValueError(f"{name} must be positive and finite; got {getattr(self, name)!r}.")
-        if not (0 <= self.latency < math.inf and 0 <= self.reserve < 1 and 0 < self.efficiency <= 1):
-            raise ValueError("latency must be 0 or more, reserve within [0, 1), efficiency within (0, 1].")
+        if not (0 <= self.latency < math.inf and 0 <= self.network_latency < math.inf):
+            raise ValueError("latency and network_latency must be 0 or more, and finite.")
+        if not (0 <= self.reserve < 1 and 0 < self.efficiency <= 1):
+            raise ValueError("reserve must be within [0, 1), efficiency within (0, 1].")
         if self.gpus > self.per_node and self.gpus % self.per_node:
             raise ValueError(f"{self.gpus} GPUs do not fill nodes of {self.per_node}.")
 
@@ -69,16 +75,35 @@ class Cluster:
         return self.memory * (1 - self.reserve)
 
     def ring(self, layout: Layout) -> float:
-        """Bytes a second of one data-parallel ring: ranks run through t, then d, then p, so t rings share a node's network."""
+        """Bytes a second of a data-parallel all-reduce: ranks run through t, then d, then p, so t of them share a node's cards.
+
+        Where one alone uses the node (t = 1), it is cut into as many rings as there are cards, and all cards carry: the whole of what
+        leaves a node, not one GPU's share of it.
+        """
         if layout.tensor * layout.data <= self.per_node:
             return self.intra
         return min(self.intra, self.inter * self.per_node / layout.tensor)
+
+    def all_reduce(self, size: float, layout: Layout) -> dict[str, float]:
+        """Seconds of an all-reduce of `size` bytes over the d data-parallel ranks of a layout, by "ring" and by "trees".
+
+        A ring of d ranks on M nodes takes 2(d − 1) steps, 2(M − 1) of them between nodes, and sends 2(d − 1)/d times the size. Trees take
+        2(d/M − 1) steps inside a node and 2·log2 M between, and send twice the size (`TUNING`, ncclTopoTuneModel). NCCL takes the faster.
+        """
+        d, nodes = layout.data, max(1, math.ceil(layout.tensor * layout.data / self.per_node))
+        if d == 1:
+            return {"ring": 0.0, "trees": 0.0}
+        near, far = self.latency, self.network_latency
+        ring = 2 * (d - nodes) * near + 2 * (nodes - 1) * far + 2 * (d - 1) / d * size / self.ring(layout)
+        trees = 2 * (d / nodes - 1) * near + 2 * math.log2(nodes) * far + 2 * size / self.ring(layout)
+        return {"ring": ring, "trees": trees}
 
 
 def selene(gpus: int) -> Cluster:
     """Return nodes of eight 80-GB A100s, as in arXiv:2104.04473, section 5.
 
-    312e12 operations a second and eight 200-Gbit/s cards a node are that section's; 300 GB/s of NVLink a direction and
-    2.039 TB/s of memory are the A100's data sheet's (600 GB/s both ways), as quoted at glennklockwood.com/garden/processors/A100.
+    312e12 operations a second and eight 200-Gbit/s cards a node are that section's. A ring inside a node carries 235 GB/s: NCCL's own
+    limit for A100s (`TUNING`), of the 300 GB/s a direction of the data sheet, which has 2.039 TB/s of memory too (as quoted at
+    glennklockwood.com/garden/processors/A100).
     """
-    return Cluster(gpus, 8, 80 * GB, 300 * GB, 25 * GB, 312e12, 2039 * GB)
+    return Cluster(gpus, 8, 80 * GB, 235 * GB, 25 * GB, 312e12, 2039 * GB)

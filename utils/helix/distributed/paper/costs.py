@@ -9,6 +9,8 @@ References
 [2] S. Rajbhandari et al. (2020), ZeRO: memory optimizations toward training trillion parameter models, arXiv:1910.02054.
 [3] V. Korthikanti et al. (2022), Reducing activation recomputation in large transformer models, arXiv:2205.05198.
 [4] Y. Huang et al. (2019), GPipe, arXiv:1811.06965.
+[5] T. Dao et al. (2022), FlashAttention, arXiv:2205.14135.
+[6] A. Chowdhery et al. (2022), PaLM, arXiv:2204.02311, appendix B: model FLOPs utilisation, MFU.
 """
 
 from __future__ import annotations
@@ -69,11 +71,16 @@ class Layout:
         ZeRO stage: 1 splits the optimiser's states over the d replicas, 2 the gradients too, 3 the parameters too.
     chunks : int
         Groups of layers on a GPU in the interleaved schedule, v; 1 is the plain one.
+    sequence : bool
+        Sequence parallelism: the t GPUs share the tokens where tensor parallelism leaves whole tensors on each ([3], section 4.2.2).
+    fused : bool
+        Whether attention is fused and keeps no scores ([5]), as in every library today; runs of 2021 kept them.
 
     Raises
     ------
     ValueError
-        If a size is no whole number of at least 1, the stage is not 0 to 3, or chunks are wanted without a pipeline.
+        If a size is no whole number of at least 1, the stage is not 0 to 3, chunks are wanted without a pipeline, or sequence parallelism
+        without tensor parallelism.
     """
 
     tensor: int = 1
@@ -83,6 +90,8 @@ class Layout:
     rematerialised: bool = True
     zero: int = 0
     chunks: int = 1
+    sequence: bool = False
+    fused: bool = True
 
     def __post_init__(self) -> None:
         sizes = ("tensor", "pipeline", "data", "microbatch", "chunks")
@@ -91,6 +100,8 @@ class Layout:
             raise ValueError(f"ZeRO has the stages 0 to 3, not {self.zero!r}.")
         if self.chunks > 1 and self.pipeline == 1:
             raise ValueError("Chunks of layers need a pipeline of at least 2 stages.")
+        if self.sequence and self.tensor == 1:
+            raise ValueError("Sequence parallelism shares tokens among the t GPUs of tensor parallelism; here t is 1.")
 
     @property
     def gpus(self) -> int:
@@ -133,6 +144,29 @@ def operations(model: Model, batch: int, rematerialised: bool = True) -> dict[st
     return terms
 
 
+def useful(model: Model, batch: int) -> int:
+    """Count the operations that the model itself asks for in one iteration: `operations` without what is computed again."""
+    return sum(operations(model, batch, rematerialised=False).values())
+
+
+def utilisation(operations: float, gpus: int, peak: float, seconds: float) -> float:
+    """Return operations over those that `gpus` of a `peak` could have done in the time.
+
+    With `useful` operations it is the model FLOPs utilisation, MFU [6]: what is computed again counts no more than waiting does. With all
+    operations it is the hardware FLOPs utilisation, HFU, which can rise while the same training takes longer.
+
+    Raises
+    ------
+    ValueError
+        If a number is not positive.
+    """
+    whole(gpus=gpus)
+    for name, value in {"operations": operations, "peak": peak, "seconds": seconds}.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be positive; got {value!r}.")
+    return operations / (gpus * peak * seconds)
+
+
 def parameters_per_gpu(model: Model, layout: Layout) -> float:
     """Count the parameters on a GPU of the fullest stage, the first: l/p layers and both embeddings.
 
@@ -152,13 +186,17 @@ def states(parameters: float, data: int = 1, zero: int = 0) -> dict[str, float]:
     return {name: n * parameters / (data if zero >= SPLIT_FROM[name] else 1) for name, n in STATES.items()}
 
 
-def layer_activations(model: Model, microbatch: int = 1, tensor: int = 1) -> float:
+def layer_activations(
+    model: Model, microbatch: int = 1, tensor: int = 1, *, sequence: bool = False, fused: bool = False
+) -> float:
     """Bytes one layer keeps of a micro-batch for its backward pass: sbh(10 + 24/t + 5as/(ht)), equation 2 of [3].
 
-    16-bit activations, dropout masks of one byte, attention scores kept (no fused attention), no sequence parallelism.
+    16-bit activations and dropout masks of one byte. With `sequence` parallelism all of it is cut, sbh(34 + 5as/h)/t (section 4.2.2). `fused`
+    attention keeps a number of 4 bytes a head and token instead of the scores, their softmax and its dropout mask, 5as²b ([5], section 3.1).
     """
-    s, h = model.sequence, model.hidden
-    return s * microbatch * h * (10 + 24 / tensor + 5 * model.heads * s / (h * tensor))
+    s, h, a = model.sequence, model.hidden, model.heads
+    scores = 4 * a / h if fused else 5 * a * s / h
+    return s * microbatch * h * (10 / (tensor if sequence else 1) + (24 + scores) / tensor)
 
 
 def memory(
@@ -167,8 +205,8 @@ def memory(
     """Bytes on the fullest GPU, by term; their sum is what has to fit.
 
     GPipe keeps the activations of all m micro-batches, 1F1B of min(p, m) (section 2.2.1 of [1]), interleaved 1F1B
-    1 + (p − 1)/(pv) times as much ([3], section 4.2.3). Re-materialised, a layer keeps its input, 2sbh, and one layer at a
-    time is whole. Not counted: buffers of the communication library, fragments, dropout after the embedding.
+    of min(p + (p − 1)/v, m) ([3], section 4.2.3). Re-materialised, a layer keeps its input, 2sbh (2sbh/t with sequence
+    parallelism), and one layer at a time is whole. Not counted: buffers of the communication library, fragments, dropout after the embedding.
 
     Returns
     -------
@@ -179,13 +217,11 @@ def memory(
     whole(microbatches=microbatches)
     t, p, b = layout.tensor, layout.pipeline, layout.microbatch
     held = states(parameters_per_gpu(model, layout), layout.data, layout.zero)
-    flying = (
-        microbatches
-        if schedule == "gpipe"
-        else min(p, microbatches) * (1 if layout.chunks == 1 else 1 + (p - 1) / (p * layout.chunks))
-    )
-    full = layer_activations(model, b, t)
-    kept = HALF * model.sequence * b * model.hidden if layout.rematerialised else full
+    most = p if layout.chunks == 1 else p + (p - 1) / layout.chunks
+    flying = microbatches if schedule == "gpipe" else min(most, microbatches)
+    full = layer_activations(model, b, t, sequence=layout.sequence, fused=layout.fused)
+    whole_input = HALF * model.sequence * b * model.hidden / (t if layout.sequence else 1)
+    kept = whole_input if layout.rematerialised else full
     held["activations"] = flying * model.layers / p * kept
     held["one layer"] = (full if layout.rematerialised else 0.0) + (
         HALF * 12 * model.hidden**2 / t if layout.zero == 3 else 0.0
@@ -216,17 +252,28 @@ def traffic(model: Model, layout: Layout, batch: int) -> dict[str, float]:
     "data": ring all-reduce of 16-bit gradients, 2(d − 1)/d of their bytes. ZeRO 2 scatters gradients with every micro-batch and
     gathers parameters once, ZeRO 3 gathers parameters twice a micro-batch: for m = 1 twice and three times the
     parameters, section 7 of [2]. "tensor": 2 all-reduces a layer and micro-batch in the forward pass and 2 in the
-    backward pass, 8bsh(t − 1)/t elements (section 3.2 of [1]); re-materialisation repeats the forward ones, 12bsh. "pipeline":
+    backward pass, 8bsh(t − 1)/t elements (section 3.2 of [1]); re-materialisation repeats the forward ones, 12bsh. Sequence
+    parallelism makes a reduce-scatter and an all-gather of each, the same bytes, and gathers both inputs of the columns once more
+    in the backward pass, 2bsh ([3], section 4.2.2). "pipeline":
     bsh to the next stage and bsh back for each micro-batch and chunk, 1/t of it with the scatter/gather of section 4.1.
     Not counted: the tied embedding's gradient, summed between first and last stage.
     """
     m, t, d = layout.microbatches(batch), layout.tensor, layout.data
     parameters = HALF * parameters_per_gpu(model, layout)
+    rounds = data_rounds(layout, m)
     passed = HALF * layout.microbatch * model.sequence * model.hidden
-    times = {0: 2, 1: 2, 2: m + 1, 3: 3 * m}[layout.zero]
-    reductions = 6 if layout.rematerialised else 4
     return {
-        "data": times * (d - 1) / d * parameters,
-        "tensor": m * model.layers / layout.pipeline * reductions * 2 * (t - 1) / t * passed,
+        "data": rounds * (d - 1) / d * parameters,
+        "tensor": m * model.layers / layout.pipeline * reductions(layout) * 2 * (t - 1) / t * passed,
         "pipeline": 2 * m * layout.chunks * passed / t if layout.pipeline > 1 else 0.0,
     }
+
+
+def reductions(layout: Layout) -> int:
+    """Return how many all-reduces a layer makes of a micro-batch's bsh elements; two gathers count as one. See `traffic`."""
+    return 4 + (2 if layout.rematerialised else 0) + (1 if layout.sequence else 0)
+
+
+def data_rounds(layout: Layout, microbatches: int) -> int:
+    """Return how often a data-parallel step passes the parameters' bytes round: an all-reduce is 2 times, a gather or a scatter 1."""
+    return {0: 2, 1: 2, 2: microbatches + 1, 3: 3 * microbatches}[layout.zero]

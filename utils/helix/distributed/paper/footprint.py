@@ -72,6 +72,21 @@ GRIDS = {
 }
 
 
+# Watts of a device with its share of the node: processors, memory, network, fans. The board's own maximum is not the high end.
+WATTS = {
+    "A100": Given(
+        400, 600, 812,
+        "400: the board's maximum, its node left out (A100 data sheet); 812: an eighth of a DGX A100's maximum of 6.5 kW (user guide); "
+        "600 lies between, assumed",
+    ),
+    "H100": Given(
+        700, 900, 1275,
+        "700: the board's maximum, its node left out (H100 data sheet); 1275: an eighth of the 10.2 kW that a node of eight is rated for; "
+        "measured at most: 1,050, an eighth of 8.4 kW (I. Latif et al., 2025, IEEE Access 13, arXiv:2412.08602); 900 lies between, assumed",
+    ),
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Footprint:
     """An estimate of a run, and what it rests on.
@@ -115,7 +130,8 @@ def footprint(devices: int, hours: Given, watts: Given, pue: Given, grid: Given)
     hours : Given
         Wall-clock hours of the run.
     watts : Given
-        Power of one device with its share of the node, in watts; the maximum of the board is a high end, not a value.
+        Power of one device with its share of the node, in watts, at all three ends, such as ``WATTS["A100"]``. The node adds half of the
+        board's power and more, so the board's maximum is no high end.
     pue : Given
         Electricity of the data centre over that of the machines, 1 or more.
     grid : Given

@@ -1,4 +1,4 @@
-"""Job files for a cluster, as text: the torchrun command, a Slurm script, a Kubernetes PyTorchJob. None was run on a cluster.
+"""Job files for a cluster, as text: the torchrun command and a Slurm script. None was run on a cluster.
 
 Names, paths and arguments are checked against short alphabets before they are written, so that none can end a line, start a
 command or leave a quoted text.
@@ -6,7 +6,6 @@ command or leave a quoted text.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 
@@ -18,7 +17,6 @@ _ALPHABETS = {
     "name": (r"[a-z]([a-z0-9-]{0,51}[a-z0-9])?", "up to 53 small letters, digits and inner hyphens, a letter first"),
     "script": (r"(?!.*\.\.)[A-Za-z0-9_/][A-Za-z0-9_./-]*\.py", "a path to a .py file of letters, digits and _ . / -"),
     "host": (r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", "a host name or IPv4 address"),
-    "image": (r"[a-z0-9][A-Za-z0-9._/:@-]{0,254}", "an image reference such as registry/name:tag"),
     "argument": (r"[A-Za-z0-9_./:=,+@-]+", "letters, digits and _ . / : = , + @ -, no spaces"),
     "partition": (r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", "letters, digits, _ and -"),
     "time": (r"([0-9]{1,2}-)?[0-9]{1,3}:[0-5][0-9]:[0-5][0-9]", "hours:minutes:seconds, such as 04:00:00"),
@@ -32,18 +30,20 @@ class Job:
     Parameters
     ----------
     name : str
-        Small letters, digits and inner hyphens, for Slurm and Kubernetes alike (whose pods add to it).
+        Small letters, digits and inner hyphens.
     script : str
         Path of the training script as each node sees it.
     nodes, per_node : int
         Nodes, and processes (one a GPU) on each.
     arguments : tuple of str
         Handed to the script.
+    restarts : int
+        How often torchrun starts all processes again after one of them has failed; the script has to go on from its last checkpoint.
 
     Raises
     ------
     ValueError
-        If a number is no whole number of at least 1, or a text has a character outside its alphabet; newlines, spaces, quotes
+        If a number is not whole or too small, or a text has a character outside its alphabet; newlines, spaces, quotes
         and shell signs are outside all of them.
     """
 
@@ -52,9 +52,12 @@ class Job:
     nodes: int
     per_node: int
     arguments: tuple[str, ...] = ()
+    restarts: int = 0
 
     def __post_init__(self) -> None:
         whole(nodes=self.nodes, per_node=self.per_node)
+        if isinstance(self.restarts, bool) or not isinstance(self.restarts, int) or self.restarts < 0:
+            raise ValueError(f"restarts must be a whole number, 0 or more; got {self.restarts!r}.")
         _check("name", self.name)
         _check("script", self.script)
         if isinstance(self.arguments, str):
@@ -127,62 +130,6 @@ def slurm(
     )
 
 
-def pytorch_job(job: Job, image: str, *, namespace: str = "default", gpus: bool = True) -> str:
-    """Return a PyTorchJob of the Kubeflow training operator, version 1, as YAML.
-
-    The operator gives each pod MASTER_ADDR, MASTER_PORT and its number as RANK (kubeflow/training-operator,
-    pkg/controller.v1/pytorch/envvar.go), which Kubernetes puts where ``$(RANK)`` stands; containers must be named "pytorch".
-
-    Raises
-    ------
-    ValueError
-        If image or namespace has a character outside its alphabet.
-    """
-    _check("image", image)
-    _check("name", namespace)
-    arguments = [
-        "torchrun",
-        f"--nnodes={job.nodes}",
-        f"--nproc-per-node={job.per_node}",
-        "--node-rank=$(RANK)",
-        "--master-addr=$(MASTER_ADDR)",
-        "--master-port=$(MASTER_PORT)",
-        job.script,
-        *job.arguments,
-    ]
-    lines = [
-        f"# {NOT_RUN}",
-        "apiVersion: kubeflow.org/v1",
-        "kind: PyTorchJob",
-        "metadata:",
-        f"  name: {json.dumps(job.name)}",
-        f"  namespace: {json.dumps(namespace)}",
-        "spec:",
-        f'  nprocPerNode: "{job.per_node}"',
-        "  pytorchReplicaSpecs:",
-    ]
-    for role, replicas in (("Master", 1), ("Worker", job.nodes - 1)):
-        if replicas:
-            lines += [
-                f"    {role}:",
-                f"      replicas: {replicas}",
-                "      restartPolicy: Never",
-                "      template:",
-                "        spec:",
-                "          containers:",
-                "            - name: pytorch",
-                f"              image: {json.dumps(image)}",
-                f"              command: {json.dumps(arguments)}",
-            ]
-            if gpus:
-                lines += [
-                    "              resources:",
-                    "                limits:",
-                    f"                  nvidia.com/gpu: {job.per_node}",
-                ]
-    return "\n".join([*lines, ""])
-
-
 def _torchrun(job: Job, identity: str, endpoint: str) -> str:
     return " ".join(
         [
@@ -192,6 +139,7 @@ def _torchrun(job: Job, identity: str, endpoint: str) -> str:
             f"--rdzv-id={identity}",
             "--rdzv-backend=c10d",
             f"--rdzv-endpoint={endpoint}",
+            *([f"--max-restarts={job.restarts}"] if job.restarts else []),
             job.script,
             *job.arguments,
         ]

@@ -47,6 +47,8 @@ DEVICES = {
     "H200": Device(141e9, f"{MLPERF}_v4.1, closed/NVIDIA/systems/H200-SXM-141GBx8_TRT_MaxQ.json"),
     "MI300X": Device(192e9, f"{MLPERF}_v4.1, closed/AMD/systems/8xMI300X_2xEPYC-9374F.json"),
     "B200": Device(180e9, f"{MLPERF}_v6.0, closed/Nebius/systems/nebius_b200_n1.json"),
+    "MI355X": Device(288e9, f"{MLPERF}_v6.0, closed/AMD/results/87xMI355X_22xEPYC_9575F/summary.html"),
+    "MI455X": Device(432e9, "huggingface.co/blog/badaoui/transformers-on-amd-mi455, 23 July 2026"),
 }  # fmt: skip
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from helix.distributed.paper import balance, costs
-from helix.distributed.paper.schedules import Event, Schedule, simulate
+from helix.distributed.paper.clusters import EFFICIENCY
+from helix.distributed.paper.schedules import Event, Schedule, simulate, span
 
 GB = 1e9
 
@@ -30,6 +31,11 @@ class PipelinePlan:
         Bytes that each stage keeps always: parameters, gradients, the optimiser's states.
     device : float
         Bytes of a device; all are alike.
+    operations : float
+        Operations that the model asks for in one micro-batch, forward and backward, over all stages; what is computed again is not
+        counted again.
+    peak : float
+        Operations a second that a device could do.
     """
 
     schedule: Schedule
@@ -39,6 +45,8 @@ class PipelinePlan:
     activations: Sequence[float]
     fixed: Sequence[float]
     device: float
+    operations: float
+    peak: float
 
     @property
     def stages(self) -> int:
@@ -49,6 +57,11 @@ class PipelinePlan:
         """Return one step as `schedules.simulate` predicts it."""
         return simulate(self.schedule, self.forward, self.backward, self.microbatches)
 
+    @property
+    def mfu(self) -> float:
+        """Model FLOPs utilisation of one step, as predicted: neither waiting nor computing again counts. See `costs.utilisation`."""
+        return costs.utilisation(self.microbatches * self.operations, self.stages, self.peak, span(self.events()))
+
 
 def plan_for(
     model: costs.Model,
@@ -56,6 +69,7 @@ def plan_for(
     microbatches: int,
     device: float,
     speed: float = 1e14,
+    peak: float = 1e14 / EFFICIENCY,
     schedule: Schedule = "1f1b",
     rematerialised: bool = False,
 ) -> PipelinePlan:
@@ -69,8 +83,8 @@ def plan_for(
         The first layer of each stage but the first.
     microbatches : int
         m.
-    device, speed : float
-        Bytes of a device, and operations a second that it reaches.
+    device, speed, peak : float
+        Bytes of a device, and operations a second that it reaches in matrix products, and that it could.
     schedule : str
         As `schedules.order` knows them.
     rematerialised : bool
@@ -92,7 +106,7 @@ def plan_for(
     parameters[0] += embedding + model.sequence * model.hidden
     parameters[-1] += embedding if len(sizes) > 1 else 0
     fixed = [costs.BYTES_PER_PARAMETER * n + (full if rematerialised else 0.0) for n in parameters]
-    return PipelinePlan(schedule, microbatches, forward, backward, activations, fixed, device)
+    return PipelinePlan(schedule, microbatches, forward, backward, activations, fixed, device, sum(operations), peak)
 
 
 # 1.7 billion parameters with a vocabulary for many languages, on four cards of 24 GB: the plan that the lab decides on.

@@ -2,12 +2,14 @@
 
 The estimate is a model, not a measurement. It knows matrix products at a share of the peak, reading and writing of
 activations, the pipeline's fill and drain, and messages at the links' bandwidth, none of it overlapped. It does not know that
-small products run slower than large ones, so nothing in it favours large micro-batches but fewer messages.
+small products run slower than large ones, so nothing in it favours large micro-batches but fewer messages; nor context parallelism,
+experts, or pipelines without a bubble (zero bubble, DualPipe).
 `tests/unit/test_planner.py` says how far it is from published runs.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -34,6 +36,8 @@ class Plan:
         Share of a pipeline's time spent waiting, for equal stages.
     achieved : float
         Operations a second and GPU, re-materialisation counted, as arXiv:2104.04473 does.
+    mfu : float
+        Model FLOPs utilisation, where it does not count: see `costs.utilisation`.
     """
 
     layout: Layout
@@ -43,6 +47,7 @@ class Plan:
     seconds: dict[str, float]
     bubble: float
     achieved: float
+    mfu: float
 
     @property
     def time(self) -> float:
@@ -53,17 +58,21 @@ class Plan:
         at, gb = self.layout, sum(self.memory.values()) / GB
         return (
             f"t={at.tensor} p={at.pipeline} d={at.data} b={at.microbatch} v={at.chunks} ZeRO {at.zero}"
-            f"{' re-materialised' if at.rematerialised else ''}: {self.time:.3g} s, {gb:.1f} GB, bubble {self.bubble:.1%}, "
-            f"{self.achieved / 1e12:.0f} TFLOP/s a GPU"
+            f"{' sequence-parallel' if at.sequence else ''}{' re-materialised' if at.rematerialised else ''}: {self.time:.3g} s, {gb:.1f} GB, "
+            f"bubble {self.bubble:.1%}, MFU {self.mfu:.1%}"
         )
 
 
 @dataclass(frozen=True)
 class Plans:
-    """What was found: plans that fit, fastest first, and each layout that was dropped with the reason."""
+    """What was found: plans that fit, fastest first; layouts that need too much memory; and those that do not divide what they should.
+
+    The latter two each with the reason.
+    """
 
     fitting: tuple[Plan, ...]
-    dropped: tuple[tuple[Layout, str], ...]
+    too_large: tuple[tuple[Layout, str], ...]
+    indivisible: tuple[tuple[Layout, str], ...]
 
 
 class NothingFits(ValueError):
@@ -74,7 +83,7 @@ def estimate(model: Model, cluster: Cluster, layout: Layout, batch: int) -> Plan
     """Estimate one layout, whether it fits or not.
 
     A stage's time is matrix products at `efficiency` of the peak, activations of its layers written and read once in each pass
-    (3, or 4 with re-materialisation) and its messages. Stages of times τ₁…τ_p take m·max τ + (Σ τ − max τ)/v: for equal ones
+    (3, or 4 with re-materialisation) and its messages; gradients travel by a ring or by trees, whichever is faster. Stages of times τ₁…τ_p take m·max τ + (Σ τ − max τ)/v: for equal ones
     (m + (p − 1)/v)τ. The last stage also computes the logits.
 
     Raises
@@ -90,24 +99,26 @@ def estimate(model: Model, cluster: Cluster, layout: Layout, batch: int) -> Plan
     speed = cluster.efficiency * cluster.peak
     logits = ops["logits"] / (m * layout.data * t) / speed
     products = (sum(ops.values()) - ops["logits"]) / (m * layout.gpus) / speed
-    passes, reductions = (4, 6) if layout.rematerialised else (3, 4)
-    layers = model.layers / p
-    touched = 2 * passes * layers * costs.layer_activations(model, layout.microbatch, t) / cluster.bandwidth
+    passes, layers = 4 if layout.rematerialised else 3, model.layers / p
+    kept = costs.layer_activations(model, layout.microbatch, t, sequence=layout.sequence, fused=layout.fused)
+    touched = 2 * passes * layers * kept / cluster.bandwidth
     sent = costs.traffic(model, layout, batch)
-    rings = layers * reductions * 2 * (t - 1) * cluster.latency
+    rings = layers * costs.reductions(layout) * 2 * (t - 1) * cluster.latency
     tensor = sent["tensor"] / m / cluster.intra + rings
-    stage_link = cluster.inter if layout.gpus > cluster.per_node else cluster.intra
-    pipe = sent["pipeline"] / m / stage_link + (2 * v * cluster.latency if p > 1 else 0.0)
+    far = layout.gpus > cluster.per_node
+    link, start = (cluster.inter, cluster.network_latency) if far else (cluster.intra, cluster.latency)
+    pipe = sent["pipeline"] / m / link + (2 * v * start if p > 1 else 0.0)
     compute = products + touched
     stage = compute + tensor + pipe
-    start = 2 * (layout.data - 1) * cluster.latency
+    reduced = cluster.all_reduce(costs.HALF * costs.parameters_per_gpu(model, layout), layout)
     seconds = {
         "compute": m * (compute + logits),
         "tensor messages": m * tensor,
         "pipeline messages": m * pipe,
         "bubble": (p - 1) * stage / v,
-        "data messages": sent["data"] / cluster.ring(layout) + start,
+        "data messages": costs.data_rounds(layout, m) / 2 * min(reduced.values()),
     }
+    time = sum(seconds.values())
     return Plan(
         layout,
         m,
@@ -115,7 +126,8 @@ def estimate(model: Model, cluster: Cluster, layout: Layout, batch: int) -> Plan
         sent,
         seconds,
         costs.bubble(p, m, v),
-        sum(ops.values()) / (layout.gpus * sum(seconds.values())),
+        sum(ops.values()) / (layout.gpus * time),
+        costs.utilisation(costs.useful(model, batch), layout.gpus, cluster.peak, time),
     )
 
 
@@ -125,13 +137,15 @@ def plan(
     batch: int,
     *,
     microbatches: Sequence[int] = (1, 2, 4, 8, 16),
-    chunks: Sequence[int] = (1,),
-    zero: int = 0,
+    chunks: Sequence[int] = (1, 2, 3, 4),
+    zero: int | Sequence[int] = (0, 1, 2, 3),
+    sequence: Sequence[bool] = (False, True),
+    fused: bool = True,
 ) -> Plans:
     """Try every layout that uses all GPUs, and sort what fits by estimated time.
 
     t within a node, p by dividing the layers, d = GPUs/(t·p), micro-batches of the sizes given, with and without
-    re-materialisation.
+    re-materialisation. What makes no difference is tried once: chunks without a pipeline, sequence parallelism for t = 1, ZeRO for d = 1.
 
     Parameters
     ----------
@@ -139,8 +153,12 @@ def plan(
         Sequences in an iteration, over all replicas.
     microbatches, chunks : sequence of int
         Sizes of a micro-batch b and chunks v to try.
-    zero : int
-        ZeRO stage of all layouts.
+    zero : int or sequence of int
+        ZeRO stages to try.
+    sequence : sequence of bool
+        Without and with sequence parallelism.
+    fused : bool
+        Whether attention keeps no scores, in all layouts.
 
     Raises
     ------
@@ -148,42 +166,65 @@ def plan(
         If no layout fits into memory, or none divides model, batch and cluster; names what would be needed.
     """
     whole(batch=batch)
-    fitting, dropped, short = [], [], []
-    for layout in _layouts(cluster, microbatches, chunks, zero):
-        reason = _misfit(model, cluster, layout, batch)
-        if reason:
-            dropped.append((layout, reason))
+    stages = (zero,) if isinstance(zero, int) else zero
+    fitting: list[Plan] = []
+    short: list[Plan] = []
+    indivisible: list[tuple[Layout, str]] = []
+    for layout in _layouts(cluster, microbatches, chunks, stages, sequence, fused):
+        if reason := _misfit(model, cluster, layout, batch):
+            indivisible.append((layout, reason))
             continue
         found = estimate(model, cluster, layout, batch)
-        need = sum(found.memory.values())
-        if need <= cluster.usable:
-            fitting.append(found)
-            continue
-        largest = max(found.memory, key=found.memory.__getitem__)
-        dropped.append((layout, f"needs {need / GB:.1f} GB of {cluster.usable / GB:.1f} usable, most for {largest}"))
-        short.append((need, found))
+        (fitting if _need(found) <= cluster.usable else short).append(found)
     if fitting:
-        return Plans(tuple(sorted(fitting, key=lambda one: one.time)), tuple(dropped))
+        too_large = tuple((one.layout, _excess(one, cluster)) for one in short)
+        return Plans(tuple(sorted(fitting, key=lambda one: one.time)), too_large, tuple(indivisible))
     if not short:
-        why = dropped[-1][1] if dropped else "there is none to try"
+        why = indivisible[-1][1] if indivisible else "there is none to try"
         raise NothingFits(f"No layout divides layers, heads, batch {batch} and {cluster.gpus} GPUs; the last: {why}")
-    need, leanest = min(short, key=lambda one: one[0])
+    leanest = min(short, key=_need)
     least = math.ceil(costs.BYTES_PER_PARAMETER * model.parameters / cluster.usable)
     raise NothingFits(
-        f"{model.parameters / 1e9:.1f} billion parameters do not fit on {cluster.gpus} GPUs of {cluster.memory / GB:.0f} GB "
-        f"({cluster.usable / GB:.0f} usable). The leanest layout ({leanest}) needs GPUs of {need / (1 - cluster.reserve) / GB:.0f} GB. "
-        f"The training states alone fill {least} GPUs of this size"
-        + (", and a higher ZeRO stage would split them further." if zero < 3 else ".")
+        f"{model.parameters / 1e9:.1f} billion parameters do not fit on {cluster.gpus} GPUs of {cluster.memory / GB:.0f} GB. "
+        f"The leanest layout ({leanest}) {_excess(leanest, cluster)}, so GPUs of {_need(leanest) / (1 - cluster.reserve) / GB:.0f} GB. "
+        f"The training states alone fill {least} GPUs of this size."
     )
 
 
-def _layouts(cluster: Cluster, microbatches: Sequence[int], chunks: Sequence[int], zero: int) -> Iterator[Layout]:
+def _need(found: Plan) -> float:
+    return sum(found.memory.values())
+
+
+def _excess(found: Plan, cluster: Cluster) -> str:
+    """Say what a plan needs, and for what: the five states together, what is kept for backward, and what comes and goes."""
+    kept = sum(found.memory[name] for name in costs.STATES), found.memory["activations"]
+    named = dict(zip(("states", "activations"), kept, strict=True)) | {"one layer and logits": _need(found) - sum(kept)}
+    parts = ", ".join(
+        f"{size / GB:.1f} for {name}" for name, size in sorted(named.items(), key=lambda one: -one[1]) if size
+    )
+    return f"needs {_need(found) / GB:.1f} GB of {cluster.usable / GB:.1f} usable: {parts}"
+
+
+def _layouts(
+    cluster: Cluster,
+    microbatches: Sequence[int],
+    chunks: Sequence[int],
+    stages: Sequence[int],
+    sequence: Sequence[bool],
+    fused: bool,
+) -> Iterator[Layout]:
     for t in _divisors(min(cluster.gpus, cluster.per_node)):
         for p in _divisors(cluster.gpus // t) if cluster.gpus % t == 0 else ():
-            for b in microbatches:
-                for v in sorted({v if p > 1 else 1 for v in chunks}):
-                    for again in (False, True):
-                        yield Layout(t, p, cluster.gpus // (t * p), b, again, zero, v)
+            d = cluster.gpus // (t * p)
+            choices = itertools.product(
+                microbatches,
+                (False, True),
+                stages if d > 1 else (0,),
+                chunks if p > 1 else (1,),
+                sequence if t > 1 else (False,),
+            )
+            for b, again, zero, v, shared in choices:
+                yield Layout(t, p, d, b, again, zero, v, shared, fused)
 
 
 def _misfit(model: Model, cluster: Cluster, at: Layout, batch: int) -> str:

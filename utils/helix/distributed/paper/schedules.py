@@ -5,30 +5,33 @@ Pure functions, no torch. A stage works on one thing at a time, in its order; F 
 References
 ----------
 Y. Huang et al. (2019), GPipe, arXiv:1811.06965, section 2.3. D. Narayanan et al. (2021), arXiv:2104.04473, section 2.2 (1F1B with a
-flush at the end of the batch, there called PipeDream-Flush).
+flush at the end of the batch, there called PipeDream-Flush, and 2.2.2: the interleaved schedule).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal, get_args
 
 from helix.distributed.whole import whole
 
 Schedule = Literal["naive", "gpipe", "1f1b"]
 Action = tuple[str, int]
+Piece = tuple[str, int, int]
 
 
 @dataclass(frozen=True)
 class Event:
-    """What a stage did: ``kind`` F or B of a micro-batch, from ``start`` to ``end`` in seconds."""
+    """What a stage did: ``kind`` F or B of a micro-batch, from ``start`` to ``end`` in seconds; of which of its chunks of layers."""
 
     stage: int
     kind: str
     microbatch: int
     start: float
     end: float
+    chunk: int = 0
 
 
 def order(schedule: Schedule, stages: int, rank: int, microbatches: int) -> list[Action]:
@@ -53,8 +56,7 @@ def order(schedule: Schedule, stages: int, rank: int, microbatches: int) -> list
         If a number is not whole or too small, there is no such rank, or the schedule is unknown.
     """
     whole(stages=stages, microbatches=microbatches)
-    if isinstance(rank, bool) or not isinstance(rank, int) or not 0 <= rank < stages:
-        raise ValueError(f"There are the ranks 0 to {stages - 1}, not {rank!r}.")
+    _check_rank(rank, stages)
     if schedule not in get_args(Schedule):
         raise ValueError(f"There is no schedule {schedule!r}; there are {', '.join(get_args(Schedule))}.")
     ahead = {"naive": 0, "gpipe": microbatches, "1f1b": min(stages - 1 - rank, microbatches)}[schedule]
@@ -62,6 +64,45 @@ def order(schedule: Schedule, stages: int, rank: int, microbatches: int) -> list
     backward: list[Action] = [("B", i) for i in range(microbatches)]
     steady = [action for i in range(microbatches - ahead) for action in (forward[ahead + i], backward[i])]
     return forward[:ahead] + steady + backward[microbatches - ahead :]
+
+
+def interleaved(stages: int, rank: int, microbatches: int, chunks: int) -> list[Piece]:
+    """Return what a device does in the interleaved 1F1B schedule, where it holds several chunks of layers, not one.
+
+    Chunk c of device r is the (c·p + r)-th of the model's v·p pieces, so a micro-batch goes round the devices v times. Each wait at the two
+    ends is for a piece, a v-th of a stage: the bubble is a v-th, and messages are v times as many.
+
+    Parameters
+    ----------
+    stages, rank, microbatches, chunks : int
+        p, which of the devices, m (a multiple of p), and v.
+
+    Returns
+    -------
+    list of (kind, microbatch, chunk)
+        2mv passes.
+
+    Raises
+    ------
+    ValueError
+        If a number is not whole or too small, there is no such rank, or p does not divide m.
+    """
+    whole(stages=stages, microbatches=microbatches, chunks=chunks)
+    _check_rank(rank, stages)
+    if microbatches % stages:
+        raise ValueError(
+            f"The interleaved schedule needs micro-batches in multiples of {stages} stages; got {microbatches}."
+        )
+    passes = [
+        (k // (stages * chunks) * stages + k % stages, k // stages % chunks) for k in range(microbatches * chunks)
+    ]
+    forward: list[Piece] = [("F", i, chunk) for i, chunk in passes]
+    backward: list[Piece] = [("B", i, chunks - 1 - chunk) for i, chunk in passes]
+    ahead = stages - 1 - rank  # with one chunk it is 1F1B
+    if chunks > 1:
+        ahead = min(2 * ahead + (chunks - 1) * stages, len(passes))
+    steady = [piece for k in range(len(passes) - ahead) for piece in (forward[ahead + k], backward[k])]
+    return forward[:ahead] + steady + backward[len(passes) - ahead :]
 
 
 def simulate(
@@ -96,10 +137,6 @@ def simulate(
     """
     p = len(forward)
     whole(stages=p, microbatches=microbatches)
-    if len(backward) != p:
-        raise ValueError(f"There are {p} forward and {len(backward)} backward times; each stage needs one of both.")
-    if min(*forward, *backward, passing) < 0:
-        raise ValueError("Times must be 0 or more.")
     if isinstance(schedule, str):
         todo = [order(schedule, p, rank, microbatches) for rank in range(p)]
     else:
@@ -112,33 +149,63 @@ def simulate(
                 )
         if len(todo) != p:
             raise ValueError(f"There are {len(todo)} orders for {p} stages.")
-    done: dict[tuple[int, str, int], float] = {}
+    return _played([[(kind, i, 0) for kind, i in actions] for actions in todo], forward, backward, passing)
+
+
+def simulate_interleaved(
+    forward: Sequence[float], backward: Sequence[float], microbatches: int, chunks: int, passing: float = 0.0
+) -> list[Event]:
+    """Compute the same for `interleaved`; a device's times are those of all its chunks together, which share them equally."""
+    p = len(forward)
+    whole(stages=p, microbatches=microbatches, chunks=chunks)
+    todo = [interleaved(p, rank, microbatches, chunks) for rank in range(p)]
+    return _played(todo, [each / chunks for each in forward], [each / chunks for each in backward], passing)
+
+
+def _played(
+    todo: Sequence[Sequence[Piece]], forward: Sequence[float], backward: Sequence[float], passing: float
+) -> list[Event]:
+    p = len(todo)
+    if len(backward) != p:
+        raise ValueError(f"There are {p} forward and {len(backward)} backward times; each stage needs one of both.")
+    if min(*forward, *backward, passing) < 0:
+        raise ValueError("Times must be 0 or more.")
+    last = p * (1 + max(chunk for pieces in todo for *_, chunk in pieces)) - 1
+    done: dict[tuple[int, str, int], float] = {}  # when a piece of the model ended its pass of a micro-batch
     free, at, events = [0.0] * p, [0] * p, []
-    while sum(at) < 2 * microbatches * p:
+    while any(n < len(pieces) for n, pieces in zip(at, todo, strict=True)):
         before = sum(at)
         for stage in range(p):
-            while at[stage] < 2 * microbatches:
-                kind, i = todo[stage][at[stage]]
-                needs = _needs(stage, kind, i, p)
+            while at[stage] < len(todo[stage]):
+                kind, i, chunk = todo[stage][at[stage]]
+                piece = chunk * p + stage
+                needs = _needs(piece, kind, i, last)
                 if not all(need in done for need in needs):
                     break
-                ready = [done[need] + (passing if need[0] != stage else 0.0) for need in needs]
+                ready = [done[need] + (passing if need[0] != piece else 0.0) for need in needs]
                 start = max([free[stage], *ready])
                 end = start + (forward if kind == "F" else backward)[stage]
-                done[stage, kind, i] = free[stage] = end
-                events.append(Event(stage, kind, i, start, end))
+                done[piece, kind, i] = free[stage] = end
+                events.append(Event(stage, kind, i, start, end, chunk))
                 at[stage] += 1
         if sum(at) == before:
-            waiting = "; ".join(f"stage {s} at {''.join(map(str, todo[s][n]))}" for s, n in enumerate(at) if n < 2 * microbatches)  # fmt: skip
+            waiting = "; ".join(
+                f"stage {s} at {todo[s][n][0]}{todo[s][n][1]}" for s, n in enumerate(at) if n < len(todo[s])
+            )
             raise ValueError(f"With these orders all stages wait for each other: {waiting}.")
     return sorted(events, key=lambda event: (event.start, event.stage))
 
 
-def _needs(stage: int, kind: str, i: int, p: int) -> list[tuple[int, str, int]]:
-    """Return the passes that must have ended before this one."""
+def _needs(piece: int, kind: str, i: int, last: int) -> list[tuple[int, str, int]]:
+    """Return the passes that must have ended before this one, by piece of the model."""
     if kind == "F":
-        return [(stage - 1, "F", i)] if stage else []
-    return [(stage, "F", i), *([(stage + 1, "B", i)] if stage < p - 1 else [])]
+        return [(piece - 1, "F", i)] if piece else []
+    return [(piece, "F", i), *([(piece + 1, "B", i)] if piece < last else [])]
+
+
+def _check_rank(rank: int, stages: int) -> None:
+    if isinstance(rank, bool) or not isinstance(rank, Integral) or not 0 <= rank < stages:
+        raise ValueError(f"There are the ranks 0 to {stages - 1}, not {rank!r}.")
 
 
 def span(events: Sequence[Event]) -> float:
@@ -168,10 +235,13 @@ def idle_share(events: Sequence[Event]) -> float:
 
 
 def held(events: Sequence[Event]) -> list[int]:
-    """Return for each stage the most micro-batches that are between the start of their F and the end of their B."""
+    """Return for each stage the most micro-batches that are between the start of their F and the end of their B.
+
+    In the interleaved schedule a micro-batch counts once for each chunk that holds it: each is a v-th of the stage's activations.
+    """
     found = []
     for stage in range(1 + max(event.stage for event in events)):
-        # What ends at the moment when something starts is gone before.
+        # Where one pass ends as another starts, the one that ends is let go first.
         steps = sorted(
             (event.end, 0, -1) if event.kind == "B" else (event.start, 1, 1) for event in events if event.stage == stage
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import torch
@@ -82,14 +83,17 @@ class DataParallel(nn.Module):
     Raises
     ------
     ValueError
-        If nothing in the module can be trained, or the bucket's size is not above 0.
+        If nothing in the module can be trained, the bucket's size is not above 0, or the ranks' modules differ in name, shape, data type or in
+        what is frozen: on every rank, before anything is sent.
     RuntimeError
-        By ``backward``, if it did not reach some parameters: their bucket would wait for ever.
+        By ``forward``, if a parameter was frozen or unfrozen since. By ``backward``, if it did not reach some parameters, since their bucket would
+        wait for ever, or if a gradient is sparse.
 
     Notes
     -----
-    The mean over ranks is the mean over the whole batch only where all ranks have equally many samples. Unlike PyTorch's class it finds
-    no unused parameters and does not rebuild its buckets after the first pass.
+    The mean over ranks is the mean over the whole batch only where all ranks have equally many samples. Only ``backward`` averages:
+    `torch.autograd.grad` returns this rank's own gradient, as with PyTorch's class. Unlike that it finds no unused parameters and does not
+    rebuild its buckets after the first pass.
     """
 
     def __init__(
@@ -109,6 +113,8 @@ class DataParallel(nn.Module):
         self.buckets = buckets_of(module, bucket_mb * MEGABYTE)
         if not self.buckets:
             raise ValueError("No parameter of this module requires a gradient: there is nothing to train.")
+        self._trained = _trainable(module)
+        _compare(module)
         self._broadcast([*module.parameters(), *module.buffers()])
         for bucket in self.buckets:
             for name, parameter in zip(bucket.names, bucket.parameters, strict=True):
@@ -117,6 +123,11 @@ class DataParallel(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the module."""
         self._pending = False  # a backward pass that raised has left it
+        if torch.is_grad_enabled() and (changed := self._trained ^ _trainable(self.module)):
+            raise RuntimeError(
+                f"{', '.join(sorted(changed))}: frozen or unfrozen after the module was wrapped, and the buckets do not know it. Wrap the "
+                "module again, on all ranks."
+            )
         if self.training and self.broadcast_buffers and self._synchronises and torch.is_grad_enabled():
             self._broadcast(list(self.module.buffers()))
         return self.module(*args, **kwargs)
@@ -132,7 +143,12 @@ class DataParallel(nn.Module):
 
     def _broadcast(self, tensors: list[Tensor]) -> None:
         for tensor in tensors:
-            dist.broadcast(tensor.detach(), src=0)
+            # gloo sends a tensor's memory as it lies there: a view with gaps, such as a slice with a step, arrives as other numbers.
+            dense = tensor.detach().contiguous()
+            dist.broadcast(dense, src=0)
+            if dense.data_ptr() != tensor.data_ptr():
+                with torch.no_grad():
+                    tensor.copy_(dense)
 
     def _hook(self, bucket: Bucket, name: str) -> Callable[[Tensor], None]:
         def arrived(_: Tensor) -> None:
@@ -159,6 +175,11 @@ class DataParallel(nn.Module):
         torch.autograd.Variable._execution_engine.queue_callback(self._finish)
 
     def _send(self, bucket: Bucket) -> None:
+        for name, each in zip(bucket.names, bucket.parameters, strict=True):
+            if _gradient(each).layout != torch.strided:
+                raise RuntimeError(
+                    f"The gradient of {name} is sparse, and buckets are dense. Make the layer with sparse=False."
+                )
         bucket.flat = torch.cat([_gradient(each).reshape(-1) for each in bucket.parameters])
         bucket.handle = self._reduce(bucket.flat)
 
@@ -168,7 +189,7 @@ class DataParallel(nn.Module):
         if late:
             raise RuntimeError(
                 f"The backward pass did not reach {', '.join(late)}. Every rank must use every parameter that requires a gradient; "
-                "freeze the others with requires_grad_(False)."
+                "freeze the others with requires_grad_(False) before the module is wrapped."
             )
         for bucket in self.buckets:
             if hasattr(bucket.handle, "wait"):
@@ -178,6 +199,29 @@ class DataParallel(nn.Module):
             for parameter, part in zip(bucket.parameters, averaged, strict=True):
                 _gradient(parameter).copy_(part.view_as(parameter))
             bucket.flat = bucket.handle = None
+
+
+def _trainable(module: nn.Module) -> set[str]:
+    return {name for name, parameter in module.named_parameters() if parameter.requires_grad}
+
+
+def _compare(module: nn.Module) -> None:
+    """Refuse modules that differ between ranks: a broadcast would fill one rank's bytes into another's types in silence."""
+    trained = _trainable(module)
+    own = [
+        f"{name} {tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}{'' if name in trained else ' not trained'}"
+        for name, tensor in [*module.named_parameters(), *module.named_buffers()]
+    ]
+    told: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(told, own)
+    for rank, other in enumerate(told):
+        if other != told[0]:
+            first, here = next(
+                pair for pair in zip_longest(told[0], other, fillvalue="nothing more") if pair[0] != pair[1]
+            )
+            raise ValueError(
+                f"The ranks' modules differ: rank 0 has {first}, rank {rank} has {here}. Build the same on all."
+            )
 
 
 def _gradient(parameter: nn.Parameter) -> Tensor:

@@ -34,9 +34,17 @@ def small_gpt2(seed: int = 0, layers: int = 8, hidden: int = 64, heads: int = 4,
     return GPT2LMHeadModel(GPT2Config(**settings, **none))
 
 
+IGNORED = -100  # what PyTorch's losses call a target that does not count, such as padding
+
+
 def next_token_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean cross-entropy over all tokens: logits of shape (b, s, V), targets (b, s)."""
-    return nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    """Mean cross-entropy over the tokens that count: logits of shape (b, s, V), targets (b, s), -100 where none is wanted."""
+    return nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORED)
+
+
+def counting(targets: Tensor) -> int:
+    """Return how many targets a mean loss is a mean of: class numbers other than -100; of other targets every element."""
+    return targets.numel() if targets.is_floating_point() else int((targets != IGNORED).sum())
 
 
 class Stage(nn.Module):

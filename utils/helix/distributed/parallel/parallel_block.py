@@ -76,8 +76,10 @@ class ParallelAttention(nn.Module):
         super().__init__()
         own = share_of(heads, "heads", group)
         self.group, self.heads = group, own.stop - own.start
-        self.weight = nn.Parameter(qkv_share(qkv.weight.detach(), heads, group))
-        self.bias = None if qkv.bias is None else nn.Parameter(qkv_share(qkv.bias.detach(), heads, group))
+        self.weight = nn.Parameter(qkv_share(qkv.weight.detach(), heads, group), requires_grad=qkv.weight.requires_grad)
+        self.bias = None
+        if qkv.bias is not None:
+            self.bias = nn.Parameter(qkv_share(qkv.bias.detach(), heads, group), requires_grad=qkv.bias.requires_grad)
         self.out = RowParallelLinear(out, group)
 
     def forward(self, x: Tensor) -> Tensor:

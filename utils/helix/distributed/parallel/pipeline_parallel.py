@@ -9,7 +9,7 @@ torch.distributed.pipelining.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,11 @@ from torch import Tensor, nn
 
 from helix.distributed.paper import schedules
 from helix.distributed.paper.schedules import Event, Schedule
-from helix.distributed.parallel.gpt2_stages import next_token_loss
+from helix.distributed.parallel.gpt2_stages import counting, next_token_loss
 from helix.distributed.whole import whole
 
 Loss = Callable[[Tensor, Tensor], Tensor]
+Count = Callable[[Tensor], int]
 
 
 @dataclass
@@ -48,6 +49,9 @@ class Pipeline:
         See `schedules.order`.
     loss : callable
         Mean loss of outputs and targets, on the last stage.
+    count : callable
+        How many targets that is a mean of. Micro-batches are weighed by it: with padding they have different numbers, and a mean of
+        means is not the mean.
     add_ends : bool
         False leaves the gradients of the two copies as they are: a mistake, for showing it.
 
@@ -55,7 +59,11 @@ class Pipeline:
     ------
     ValueError
         On all ranks: if m does not divide the batch, or the ranks do not agree on shape, type, m or schedule. By `step`: if a
-        stage puts out another shape than was agreed, or the batch is missing or of another size.
+        stage puts out another shape than was agreed, the batch is missing or of another size, or no target counts.
+
+    Notes
+    -----
+    A frozen stage is passed through. What trains before it still gets its gradients.
     """
 
     def __init__(
@@ -66,9 +74,10 @@ class Pipeline:
         schedule: Schedule = "1f1b",
         loss: Loss = next_token_loss,
         add_ends: bool = True,
+        count: Count = counting,
     ) -> None:
         self.rank, self.p = dist.get_rank(), dist.get_world_size()
-        self.stage, self.loss, self.m = stage, loss, microbatches
+        self.stage, self.loss, self.count, self.m = stage, loss, count, microbatches
         self.batch, self.shape = shape[0], (check_divides(shape[0], microbatches), *shape[1:])
         self.order = schedules.order(schedule, self.p, self.rank, microbatches)
         self.dtype = next((each.dtype for each in stage.parameters()), torch.float32)
@@ -91,6 +100,7 @@ class Pipeline:
         kept: dict[int, tuple[Tensor, Tensor]] = {}
         sending: list[tuple[Any, Tensor]] = []
         events, total = [], 0.0
+        counted = _counted(wanted, self.count) if last else 0
         tied = _Tied(self.stage)
         for kind, i in self.order:
             if kind == "F":
@@ -98,20 +108,20 @@ class Pipeline:
                 start = time.perf_counter()
                 y = self.stage(x)
                 if last:
-                    y = self.loss(y, wanted[i]) / self.m  # the mean over the batch is the mean of the means
+                    y = _weighed(self.loss, y, wanted[i], self.count(wanted[i]) / counted)
                     total += y.item()
                 kept[i] = x, y
             else:
                 gradient = None if last else self._receive(self.rank + 1)
                 x, y = kept.pop(i)
                 start = time.perf_counter()
-                torch.autograd.backward(y, gradient)
+                if y.requires_grad:
+                    torch.autograd.backward(y, gradient)
             events.append(Event(self.rank, kind, i, start, time.perf_counter()))
             if kind == "F" and not last:
                 sending.append(self._send(y.detach(), self.rank + 1))
             if kind == "B" and not first:
-                assert x.grad is not None
-                sending.append(self._send(x.grad, self.rank - 1))
+                sending.append(self._send(torch.zeros_like(x) if x.grad is None else x.grad, self.rank - 1))
         for handle, _ in sending:
             handle.wait()
         tied.add(self.ends)
@@ -140,11 +150,26 @@ class Pipeline:
         return dist.isend(tensor, dst=to), tensor
 
 
+def _counted(wanted: Sequence[Tensor], count: Count) -> int:
+    """Return how many targets of all micro-batches count."""
+    if not (found := sum(count(each) for each in wanted)):
+        raise ValueError(
+            "No target of this batch counts: there is no mean to train on. Leave the batch out, on all stages."
+        )
+    return found
+
+
+def _weighed(loss: Loss, outputs: Tensor, targets: Tensor, share: float) -> Tensor:
+    """Return the mean loss times its share; 0 where nothing counts, as a mean of nothing is NaN, and 0 · NaN is too."""
+    return loss(outputs, targets) * share if share else outputs.sum() * 0
+
+
 class _Tied:
     """The copy of a tied weight in this stage, if there is one: only what one step adds to its gradient is summed over both ends."""
 
     def __init__(self, stage: nn.Module) -> None:
-        self.weight: nn.Parameter | None = getattr(stage, "tied", None)
+        tied: nn.Parameter | None = getattr(stage, "tied", None)
+        self.weight = tied if tied is not None and tied.requires_grad else None
         if self.weight is not None:
             self.before, self.weight.grad = self.weight.grad, None
 
@@ -186,6 +211,7 @@ class ByTorch:
         microbatches: int,
         schedule: Schedule = "1f1b",
         loss: Loss = next_token_loss,
+        count: Count = counting,
     ) -> None:
         from torch.distributed.pipelining import PipelineStage, Schedule1F1B, ScheduleGPipe
 
@@ -195,14 +221,23 @@ class ByTorch:
         kinds: dict[str, Any] = {"gpipe": ScheduleGPipe, "1f1b": Schedule1F1B}
         if schedule not in kinds:
             raise ValueError(f"ByTorch knows the schedules gpipe and 1f1b, not {schedule!r}.")
-        self.schedule = kinds[schedule](made, n_microbatches=microbatches, loss_fn=loss)
+        self.loss, self.count, self.m = loss, count, microbatches
+        self.counted = 0
+        self.schedule = kinds[schedule](made, n_microbatches=microbatches, loss_fn=self._share_of_loss)
         self.ends = dist.new_group([0, self.p - 1]) if self.p > 1 else None
 
     def step(self, batch: Tensor | None = None, targets: Tensor | None = None) -> Step:
         """Add the gradients of the mean loss over the batch; see `Pipeline.step`."""
         losses: list[Tensor] = []
+        if self.rank == self.p - 1 and targets is not None:
+            self.counted = _counted([targets], self.count)
         given = {"target": targets, "losses": losses} if self.rank == self.p - 1 else {}
         tied = _Tied(self.module)
         self.schedule.step(*([batch] if self.rank == 0 else []), **given)
         tied.add(self.ends)
         return Step(torch.stack(losses).detach().mean().item() if losses else float("nan"), [])
+
+    def _share_of_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return _weighed(
+            self.loss, outputs, targets, self.m * self.count(targets) / self.counted
+        )  # PyTorch divides by m

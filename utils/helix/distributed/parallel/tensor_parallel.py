@@ -68,6 +68,11 @@ def share_of(size: int, what: str, group: Any = None) -> slice:
     return slice(rank * size // ranks, (rank + 1) * size // ranks)
 
 
+def part_of(whole: Tensor, part: Any) -> nn.Parameter:
+    """Return a copy of part of a parameter, indexed by `part`: frozen where the whole is frozen."""
+    return nn.Parameter(whole.detach()[part].clone(), requires_grad=whole.requires_grad)
+
+
 class ColumnParallelLinear(nn.Module):
     """A linear layer of which each rank computes some outputs: input (…, in), the same on all; output (…, out / t), its own part.
 
@@ -85,8 +90,8 @@ class ColumnParallelLinear(nn.Module):
         super().__init__()
         own = share_of(dense.out_features, "outputs", group)
         self.group, self.gather, self.part = group, gather, own
-        self.weight = nn.Parameter(dense.weight.detach()[own].clone())
-        self.bias = None if dense.bias is None else nn.Parameter(dense.bias.detach()[own].clone())
+        self.weight = part_of(dense.weight, own)
+        self.bias = None if dense.bias is None else part_of(dense.bias, own)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return this rank's outputs, or all of them with ``gather``."""
@@ -111,8 +116,8 @@ class RowParallelLinear(nn.Module):
         super().__init__()
         own = share_of(dense.in_features, "inputs", group)
         self.group = group
-        self.weight = nn.Parameter(dense.weight.detach()[:, own].clone())
-        self.bias = None if dense.bias is None else nn.Parameter(dense.bias.detach().clone())
+        self.weight = part_of(dense.weight, (slice(None), own))
+        self.bias = None if dense.bias is None else part_of(dense.bias, slice(None))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the whole output from this rank's inputs."""
