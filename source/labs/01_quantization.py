@@ -37,8 +37,8 @@ labels = labels.numpy()
 #
 # Activations get an asymmetric grid: whole numbers from 0 to $2^b - 1$, with $\hat x = s\,(q - z)$.
 # Choose $s$ and $z$ for numbers between `low` and `high`.
-# The range is spread over all steps of the grid, and 0 must lie exactly on it; so widen the range first if it does not contain
-# 0. $z$ is a whole number, rounded to the nearest.
+# The range is spread over all steps of the grid, and 0 must lie exactly on it; so widen the range first if it does not contain 0.
+# $z$ is a whole number, rounded to the nearest.
 #
 # If there is nothing but 0 to be held, any scale would do: return `(1.0, 0)`.
 
@@ -79,7 +79,6 @@ check.scale_and_zero_point(scale_and_zero_point)
 #
 # Put numbers on the grid and read them back.
 # Round, add the zero point, clip; then go back.
-# The answer is in the unit of `x` again.
 
 
 # %%
@@ -203,7 +202,7 @@ check.gradient_of_round_trip(gradient_of_round_trip)
 # What never meets a picture of 28 pixels was cut away, as in the chapter, so that only weights that do something count: 4.2 million, 16.9 MB in float32.
 # The experiment rounded the weights of each part alone, to 8, 4, 3 and 2 bits, and measured what that adds to the loss on 2,000 validation pictures.
 #
-# Such a difference is not known exactly, and whoever searches among thousands of choices finds those that chance favours: here 4 bits of `layer2` look better than 8.
+# Such a difference is not known exactly, and whoever searches among thousands of choices finds those that chance favours: as measured, 4 bits of `layer2` look better than 8.
 # So take the **upper end** of each interval: what the rounding may add.
 
 # %%
@@ -219,7 +218,9 @@ measured, added_loss = (
 )
 numbers = record["mixed"]["numbers"]
 shown = pd.DataFrame(added_loss).T.add_suffix(" bits").assign(weights=pd.Series(numbers))
-table(shown.rename_axis("part"), caption="What rounding a part may add to the loss.", formats=".4f")
+table(
+    shown.rename_axis("part"), caption="What rounding a part may add to the loss (upper ends).", formats=".4f"
+)
 
 # %% [markdown]
 # Some parts bear 3 bits, some do not.
@@ -305,7 +306,7 @@ caption = f"Bits of {', '.join(numbers)}; the change of the class that pays most
 table(rows, caption=caption, formats={"budget (MB)": ".1f", "accuracy": ".4f"})
 
 # %% [markdown]
-# With 8 bits for all parts, a quarter of the size, nobody pays.
+# With 8 bits for all parts, a quarter of the size, no class loses more than half a point as measured.
 #
 # Did the losses add up on the validation pictures?
 
@@ -327,7 +328,7 @@ print(f"all together: {loss['mixed'] - loss['float32']:+.4f}, where float32 itse
 #
 # *16 minutes · difficulty 3 of 5 · core*
 #
-# Think of the shop in the chapter: it sorts returned articles from a photo, and refunds at once what it recognises.
+# Think of the chapter's shop, which refunds at once what it recognises on a photo.
 # The small network would run in its web page, on the customer's own phone, and be loaded at each visit: 1.8 MB, where 8 bits for all would need 4.3 and float32 16.9.
 # **Ship, fix, or stop?**
 #
@@ -362,11 +363,11 @@ evidence("worst_fall_possible", falls(candidates["mixed, 1.8 MB"])[1])
 # %% [markdown]
 # Write a stricter **control** than the chapter's: it lets a network pass only if the *whole interval* of every class's change lies at or above `-limit`.
 # Use `quantization.class_changes`.
-# It is called with any pictures and classes, and sometimes with another limit.
+# Your control is called with any pictures and classes, and sometimes with another limit.
 #
 # Which limit?
 # With 0.02 this control would stop each of the three updates of float32.
-# 0.03 is the first whole number of points under which they all pass.
+# 0.03 is the first whole number of points with which they all pass.
 # The small network passes, too; but its measured fall lies above 0.014, which no update's did.
 # So your control does not decide for you.
 #

@@ -38,7 +38,7 @@ for package in ("numpy", "torch", "torchao", "transformers"):
 # ```
 #
 # Whoever believes that line ships a model that is as large and as slow as before.
-# We test it, and three habits of practice that stand beside it:
+# We test it, and three common beliefs beside it:
 #
 # > 1. Quantization-aware training is `quantize_dynamic(resnet18, {Linear}, dtype=qint8)`.
 # > 2. Int8 is free: a quarter of the size, faster, and as accurate.
@@ -77,7 +77,6 @@ print("q  ", q)
 print("x̂  ", np.round(0.4 * q, 2))
 
 # %% [markdown]
-# Two things happened.
 # Numbers between two places were **rounded**, by half a scale at the most.
 # The 2.0 was **clipped**: it lies beyond the last place, and lost 0.8.
 
@@ -324,7 +323,7 @@ table(
 )
 
 # %% [markdown]
-# A quarter of the bytes and hardly a changed answer.
+# A quarter of the bytes, and the accuracy hardly moved.
 # Where were the integers?
 # Each layer rounds its numbers to the grid and multiplies the rounded numbers in float32, which holds such sums to seven digits.
 # That gives what int8 would, at float's speed; real int8 arithmetic comes with the library's compiled program, below.
@@ -445,7 +444,7 @@ assert (beyond > 0.05).all()  # in each of the three seeds
 table(small_ones, caption="Accuracy on 5,000 test pictures.", formats=".2f")
 
 # %% [markdown]
-# At 2 bits one more epoch in float32 does not replace it, here.
+# At 2 bits one more epoch in float32 does not replace QAT, here.
 #
 # ### The library's way
 #
@@ -469,7 +468,7 @@ print("agrees with our network on more than 95 % of 250 pictures:", bool(agree >
 # `experiments/01_quantization.py` trained the ResNet18 on 58,000 pictures for six epochs, then one epoch more in float32 and on grids, with three seeds each.
 # All answers to the 10,000 test pictures are in the record.
 # Times are CPU time on one thread, all programs interleaved in one run; a dash was not timed.
-# "Static" and "QAT" are the library's compiled int8 programs.
+# "Dynamic" is the claim's line; "static" and "QAT" are the library's compiled int8 programs; "eager" means not compiled.
 # Every time is a share of *compiled* float32's, or int8 would be praised for what the compiler did.
 # VNNI are the instructions that multiply int8 in AVX-512; "AVX2" is the same kind of processor, held to that older set.
 
@@ -566,7 +565,7 @@ claim(
 
 # %% [markdown]
 # At 8 bits there is nothing to win back.
-# The additional epoch lowers float32 and QAT by the same two tenths of a point: without the control, one would have reported that QAT does harm.
+# The additional epoch lowers float32 and QAT alike, by nearly two tenths of a point: without the control, one would have reported that QAT does harm.
 # At 4 bits it depends on the seed: in two of three QAT and plain calibration of the equally trained network are equal, and in the third calibration loses most of a point while QAT does not.
 # So it may be a safeguard there; three trainings cannot tell more.
 # (With grids to the largest weight and ends at 8 bits, calibration of seed 0 has 0.9159, QAT 0.9148.)
@@ -583,7 +582,7 @@ claim(
 # **Dynamic** quantization rounds the activations too, at each call, and multiplies whole numbers; it is meant for reading.
 #
 # SmolLM2-135M reads 128 tokens of English here, the description of a data set.
-# The <dfn title="困惑度">perplexity</dfn> of a language model is the exponential of its mean surprise for each token of a text: so many equally likely next tokens would be as surprising.
+# The <dfn title="困惑度">perplexity</dfn> of a language model is the exponential of the mean of $-\log p$ over a text, $p$ being the probability that it gave to each token: a blind choice among 35 tokens has 35.
 # Lower is better.
 
 # %%
@@ -703,8 +702,8 @@ plots.show(
 # %% [markdown]
 # The first token reaches 2,700 and all others stay below 10.
 # (*Massive activations*: see the sources.)
-# The old library has **one grid for all tokens** that are read together, and 7 of 8 bits: without VNNI, processors add two products of 8-bit numbers in 16 bits, which full ones could overflow.
-# One step of that grid is larger than what most tokens hold: they all become zero.
+# The old library has **one grid for all tokens** that are read together, and 7 of 8 bits: without VNNI, processors add two products of 8-bit numbers in 16 bits, which could overflow.
+# Half a step of that grid is larger than every number of the other tokens: these all become zero.
 # torchao has **a grid for each row**.
 #
 # Which difference counts?
@@ -734,7 +733,7 @@ plots.show(
 )
 
 # %% [markdown]
-# It is the rows first, then the weights' grid, and last the eighth bit.
+# The rows come first; with them, the weights' grid counts more than the eighth bit, and without them less.
 #
 # One grid for all that is read together has another price, and it is not about accuracy.
 # What is read together may come from several people.
@@ -764,13 +763,13 @@ print(f"largest input: {x.abs().max():,.0f} before, below 100 after: {bool((x / 
 print("the answer stays:", torch.allclose((x / d) @ (w * d).T, x @ w.T, rtol=1e-3, atol=1e-2))
 
 # %% [markdown]
-# The record read its 1,024 tokens with one grid of 8 bits for all: perplexity 1.5 times float32's, and 1.04 times after smoothing the whole model (1.15 with a power of 0.5 in the place of 0.7).
+# With one grid of 8 bits for all, the record's perplexity is 1.5 to 1.6 times float32's, and 1.04 times after smoothing the whole model (1.15 with a power of 0.5, not 0.7).
 # Two others: LLM.int8() keeps the few large inputs in 16 bits, and QuaRot turns all inputs by a rotation that spreads them.
 #
 # ### Four bits: rounding that looks at the inputs
 #
 # Fewer bits are less to fetch for each token that is written, and 4 are usual.
-# Rounding each to the nearest place costs more now: with a scale for 32 neighbours the perplexity of 1,024 tokens is 1.30 times float32's, where 8 bits for the weights alone cost 0.2 %.
+# Rounding each weight to the nearest place costs more now: with a scale for 32 neighbours the perplexity of 1,024 tokens is 1.30 times float32's, where 8 bits for the weights alone cost 0.2 %.
 # Two ideas make it cheaper, and both ask what the layer's **inputs** are.
 # The sum of $x x^{\top}$ over many tokens says it all; we take it from one text and measure the error of the layer's answers on another.
 
@@ -788,7 +787,7 @@ moment, new = inputs[0].T @ inputs[0], inputs[1]
 
 # %% [markdown]
 # <dfn title="GPTQ（误差反馈量化）">GPTQ</dfn> rounds a layer's weights one input after the other, and lets the inputs that are still to come make up for the error.
-# How much each can make up for stands in the inverse of that sum.
+# How much each can do so stands in the inverse of that sum.
 # The paper sums over 262,144 tokens; we have 1,024, and so trust them less: a tenth of the mean is added to the diagonal.
 
 
@@ -848,7 +847,7 @@ table(rows, caption="Error of the layer's answers to a text that was not used, a
 # | NVFP4 | 4.5 | the same | 16 neighbours, in fp8 | [NVIDIA 2025](https://arxiv.org/abs/2509.25149) |
 # | NF4 | 4.5 | 16 quantiles of a normal distribution | 64 neighbours | [QLoRA 2023](https://arxiv.org/abs/2305.14314) |
 #
-# What is kept of earlier tokens while a model writes, the key–value cache, is quantized too, usually to int8 or fp8; we did not.
+# What is kept of earlier tokens while a model writes, the key–value cache, can be quantized too; we did not.
 
 # %%
 claim(
@@ -868,7 +867,7 @@ claim(
 # Suppose that a shop sorts returned articles from a photo, and refunds at once what it recognises.
 # A wrong class costs somebody days.
 # First, what do bytes count?
-# In the last stage of this ResNet18 a picture of 28 pixels has shrunk to one place: of each 3×3 filter only the middle meets it.
+# In the last stage of this ResNet18 a picture of 28 pixels has shrunk to one place: of most 3×3 filters only the middle meets it.
 # 62 % of all weights never meet a picture, and need no bits at all.
 # So they are cut away before anything is counted, and 16.9 MB are left; no answer changes.
 # Here are eight ways to 4 bits.
@@ -899,7 +898,7 @@ for one in record["four_bits"]:
     )
 table(
     rows,
-    caption="The same network, 4 bits in eight ways; float32 has 0.9207.",
+    caption="4 bits in eight ways, and the class whose accuracy falls most; float32 has 0.9207 on average.",
     formats={"MB": ".2f", "accuracy": ".4f"},
 )
 
@@ -908,7 +907,6 @@ table(
 # With 8 bits for the first and the last layer, 4 kB more, and a scale for 32 neighbours, no class loses a whole point.
 #
 # Class by class, with intervals from the same 1,000 pictures before and after, and with the control: float32 after one epoch more.
-# That changes answers, too, without any rounding.
 
 
 # %% tags=["hide-input"]
@@ -945,16 +943,15 @@ plots.show(
 )
 
 # %% [markdown]
-# Pullovers lose six points, shirts gain four: with 4 bits everywhere the network has moved the border between them, and the average hides that those who send back pullovers pay for it.
-# What lies in the grey band an ordinary update does as well; it is no evidence against rounding.
+# Here pullovers lose six points and shirts gain four: the average hides that those who send back pullovers pay.
+# A change within the grey band is no evidence against rounding: an ordinary update makes such changes, too.
 # Hooker and others found for *pruned* networks that few classes and few pictures bear what compression costs (see the sources); for weights of 4 bits the evidence here is one network.
-# Where classes are groups of people, it is those people.
+# Where classes are groups of people, it is those people who pay.
 #
 # ### A control
 #
 # So a smaller model gets a gate of its own.
-# It does not look at the average.
-# It asks whether any class lost more than a limit.
+# It asks not for the average, but whether any class lost more than a limit.
 # The limit is set *before* looking at the smaller model, and from what an ordinary update does: a gate that would stop the same network after one more epoch in float32 says nothing about size.
 
 
@@ -982,7 +979,7 @@ for name, given in candidates.items():
 # **Ship** the int8 network.
 # **Fix** the one with 4 bits everywhere, and the table says how.
 # **Stop** the language model of the old library, whatever it saves.
-# What it cannot see is harm inside a class, or to people whom the test pictures do not show.
+# What the gate cannot see is harm inside a class, or to people whom the test pictures do not show.
 # The lab's gate is stricter.
 #
 # ## Check yourself

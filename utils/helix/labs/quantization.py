@@ -53,11 +53,11 @@ def _symmetric(low: float, high: float, bits: int, unused: int, middle: int) -> 
             "there are whole numbers, less one."
         ),
         (
-            "The scale is `(high - low) / (2**bits - 1)`. The zero point is the whole number that means 0: `low` is the whole number 0, so 0 "
-            "lies `-low / scale` steps further."
+            "The scale is the length of one of these steps. The zero point is the whole number that means 0: `low` is the whole number 0, so "
+            "count the steps from there up to 0."
         ),
     ),
-    last_hint="`return scale, int(round(-low / scale))`, and before it `if low == high: return 1.0, 0`.",
+    last_hint="`scale = (high - low) / (2**bits - 1)`, then `return scale, int(round(-low / scale))`; before both `if low == high: return 1.0, 0`.",
     errors={
         r"ZeroDivisionError|division by zero": "The range can hold nothing but 0 (`low == high == 0`). Return `(1.0, 0)` then.",
         r"cannot convert float NaN|invalid value": "0 divided by 0: is the range that holds nothing but 0 answered before?",
@@ -586,7 +586,7 @@ decide = decision(
         ),
         ReasonedAnswer(
             "Ship",
-            "The limit comes from what every update of the large network does, and it is kept. People with slow connections load a ninth of the "
+            "The limit comes from what three ordinary updates of the large network do, and it is kept. People with slow connections load a ninth of the "
             "bytes. Returns of T-shirts are watched from the first day, and the old network is back within an hour if they wait longer.",
         ),
     ),
