@@ -14,14 +14,7 @@
 # **60 minutes · after [Start here](00_start_here.ipynb) · strand: engineering.**
 #
 # You need Python with NumPy, a little PyTorch (tensors, a module, a training loop), and the intervals of the start page.
-
-# %%
-from importlib.metadata import version
-
-for package in ("numpy", "torch", "torchao", "transformers"):
-    print(package, version(package))
-
-# %% [markdown]
+#
 # ## The claim
 #
 # A network that was trained in float32 spends four bytes on each of its numbers.

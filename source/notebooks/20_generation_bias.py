@@ -15,14 +15,7 @@
 #
 # You need Python, the idea of a language model (it gives each next token a probability), and the intervals of the start page.
 # Chinese is not needed: every Chinese line is explained.
-
-# %%
-from importlib.metadata import version
-
-for package in ("torch", "transformers", "numpy"):
-    print(package, version(package))
-
-# %% [markdown]
+#
 # ## The claim
 #
 # A job portal lets a model write descriptions.
