@@ -57,7 +57,7 @@ def test_new_lesson_builds_and_says_what_it_lacks(helix, copied):
             "has 2 exercises",
             "1 wrong answers to first_step, and its check names 1 mistakes",
             "has no wrong answer to decide",
-            "no wrong answer to decide is told “TODO: a contradiction",
+            "no wrong answer to decide is told “TODO: your control stops",
             "pruning.py, reading (75 of source/course.toml − 20 of its exercises): 55 minutes are stated",
             "source/labs/03_pruning.py, line ",
             "utils/helix/labs/pruning.py, line ",
