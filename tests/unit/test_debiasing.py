@@ -657,7 +657,7 @@ def test_what_the_prose_says_of_all_methods_is_the_records(record, prose):
     assert not odds["neither"]
     by_aif360 = record["figures"]["aif360"]
     assert (by_aif360["adult"]["within"], by_aif360["compas"]["within"]) == (18, 0)
-    assert "it keeps 0.1 in 18 of our 20 runs on Adult, and in none on COMPAS" in prose
+    assert "it keeps ΔDP ≤ 0.1 in 18 of our 20 runs on Adult, and in none on COMPAS" in prose
     settings = {table: one["settings"] for table, one in record["figures"]["tables"].items()}
     selected = {table: one["regulariser 8"]["selected"]["value"] for table, one in settings.items()}
     assert f"({1000 * selected['adult']:.0f} of 1,000)" in prose

@@ -611,7 +611,7 @@ def test_work(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {file: file.read_bytes() for file in (root / "work").iterdir()} == before
     decisions.path().unlink()
     decisions.path().mkdir()
-    assert one(doctor.work()).startswith("[FAIL] What you did cannot be read (Is a directory): work/decisions.jsonl —")
+    assert one(doctor.work()).startswith("[FAIL] What you did cannot be read (it is no file): work/decisions.jsonl —")
 
 
 def test_the_work_folder_is_that_of_the_course(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

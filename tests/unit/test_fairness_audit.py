@@ -1239,7 +1239,7 @@ def test_what_the_prose_says_of_the_record_is_the_records():
     surely = points[points["ratio_high"] < 0.8]
     assert rules.loc["ΔDP at most 0.1", "ratio surely below 0.8"] == len(surely)
     of_adult = points[points["source"].str.startswith("Adult")]
-    assert f"in {len(surely)} of {len(of_adult)} cases for sure" in said
+    assert f"in {len(surely)} of these {len(of_adult)} cases, less than four fifths for sure" in said
     assert set(surely["source"]) == {"Adult, sex", "Adult, race"}
     assert "a fifth to two fifths of another's chance" in said
     assert (of_adult["ratio"].min(), of_adult["ratio"].max()) == pytest.approx((0.2, 0.4), abs=0.025)
@@ -1255,7 +1255,7 @@ def test_what_the_prose_says_of_the_record_is_the_records():
 
 def test_a_gap_within_a_tenth_keeps_four_fifths_just_where_half_are_selected():
     """What the chapter says of r, the rate of the group that is selected most often."""
-    assert r"$1 - 0.1/r \ge 0.8$ just when $r \ge 0.5$" in prose()
+    assert r"only if $r \ge 0.5$, since only then $1 - 0.1/r \ge 0.8$" in prose()
     for hundredths in range(11, 101):
         r = hundredths / 100
         assert keeps((r - 0.1) / r, 0.8, least=True) == (r >= 0.5)
@@ -1266,7 +1266,7 @@ def test_a_gap_within_a_tenth_keeps_four_fifths_just_where_half_are_selected():
 
 
 def test_ten_of_ten_on_one_side_is_no_coin():
-    assert "ten differences out of ten on one side about twice in a thousand times" in prose()
+    assert "all ten would lie on one side about twice in a thousand times" in prose()
     assert stats.binomtest(10, 10).pvalue == pytest.approx(0.002, abs=5e-5)
 
 
@@ -1278,6 +1278,3 @@ def test_the_gaps_that_chance_makes_are_counted_without_rounding():
     assert float(chance @ counted @ chance) == pytest.approx(0.49, abs=0.005)
     assert float(chance @ rounded @ chance) == pytest.approx(0.56, abs=0.005)
     assert "np.mean(10 * np.abs(a - b) > size)" in prose()
-    assert "Two groups of ten with equal rates lie more than 0.1 apart in about half of the draws" in prose().replace(
-        "# ", ""
-    )

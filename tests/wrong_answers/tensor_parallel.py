@@ -320,7 +320,7 @@ WRONG = {
         (embed_is_killed, "killed"),
     ],
     "vocabulary_loss": [
-        (loss_of_own_words, "a softmax of its own words"),
+        (loss_of_own_words, "Only the exponentials of one rank's words were summed"),
         (loss_without_largest, "exp(1000) is infinite"),
         (loss_with_one_largest, "for each token"),
         (loss_with_own_largest, "the largest of its own words"),
