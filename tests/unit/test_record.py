@@ -168,16 +168,23 @@ def test_several_files_are_extended_all_or_none(file, tmp_path, monkeypatch):
     assert file.read_bytes() == before[0]
 
 
-def _locked(file):
+def locked(monkeypatch, file):
+    """Make a file that its reader may not open, also where that is root, who may."""
     file.write_bytes(b"{}\n")
-    file.chmod(0)
-    if os.access(file, os.R_OK):
-        pytest.skip("This user may read everything.")
+    opened, read = os.open, type(file).read_text
+
+    def refused(call, name, *words, **more):
+        if os.fspath(name) == os.fspath(file):
+            raise PermissionError(errno.EACCES, "Permission denied", os.fspath(file))
+        return call(name, *words, **more)
+
+    monkeypatch.setattr(os, "open", functools.partial(refused, opened))
+    monkeypatch.setattr(type(file), "read_text", lambda self, *words, **more: refused(read, self, *words, **more))
 
 
-@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, _locked], ids=["folder", "pipe", "locked"])
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo, None], ids=["folder", "pipe", "locked"])
 def test_what_cannot_be_read_is_said_in_a_sentence(make, capsys, monkeypatch):
-    make(progress.path())
+    make(progress.path()) if make else locked(monkeypatch, progress.path())
     with pytest.raises(journal.UnreadableRecord, match=r"progress.jsonl .*Nothing was changed"):
         progress.standings()
     assert cli.main(["export"]) == 2
@@ -333,7 +340,7 @@ def test_a_malformed_record_with_the_right_hash_is_refused_whole(tmp_path, conte
     assert not progress.path().exists()
 
 
-def test_what_is_no_record_is_refused_with_its_own_reason(tmp_path, capsys):
+def test_what_is_no_record_is_refused_with_its_own_reason(tmp_path, capsys, monkeypatch):
     file = tmp_path / "record.json"
     reasons = [(lambda: None, "is not there"), (file.mkdir, "is no file")]
     for make, says in reasons:
@@ -350,7 +357,7 @@ def test_what_is_no_record_is_refused_with_its_own_reason(tmp_path, capsys):
         export.bring_in(file)
     assert cli.main(["import", str(file)]) == 2
     assert "not text in UTF-8" in capsys.readouterr().err
-    _locked(file)
+    locked(monkeypatch, file)
     with pytest.raises(export.NoRecord, match=r"cannot be read \(Permission denied\)"):
         export.bring_in(file)
 
