@@ -313,7 +313,7 @@ by_strength = (
 )
 table(
     by_strength.loc[sorted(by_strength.index, key=float)],
-    caption="What your rule chose in 20 runs on COMPAS: runs, runs above the limit, and the mean share selected, on test people.",
+    caption="What your rule chose in 20 runs on COMPAS; limit and mean share on test people.",
 )
 
 # %% [markdown]
