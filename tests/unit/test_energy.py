@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from helix.distributed.measured import energy
@@ -59,8 +57,7 @@ def test_it_says_why_it_cannot_read(tmp_path, monkeypatch):
     assert "root only" in why
 
 
-@pytest.mark.skipif(os.path.exists("/dev/nvidia0"), reason="this machine has a GPU")
-def test_without_a_gpu_nvml_says_so():
+def test_without_a_driver_nvml_says_so():
     meters, why = energy.nvml("libnothing-of-this-name.so")
     assert meters == []
     assert "no NVIDIA driver" in why

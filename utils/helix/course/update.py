@@ -23,7 +23,7 @@ from pathlib import Path
 from helix import paths
 from helix.course import copies
 
-# What decides the set-up; kit.py hashes the same files.
+# What a set-up is made from. kit.py decides from the same locks whether anything is left to do.
 SET_UP = ("requirements.lock", "requirements.hashes", "pyproject.toml", "utils/helix/assets/assets.lock")
 WHOLE = ("kit.py", "requirements.lock", "source/course.toml", "utils/helix/paths.py", "notebooks/00_start_here.ipynb")
 _OURS = (".git", ".venv", ".assets", "work")  # what the set-up and the learner made, never the new version's

@@ -185,7 +185,7 @@ def lacks(site: Path) -> list[str]:
                 found.append(f"{name} links to {link}, which is not there.")
             elif fragment and other.suffix == ".html" and not {fragment, unquote(fragment)} & anchors(other):
                 found.append(f"{name} links to {link}, and there is no such place on that page.")
-    for file in (site / "site.css", site / "search.js", site / "page.js"):
+    for file in (site / name for name in _OWN):
         if re.search(r"https?:|@import|//[a-z]", re.sub(r"(?m)^\s*//.*$|  // .*$", "", file.read_text("utf-8"))):
             found.append(f"{file.name} may ask another host.")
     return found
